@@ -1,0 +1,43 @@
+# The whole contributor's interface. Every target sets up what it needs.
+#   make demo        one picture of examples/ through the main job into out/demo/
+#   make test        what every change must pass
+#   make test-full   also the long runs: all pictures, kill storms, fuzzing; before a release
+#   make lint        style and types
+#   make bench       measures a run of every picture in examples/
+#   make clean       removes what these made, .venv included
+
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
+VENV := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: demo test test-full lint bench setup clean
+
+setup:
+	@if [ -z "$(PYTHON)" ]; then \
+	  if [ "$$(id -u)" = 0 ] && [ "$$CI" = true ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3.11-venv >/dev/null; \
+	  else \
+	    echo "Python 3.11 (or 3.13) is missing. On Debian or Ubuntu: sudo apt-get install -y python3.11-venv" >&2; exit 1; \
+	  fi; \
+	fi
+	@$(or $(PYTHON),python3.11) bootstrap.py
+
+demo: setup
+	@$(VENV) -m inference_server run examples/adventurer.png --out out/demo
+
+test: lint
+	@$(VENV) -m pytest -m "not full"
+
+test-full: lint
+	@$(VENV) -m pytest
+
+lint: setup
+	@$(VENV) -m ruff check .
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m mypy
+
+bench: setup
+	@$(VENV) -m tests.bench.backbone
+
+clean:
+	rm -rf .venv out dist .pytest_cache .mypy_cache .ruff_cache

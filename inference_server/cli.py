@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The figurine command: parses arguments, runs a verb, turns errors into one line and an exit code.
+
+Exit codes: 0 done, 2 bad input or usage, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, get_args
+
+from inference_server import __version__
+from inference_server.core.types import EnginePolicy, KindChoice
+from inference_server.errors import FigurineError
+
+EXIT_USAGE = 2
+EXIT_FAILED = 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = _build_parser().parse_args(arguments)
+    if not options.debug:
+        warnings.simplefilter("ignore")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        exit_code: int = options.verb(options)
+        return exit_code
+    except FigurineError as error:
+        return _fail(options.debug, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail(
+            options.debug, "Stopped. Finished stages are kept: the same command goes on from there.", EXIT_FAILED
+        )
+    except Exception as error:
+        sentence = (
+            f"Unexpected error: {type(error).__name__}: {error}. This is a fault of Figurine; --debug shows where."
+        )
+        return _fail(options.debug, sentence, EXIT_FAILED)
+
+
+def _fail(debug: bool, sentence: str, exit_code: int) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"figurine: {' '.join(sentence.split())}", file=sys.stderr)
+    return exit_code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="figurine", description="One picture of a character in, a rigged 3D model out.")
+    parser.add_argument("--version", action="version", version=f"figurine {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+    _add_run(verbs.add_parser("run", help="make a rigged model from a picture"))
+    _add_rig(verbs.add_parser("rig", help="rig a mesh, or skin it to a given skeleton"))
+    _add_doctor(verbs.add_parser("doctor", help="say what this machine can run and what is missing"))
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    from inference_server.commands.make import run_picture
+
+    parser.description = "Writes NAME.fbx, NAME.glb, rig.json, preview.png and report.json into DIR."
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="a PNG, JPEG, WebP, AVIF or GIF picture")
+    _add_common(parser)
+    parser.add_argument("--height", type=float, metavar="M", dest="height_m", help="metres; 1.7 humanoid, 1.0 other")
+    parser.add_argument("--depth", type=float, metavar="X", default=1.0, help="thickness of a draft, 1 as estimated")
+    parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
+    parser.set_defaults(verb=run_picture)
+
+
+def _add_rig(parser: argparse.ArgumentParser) -> None:
+    from inference_server.commands.make import rig_mesh
+
+    parser.description = "Keeps the mesh's objects, size, place, UVs and materials; writes the same files as run."
+    parser.add_argument("mesh", type=Path, metavar="MESH", help="an OBJ, GLB, glTF, FBX, PLY or STL file")
+    parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bind to this skeleton instead of a new one")
+    _add_common(parser)
+    parser.set_defaults(verb=rig_mesh)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
+    parser.add_argument("--name", metavar="NAME", help="name of the files and objects; the input's name by default")
+    parser.add_argument("--kind", choices=get_args(KindChoice), default="auto", help="what body it is")
+    parser.add_argument("--engine", choices=get_args(EnginePolicy), help="auto: neural where it can run, else draft")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    from inference_server.commands.doctor import run_doctor
+
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.set_defaults(verb=run_doctor)

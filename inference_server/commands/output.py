@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder that results go to: complete files under their final names, or nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from inference_server.errors import typed_system_errors
+
+_PART = re.compile(r"^\.figurine-(\d+)-.*\.part$")
+
+
+class OutputFolder:
+    """A folder that exists and can be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def publish(self, files: Mapping[str, Path | bytes]) -> None:
+        """Write every file beside its place, then rename them all, in order. Raises DiskFull, OutputUnwritable."""
+        parts = {name: _part(self.path, name) for name in files}
+        try:
+            with typed_system_errors(str(self.path)):
+                for name, content in files.items():
+                    _write(parts[name], content)
+                for name, part in parts.items():
+                    part.replace(self.path / name)
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_output(path: Path) -> Iterator[OutputFolder]:
+    """Make and try the folder before any work is done; take away what was made if the block fails.
+
+    Raises OutputUnwritable, DiskFull.
+    """
+    path = path.absolute()
+    made: list[Path] = []
+    try:
+        with typed_system_errors(str(path)):
+            for folder in reversed([path, *path.parents]):
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            _sweep(path)
+            trial = _part(path, "trial")
+            trial.write_bytes(b"figurine")
+            trial.unlink()
+        yield OutputFolder(path)
+    except BaseException:
+        for folder in reversed(made):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
+def _part(folder: Path, name: str) -> Path:
+    return folder / f".figurine-{os.getpid()}-{name}.part"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove parts of runs that were killed."""
+    for path in folder.iterdir():
+        match = _PART.match(path.name)
+        if match and not psutil.pid_exists(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _write(part: Path, content: Path | bytes) -> None:
+    if isinstance(content, Path):
+        shutil.copyfile(content, part)
+    else:
+        part.write_bytes(content)
+    with part.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""report.json: what was done, by which engine, how long it took, what was guessed, and the digests of the result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inference_server import __version__
+from inference_server.core.digest import digest
+from inference_server.core.pipeline import Outcome
+from inference_server.core.rig_document import skeleton_to_document
+from inference_server.core.settings import JobSettings
+from inference_server.core.types import RiggedAsset, StageRecord
+
+FORMAT = "figurine-report"
+VERSION = 1
+
+
+def rig_document(outcome: Outcome, settings: JobSettings) -> dict[str, Any]:
+    """The job's rig.json."""
+    asset = outcome.asset
+    mesh = asset.textured.mesh if isinstance(asset, RiggedAsset) else asset.scene.mesh
+    return skeleton_to_document(
+        asset.rig.skeleton,
+        (mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)),
+        name=settings.name,
+        seed=settings.seed,
+        versions={"figurine": __version__, "blender": outcome.files.blender_version},
+    )
+
+
+def build_report(
+    outcome: Outcome, settings: JobSettings, source: Path, seconds: float, files: Mapping[str, Path | bytes]
+) -> dict[str, Any]:
+    """The job's report.json. seconds: the whole job's wall time."""
+    skeleton = outcome.asset.rig.skeleton
+    engines = sorted({record.engine for record in outcome.records if record.stage != "export"})
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "figurine": __version__,
+        "blender": outcome.files.blender_version,
+        "input": {"name": source.name, "sha256": outcome.asset.provenance.source_sha256},
+        "settings": settings.to_document(),
+        "engine": "+".join(engines),
+        "kind": {"value": skeleton.kind, "confidence": round(skeleton.confidence, 3), "asked": settings.kind},
+        "guessed": list(skeleton.guessed),
+        "warnings": [{"stage": record.stage, "sentence": note} for record in outcome.records for note in record.notes],
+        "seconds": round(seconds, 3),
+        "peak_bytes": max(record.peak_bytes for record in outcome.records),
+        "stages": [_stage(record) for record in outcome.records],
+        "digests": asset_digests(outcome),
+        "files": {name: _file(content) for name, content in files.items()},
+    }
+
+
+def asset_digests(outcome: Outcome) -> dict[str, str]:
+    """Digests of the parts that the same input, settings and seed must reproduce."""
+    asset, rig = outcome.asset, outcome.asset.rig
+    if isinstance(asset, RiggedAsset):
+        surface = {
+            "mesh": digest(asset.textured.mesh),
+            "texture": digest([asset.textured.uv, asset.textured.base_color]),
+        }
+    else:
+        surface = {"mesh": digest(asset.scene.mesh)}
+    return {**surface, "skeleton": digest(rig.skeleton), "weights": digest(rig.skin)}
+
+
+def encode_report(document: Mapping[str, Any]) -> bytes:
+    """JSON for people: indented, UTF-8."""
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _stage(record: StageRecord) -> dict[str, Any]:
+    return {
+        "stage": record.stage,
+        "engine": record.engine,
+        "version": record.version,
+        "seed": record.seed,
+        "key": record.key,
+        "seconds": round(record.seconds, 3),
+        "peak_bytes": record.peak_bytes,
+        "reused": record.reused,
+        "fallback_reason": record.fallback_reason,
+        "weight_digests": list(record.weight_digests),
+    }
+
+
+def _file(content: Path | bytes) -> dict[str, Any]:
+    data = content if isinstance(content, bytes) else content.read_bytes()
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

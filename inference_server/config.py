@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration: defaults < config.toml < FIGURINE_* environment < flags. docs/configuration.md describes every key."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import platformdirs
+
+from inference_server.core.types import EnginePolicy
+from inference_server.errors import SettingInvalid
+
+_ENVIRONMENT_PREFIX = "FIGURINE_"
+CONFIG_NAME = "config.toml"
+
+
+@dataclass(frozen=True)
+class Config:
+    """home: the data folder (stage cache, work files). blender: the Blender program to use instead of the bpy module.
+    engine: the policy where a job names none. cache_mib: room for kept stage results. max_megapixels: larger
+    pictures are refused by their header.
+    """
+
+    home: Path
+    blender: Path | None
+    engine: EnginePolicy
+    cache_mib: int
+    max_megapixels: float
+
+    @property
+    def cache_root(self) -> Path:
+        """Where stage results are kept."""
+        return self.home / "cache"
+
+    @property
+    def work_root(self) -> Path:
+        """Where work files of running jobs lie."""
+        return self.home / "work"
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where each value of a configuration came from, by key."""
+
+    config: Config
+    sources: Mapping[str, str]
+
+
+def load_config(environment: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None) -> Origins:
+    """The configuration and the origin of each value.
+
+    The file is `config.toml` in the data folder. Raises SettingInvalid for an unknown key or an unusable value.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = dict(_DEFAULTS)
+    sources = dict.fromkeys(values, "default")
+    overrides = _from_environment(environment)
+    home = _parse("home", overrides.get("home", values["home"]), "FIGURINE_HOME")
+    file = home / CONFIG_NAME
+    for source, layer in ((str(file), _from_file(file)), ("environment", overrides), ("flag", dict(flags or {}))):
+        for key, raw in layer.items():
+            values[key] = _parse(key, raw, source)
+            sources[key] = source
+    return Origins(Config(**values), sources)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        layer = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingInvalid(f"{path} cannot be read: {error}.", "Correct or remove the file.") from error
+    _reject_unknown(layer, str(path))
+    if "home" in layer:
+        raise SettingInvalid(f"{path} sets home, the folder that it lies in.", "Set FIGURINE_HOME instead.")
+    return layer
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    layer = {
+        name.removeprefix(_ENVIRONMENT_PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(_ENVIRONMENT_PREFIX)
+    }
+    _reject_unknown(layer, "the environment", _ENVIRONMENT_PREFIX)
+    return layer
+
+
+def _reject_unknown(layer: Mapping[str, Any], source: str, prefix: str = "") -> None:
+    known = [field.name for field in fields(Config)]
+    for key in layer:
+        if key not in known:
+            shown = f"{prefix}{key.upper()}" if prefix else key
+            raise SettingInvalid(f"{source} has an unknown setting, {shown}.", f"Known settings: {', '.join(known)}.")
+
+
+def _parse(key: str, raw: Any, source: str) -> Any:
+    try:
+        return _PARSERS[key](raw)
+    except (TypeError, ValueError) as error:
+        raise SettingInvalid(
+            f"{source}: {key} = {raw!r} cannot be used ({error}).", "See docs/configuration.md."
+        ) from error
+
+
+def _path(raw: Any) -> Path:
+    if not str(raw):
+        raise ValueError("an empty path")
+    return Path(os.path.expandvars(str(raw))).expanduser().absolute()
+
+
+def _choice(raw: Any) -> str:
+    if raw not in get_args(EnginePolicy):
+        raise ValueError(f"one of {', '.join(get_args(EnginePolicy))} is needed")
+    return str(raw)
+
+
+def _between(kind: type[int] | type[float], low: float, high: float) -> Callable[[Any], float]:
+    def parse(raw: Any) -> float:
+        value = kind(raw)
+        if not low <= value <= high:
+            raise ValueError(f"{low:g} to {high:g} is allowed")
+        return value
+
+    return parse
+
+
+_DEFAULTS: dict[str, Any] = {
+    "home": platformdirs.user_data_path("figurine", appauthor=False),
+    "blender": None,
+    "engine": "auto",
+    "cache_mib": 4096,
+    "max_megapixels": 64.0,
+}
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "home": _path,
+    "blender": lambda raw: _path(raw) if raw else None,
+    "engine": _choice,
+    "cache_mib": _between(int, 64, 10_000_000),
+    "max_megapixels": _between(float, 0.01, 64),
+}

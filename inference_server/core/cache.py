@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stage cache: every stage's result, under the digest of everything that decides it.
+
+One exchange folder per key. Least recently used results make room when the limit is passed. Safe to share between
+processes: a result appears whole or not at all, and two that write the same key write the same content.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from inference_server.core.codec import pack, unpack
+from inference_server.core.exchange import PARTIAL_PREFIX, ExchangeInvalid, read_exchange, write_exchange
+
+# A folder that is still partial after this long belongs to a process that is gone.
+_ABANDONED_AFTER_S = 3600.0
+
+
+class StageCache:
+    """Results kept in `root`, up to `limit_bytes` together."""
+
+    def __init__(self, root: Path, limit_bytes: int) -> None:
+        self._root = root
+        self._limit_bytes = limit_bytes
+
+    def get(self, key: str) -> Any | None:
+        """The value stored under the key, or None. A damaged entry is removed and counts as absent."""
+        folder = self._folder(key)
+        if not folder.exists():
+            return None
+        try:
+            value = unpack(read_exchange(folder))
+            os.utime(folder)
+        except (ExchangeInvalid, OSError):
+            shutil.rmtree(folder, ignore_errors=True)
+            return None
+        return value
+
+    def put(self, key: str, value: Any) -> Any:
+        """Store the value and return it as read back, so that its files lie inside the cache. Raises OSError."""
+        folder = self._folder(key)
+        write_exchange(folder, pack(value))
+        self._make_room(keep=folder)
+        return unpack(read_exchange(folder))
+
+    def _folder(self, key: str) -> Path:
+        return self._root / key[:2] / key
+
+    def _make_room(self, keep: Path) -> None:
+        """Remove abandoned partial folders and the least recently used results above the limit."""
+        entries = []
+        for folder in self._root.glob("*/*"):
+            try:
+                used_s = folder.stat().st_mtime
+                size = sum(path.stat().st_size for path in folder.iterdir())
+            except OSError:  # another process removed it meanwhile
+                continue
+            if folder.name.startswith(PARTIAL_PREFIX):
+                if time.time() - used_s > _ABANDONED_AFTER_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+            else:
+                entries.append((used_s, size, folder))
+        total = sum(size for _, size, _ in entries)
+        for _, size, folder in sorted(entries, key=lambda entry: entry[0]):
+            if total <= self._limit_bytes:
+                return
+            if folder != keep:
+                shutil.rmtree(folder, ignore_errors=True)
+                total -= size

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The exchange folder: how arrays cross a process boundary and how stage results are kept.
+
+    document.json   format, version, the caller's document, and the sha256 of every other file
+    arrays.npz      named arrays, never pickled
+    <name>          any other file: a picture, an FBX
+
+A folder under its final name is always complete: it is written beside it and renamed. Imports the standard library
+and numpy only: Blender's own Python reads it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "figurine-exchange"
+VERSION = 1
+DOCUMENT = "document.json"
+ARRAYS = "arrays.npz"
+PARTIAL_PREFIX = ".partial-"
+
+
+class ExchangeInvalid(ValueError):
+    """The folder is missing, of another format, incomplete, or differs from its digests."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Named arrays, a JSON document, and named files (bytes, or the path of a file to copy)."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)
+
+
+def write_exchange(folder: Path, exchange: Exchange) -> None:
+    """Write the folder atomically: after a crash it is either complete or absent.
+
+    An existing folder of that name is replaced. Raises OSError (disk full, no permission) and leaves nothing behind
+    then.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.parent / f"{PARTIAL_PREFIX}{folder.name}-{uuid.uuid4().hex}"
+    partial.mkdir()
+    try:
+        np.savez(partial / ARRAYS, **exchange.arrays)
+        for name, content in exchange.files.items():
+            if isinstance(content, Path):
+                shutil.copyfile(content, _inside(partial, name))
+            else:
+                _inside(partial, name).write_bytes(content)
+        digests = {path.name: _digest_of(path) for path in sorted(partial.iterdir())}
+        head = {"format": FORMAT, "version": VERSION, "sha256": digests, "document": dict(exchange.document)}
+        (partial / DOCUMENT).write_text(json.dumps(head, indent=1, ensure_ascii=False), encoding="utf-8")
+        _flush(partial)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def read_exchange(folder: Path) -> Exchange:
+    """Read a folder and check every file against its digest; files come back as paths inside the folder.
+
+    Raises ExchangeInvalid.
+    """
+    try:
+        head = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        if head["format"] != FORMAT or head["version"] != VERSION:
+            raise ExchangeInvalid(f"{folder} is of format {head['format']} {head['version']}, not {FORMAT} {VERSION}")
+        for name, digest in head["sha256"].items():
+            if _digest_of(_inside(folder, name)) != digest:
+                raise ExchangeInvalid(f"{folder / name} differs from its digest")
+        with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise error if isinstance(error, ExchangeInvalid) else ExchangeInvalid(f"{folder}: {error}") from error
+    files: dict[str, bytes | Path] = {name: folder / name for name in head["sha256"] if name != ARRAYS}
+    return Exchange(document=head["document"], arrays=arrays, files=files)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    if not name or name != os.path.basename(name) or name in (DOCUMENT, ".", ".."):
+        raise ExchangeInvalid(f"{name!r} is no file name of an exchange folder")
+    return folder / name
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _flush(folder: Path) -> None:
+    """Force the files to the disk before the rename that declares them complete."""
+    for path in folder.iterdir():
+        with path.open("rb+") as stream:
+            os.fsync(stream.fileno())

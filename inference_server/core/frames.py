@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames: the only place that converts between them.
+
+House: right-handed, +Y up, +Z toward the viewer, the character faces +Z, its left is +X, metres.
+Blender: right-handed, +Z up, the character faces -Y, its left is +X: (x, y, z) of the house is (x, -z, y) there.
+glTF is the house frame as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_server.core.types import Float32
+
+Floats = NDArray[np.floating[Any]]
+
+_BLENDER_FRONT = np.array([0.0, -1.0, 0.0])
+_BLENDER_UP = np.array([0.0, 0.0, 1.0])
+# Squared distance from the -Y axis below which Blender gives a bone fixed axes (its vec_roll_to_mat3).
+_ANTIPARALLEL = 2.5e-4**2
+
+
+def to_blender(points: Floats) -> Float32:  # (..., 3) house
+    """House to Blender; keeps the shape, returns float32."""
+    x, y, z = np.moveaxis(points, -1, 0)
+    return np.ascontiguousarray(np.stack([x, -z, y], axis=-1), dtype=np.float32)
+
+
+def from_blender(points: Floats) -> Float32:  # (..., 3) Blender
+    """Blender to house; keeps the shape, returns float32."""
+    x, y, z = np.moveaxis(points, -1, 0)
+    return np.ascontiguousarray(np.stack([x, z, -y], axis=-1), dtype=np.float32)
+
+
+def front_facing_rolls(heads: Floats, tails: Floats) -> Float32:  # (J, 3), (J, 3) house
+    """Rolls that turn every bone's local Z toward the character's front (up, where the bone itself points to the
+    front).
+
+    The same rule on both sides makes left and right exact mirror images, so that a pose can be mirrored.
+    Returns (J,) float32 radians, Blender's convention.
+    """
+    axes = to_blender(tails).astype(np.float64) - to_blender(heads)
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    return np.array([_roll_toward(axis, _reference_for(axis)) for axis in axes], dtype=np.float32)
+
+
+def _reference_for(axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    return _BLENDER_UP if abs(float(axis @ _BLENDER_FRONT)) > 0.9 else _BLENDER_FRONT
+
+
+def _roll_toward(axis: NDArray[np.float64], z_axis: NDArray[np.float64]) -> float:
+    """The angle about `axis` from Blender's roll-free frame to the frame whose Z is nearest to `z_axis`."""
+    free_x, free_z = _roll_free_axes(axis)
+    return float(np.arctan2(z_axis @ free_x, z_axis @ free_z))
+
+
+def _roll_free_axes(axis: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Local X and Z of a bone of roll 0: the smallest turn that takes +Y to `axis`, applied to +X and +Z."""
+    x, y, z = axis
+    if y < 0.0 and x * x + z * z < _ANTIPARALLEL:
+        return np.array([-1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    scale = 1.0 / (1.0 + y)
+    return np.array([1.0 - x * x * scale, -x, -x * z * scale]), np.array([-x * z * scale, -z, 1.0 - z * z * scale])

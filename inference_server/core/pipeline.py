@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chain: from a picture, or from a mesh, to a rigged asset and its files.
+
+Each stage's result is kept under the digest of its input, settings, seed and version; what is already there is not
+computed again, so a job that was cut off goes on after its last finished stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from inference_server.core.assemble import stand_on_ground
+from inference_server.core.cache import StageCache
+from inference_server.core.digest import digest
+from inference_server.core.metering import Meter
+from inference_server.core.settings import JobSettings
+from inference_server.core.stage import Control, Device, RunContext, Stage
+from inference_server.core.types import (
+    EnginePolicy,
+    ExportedFiles,
+    ExportInput,
+    Mesh,
+    NormalizedImage,
+    Provenance,
+    Rig,
+    RiggedAsset,
+    RiggedScene,
+    RigInput,
+    SceneMesh,
+    Skeleton,
+    SourceImage,
+    StageName,
+    StageRecord,
+    TexturedMesh,
+    TextureInput,
+)
+from inference_server.core.validate import mesh_problems, rig_problems, texture_problems
+from inference_server.errors import BakeFailed, EmptySurface, RigFailed, typed_system_errors
+
+
+@dataclass(frozen=True)
+class StageChoice:
+    """The stage that will run, and why `auto` did not choose the neural engine (empty where it did, or was not
+    asked)."""
+
+    stage: Stage[Any, Any]
+    fallback_reason: str = ""
+
+
+class StageRegistry(Protocol):
+    """Who can do a stage on this machine."""
+
+    def choose(self, stage: StageName, policy: EnginePolicy) -> StageChoice:
+        """The stage for a policy. Raises EngineUnavailable where the policy names an engine that cannot run here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a job produced: the asset, its files, and how each stage went."""
+
+    asset: RiggedAsset | RiggedScene
+    files: ExportedFiles
+    records: tuple[StageRecord, ...]
+
+
+class Pipeline:
+    """Runs jobs one after another, in this process; Blender's part in a child process."""
+
+    def __init__(
+        self, registry: StageRegistry, cache: StageCache, *, product_version: str, device: Device | None = None
+    ) -> None:
+        self._registry = registry
+        self._cache = cache
+        self._product_version = product_version
+        self._device = device or Device()
+
+    def make_figure(self, source: SourceImage, settings: JobSettings, control: Control) -> Outcome:
+        """Picture → rigged asset → files. Raises the errors of the tree."""
+        job = _Job(self._registry, self._cache, self._device, settings, control)
+        image: NormalizedImage = job.run("normalize", source)
+        mesh: Mesh = job.run("geometry", image, lambda value: _raise_any(EmptySurface, mesh_problems(value)))
+        textured: TexturedMesh = job.run(
+            "texture", TextureInput(mesh, image), lambda value: _raise_any(BakeFailed, texture_problems(value))
+        )
+        rig = self._rig(job, RigInput(Mesh(mesh.vertices, mesh.faces)))
+        textured, rig = stand_on_ground(textured, rig, settings.height_m)
+        asset = RiggedAsset(textured, rig, self._provenance(source.sha256, settings, job))
+        return self._export(job, asset, settings)
+
+    def rig_scene(
+        self, scene: SceneMesh, skeleton: Skeleton | None, settings: JobSettings, control: Control
+    ) -> Outcome:
+        """Mesh, with or without a skeleton → the same mesh bound to it → files. Raises the errors of the tree."""
+        job = _Job(self._registry, self._cache, self._device, settings, control)
+        rig = self._rig(job, RigInput(scene.mesh, skeleton))
+        asset = RiggedScene(scene, rig, self._provenance(digest(scene.source), settings, job))
+        return self._export(job, asset, settings)
+
+    def _rig(self, job: _Job, value: RigInput) -> Rig:
+        vertex_count = len(value.mesh.vertices)
+        rig: Rig = job.run("rig", value, lambda result: _raise_any(RigFailed, rig_problems(result, vertex_count)))
+        return rig
+
+    def _export(self, job: _Job, asset: RiggedAsset | RiggedScene, settings: JobSettings) -> Outcome:
+        files: ExportedFiles = job.run("export", ExportInput(asset, settings.name))
+        return Outcome(asset, files, tuple(job.records))
+
+    def _provenance(self, source_sha256: str, settings: JobSettings, job: _Job) -> Provenance:
+        return Provenance(source_sha256, self._product_version, settings.seed, tuple(job.records))
+
+
+class _Job:
+    """One pass through the chain: runs stages, keeps their results and their records."""
+
+    def __init__(
+        self, registry: StageRegistry, cache: StageCache, device: Device, settings: JobSettings, control: Control
+    ) -> None:
+        self.records: list[StageRecord] = []
+        self._registry = registry
+        self._cache = cache
+        self._device = device
+        self._settings = settings
+        self._control = control
+
+    def run(self, name: StageName, value: Any, check: Callable[[Any], None] = lambda result: None) -> Any:
+        """The stage's result: kept from an earlier run where there is one, otherwise computed, checked and kept."""
+        self._control.raise_if_cancelled()
+        choice = self._registry.choose(name, self._settings.engine_for(name))
+        stage = choice.stage
+        document = self._settings.to_document()
+        ctx = RunContext(
+            name,
+            stage.engine,
+            self._settings.seed_for(name),
+            {setting: document[setting] for setting in stage.setting_names},
+            self._control,
+        )
+        key = _key(stage, value, ctx)
+        ctx.progress(0, 1)
+        with typed_system_errors("Figurine's data folder"):
+            kept = self._cache.get(key)
+            if kept is None:
+                kept = self._compute(stage, value, ctx, key, check)
+                reused = False
+            else:
+                reused = True
+        ctx.progress(1, 1)
+        self.records.append(_record(stage, ctx, choice.fallback_reason, key, kept, reused))
+        return kept["result"]
+
+    def _compute(
+        self, stage: Stage[Any, Any], value: Any, ctx: RunContext, key: str, check: Callable[[Any], None]
+    ) -> Any:
+        meter = Meter()
+        try:
+            with meter:
+                stage.load(self._device)
+                result = stage.run(value, ctx)
+            check(result)
+            return self._cache.put(
+                key,
+                {
+                    "result": result,
+                    "seconds": meter.seconds,
+                    "peak_bytes": meter.peak_bytes,
+                    "notes": tuple(ctx.notes),
+                },
+            )
+        finally:
+            stage.unload()
+
+
+def _key(stage: Stage[Any, Any], value: Any, ctx: RunContext) -> str:
+    """Digest of everything that decides the stage's result."""
+    seed = ctx.seed if stage.uses_seed else None
+    return digest([stage.name, stage.engine, stage.version, ctx.settings, seed, stage.requires.weight_ids, value])
+
+
+def _record(
+    stage: Stage[Any, Any], ctx: RunContext, fallback_reason: str, key: str, kept: dict[str, Any], reused: bool
+) -> StageRecord:
+    return StageRecord(
+        stage=stage.name,
+        engine=stage.engine,
+        version=stage.version,
+        seed=ctx.seed,
+        key=key,
+        seconds=kept["seconds"],
+        peak_bytes=kept["peak_bytes"],
+        reused=reused,
+        fallback_reason=fallback_reason,
+        notes=kept["notes"],
+    )
+
+
+def _raise_any(error: type[EmptySurface] | type[BakeFailed] | type[RigFailed], problems: list[str]) -> None:
+    if problems:
+        raise error(" ".join(problems), "Try another picture, seed or engine; the report names the stage.")

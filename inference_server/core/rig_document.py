@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""rig.json: the skeleton as a document that people and programs can read, edit and hand back.
+
+FBX stores neither the tails of inner bones nor rolls; this file does. Blender's frame (+Z up, the character faces
+-Y), metres, radians. The published schema is rig.schema.json beside this module.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from inference_server.core.frames import from_blender, to_blender
+from inference_server.core.types import Float32, Kind, Skeleton
+from inference_server.core.validate import skeleton_problems
+from inference_server.errors import SkeletonInvalid
+
+FORMAT = "figurine-rig"
+VERSION = 1
+SCHEMA_PATH = Path(__file__).with_name("rig.schema.json")
+_MAX_FILE_BYTES = 16 * 1024 * 1024
+_HINT = "Start from the rig.json of an earlier run; docs/rig-json.md describes its fields."
+
+
+def skeleton_to_document(
+    skeleton: Skeleton, bounds: tuple[Float32, Float32], *, name: str, seed: int, versions: dict[str, str]
+) -> dict[str, Any]:
+    """The document of a skeleton. bounds: lowest and highest corner of the mesh, (3,) each, house frame."""
+    heads, tails = to_blender(skeleton.heads).tolist(), to_blender(skeleton.tails).tolist()
+    corners = to_blender(np.stack(bounds))
+    bones = [
+        {
+            "name": bone,
+            "role": skeleton.roles[index],
+            "parent": skeleton.names[skeleton.parents[index]] if skeleton.parents[index] >= 0 else None,
+            "head": heads[index],
+            "tail": tails[index],
+            "roll": float(skeleton.rolls[index]),
+            "guessed": bone in skeleton.guessed,
+        }
+        for index, bone in enumerate(skeleton.names)
+    ]
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "frame": "blender",
+        "unit": "metre",
+        "name": name,
+        "kind": skeleton.kind,
+        "confidence": round(float(skeleton.confidence), 3),
+        "seed": seed,
+        "versions": versions,
+        "bounding_box": {"min": corners.min(axis=0).tolist(), "max": corners.max(axis=0).tolist()},
+        "bones": bones,
+    }
+
+
+def read_skeleton(path: Path) -> Skeleton:
+    """Read a rig.json, edited by hand or not; bones may stand in any order. Raises SkeletonInvalid."""
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise SkeletonInvalid(f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB.", _HINT)
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SkeletonInvalid(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise SkeletonInvalid(f"{path} is not JSON: {error}.", _HINT) from error
+    return skeleton_from_document(document, str(path))
+
+
+def skeleton_from_document(document: Any, name: str = "The skeleton") -> Skeleton:
+    """The skeleton of a document; `name` is what messages call it. Raises SkeletonInvalid."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise SkeletonInvalid(f"{name} is not a {FORMAT} document.", _HINT)
+    if document.get("version") != VERSION:
+        raise SkeletonInvalid(f"{name} is of version {document.get('version')}, not {VERSION}.", _HINT)
+    try:
+        skeleton = _build(document)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise SkeletonInvalid(f"{name} has a bone that cannot be read: {error!r}.", _HINT) from error
+    problems = skeleton_problems(skeleton)
+    if problems:
+        raise SkeletonInvalid(f"{name} is no usable skeleton. {' '.join(problems)}", _HINT)
+    return skeleton
+
+
+def _build(document: dict[str, Any]) -> Skeleton:
+    bones = document["bones"]
+    by_name = {bone["name"]: bone for bone in bones}
+    if len(by_name) != len(bones):
+        raise SkeletonInvalid("Bone names of the skeleton occur twice.", "Give every bone its own name.")
+    ordered = _parents_first(by_name)
+    index = {bone["name"]: place for place, bone in enumerate(ordered)}
+    kind = document.get("kind", "generic")
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind {kind!r}")
+    return Skeleton(
+        names=tuple(_text(bone["name"]) for bone in ordered),
+        roles=tuple(_text(bone.get("role", "chain")) for bone in ordered),
+        parents=np.array([-1 if bone["parent"] is None else index[bone["parent"]] for bone in ordered], dtype=np.int32),
+        heads=from_blender(np.array([bone["head"] for bone in ordered], dtype=np.float32).reshape(-1, 3)),
+        tails=from_blender(np.array([bone["tail"] for bone in ordered], dtype=np.float32).reshape(-1, 3)),
+        rolls=np.array([bone.get("roll", 0.0) for bone in ordered], dtype=np.float32),
+        kind=kind,
+        confidence=float(document.get("confidence", 1.0)),
+        guessed=tuple(bone["name"] for bone in ordered if bone.get("guessed", False)),
+    )
+
+
+def _parents_first(by_name: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The bones so that a parent stands before its children, otherwise as given."""
+    ordered: list[dict[str, Any]] = []
+    placed: set[str] = set()
+    waiting = list(by_name.values())
+    while waiting:
+        ready = [bone for bone in waiting if bone["parent"] is None or bone["parent"] in placed]
+        if not ready:
+            stuck = ", ".join(sorted(str(bone["name"]) for bone in waiting)[:5])
+            raise SkeletonInvalid(
+                f"The skeleton is no tree: these bones have a parent that is missing or their own descendant: {stuck}.",
+                "Give every bone but one a parent, with no circle.",
+            )
+        ordered += ready
+        placed |= {bone["name"] for bone in ready}
+        waiting = [bone for bone in waiting if bone["name"] not in placed]
+    return ordered
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the caller of a job may choose."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args
+
+from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, StageName
+from inference_server.errors import SettingInvalid
+
+HEIGHT_RANGE_M = (0.001, 1000.0)
+DEPTH_RANGE = (0.1, 3.0)
+TEXTURE_SIZES_PX = (1024, 2048, 4096)
+_NAME_LENGTH = 60
+# Device names that Windows takes for no file, whatever their extension.
+_RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """engine: for every stage that `engines` does not name. kind: what body the subject has. height_m: total height
+    for a humanoid, largest side for anything else; None for 1.7 and 1.0. depth: thickness of a draft, 1 is as
+    estimated. seeds: by stage, where it differs from `seed`.
+
+    Raises SettingInvalid for a value outside its range.
+    """
+
+    name: str = "figurine"
+    engine: EnginePolicy = "auto"
+    engines: Mapping[StageName, EnginePolicy] = field(default_factory=dict)
+    seed: int = 0
+    seeds: Mapping[StageName, int] = field(default_factory=dict)
+    kind: KindChoice = "auto"
+    height_m: float | None = None
+    depth: float = 1.0
+    texture_px: int = 2048
+
+    def __post_init__(self) -> None:
+        for policy in (self.engine, *self.engines.values()):
+            _require_choice("engine", policy, get_args(EnginePolicy))
+        for stage in (*self.engines, *self.seeds):
+            _require_choice("stage", stage, STAGE_NAMES)
+        for seed in (self.seed, *self.seeds.values()):
+            if not 0 <= seed < 2**32:
+                raise SettingInvalid(f"The seed is {seed}.", f"Choose a whole number from 0 to {2**32 - 1}.")
+        _require_choice("kind", self.kind, get_args(KindChoice))
+        _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
+        _require_range("depth", self.depth, DEPTH_RANGE)
+        if self.height_m is not None:
+            _require_range("height", self.height_m, HEIGHT_RANGE_M)
+
+    def engine_for(self, stage: StageName) -> EnginePolicy:
+        """The policy that counts for this stage."""
+        return self.engines.get(stage, self.engine)
+
+    def seed_for(self, stage: StageName) -> int:
+        """The seed that counts for this stage."""
+        return self.seeds.get(stage, self.seed)
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def safe_name(text: str) -> str:
+    """A name that is a valid file stem on every system, from any text: letters, digits, - and _ are kept."""
+    kept = re.sub(r"[^\w\-]+", "_", unicodedata.normalize("NFKC", text)).strip("_")[:_NAME_LENGTH]
+    if not kept:
+        return "figurine"
+    return f"{kept}_" if kept.lower() in _RESERVED_NAMES else kept
+
+
+def _require_choice(what: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        raise SettingInvalid(f"The {what} is {value!r}.", f"Choose one of {', '.join(map(str, choices))}.")
+
+
+def _require_range(what: str, value: float, bounds: tuple[float, float]) -> None:
+    if not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
+        raise SettingInvalid(f"The {what} is {value}.", f"Choose a number from {bounds[0]:g} to {bounds[1]:g}.")

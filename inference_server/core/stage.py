@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stage protocol: one pure step of the chain, and what it is told while it runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from inference_server.core.types import Engine, StageName
+from inference_server.errors import Cancelled
+
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a stage computes: "cpu", "cuda:0", "mps"."""
+
+    name: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What a stage needs to run: weight ids of models/manifest.toml, peak memory, optional modules to import."""
+
+    peak_bytes: int
+    weight_ids: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is. fraction: 0..1 of this stage."""
+
+    stage: StageName
+    engine: Engine
+    fraction: float
+
+
+class Control:
+    """The caller's side of a running job: cancel it, watch it."""
+
+    def __init__(self, on_progress: Callable[[Progress], None] = lambda progress: None) -> None:
+        self._cancelled = threading.Event()
+        self.on_progress = on_progress
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next step. Safe from any thread and from a signal handler."""
+        self._cancelled.set()
+
+    def raise_if_cancelled(self) -> None:
+        """Raises Cancelled once `cancel` was called."""
+        if self._cancelled.is_set():
+            raise Cancelled("The job was cancelled.", "Finished stages are kept: starting it again goes on from there.")
+
+
+class RunContext:
+    """What a stage sees of its job: its seed, the settings it declared, progress, cancellation, and a place for
+    notes."""
+
+    def __init__(
+        self, stage: StageName, engine: Engine, seed: int, settings: Mapping[str, Any], control: Control
+    ) -> None:
+        self.seed = seed
+        self.settings = settings
+        self.notes: list[str] = []
+        self._stage = stage
+        self._engine = engine
+        self._control = control
+
+    def progress(self, done: float, total: float) -> None:
+        """Report `done` of `total` steps; raises Cancelled when the job was stopped."""
+        self.raise_if_cancelled()
+        self._control.on_progress(Progress(self._stage, self._engine, min(1.0, done / total)))
+
+    def raise_if_cancelled(self) -> None:
+        """Raises Cancelled when the job was stopped. Call it at least once a second."""
+        self._control.raise_if_cancelled()
+
+    def note(self, sentence: str) -> None:
+        """Tell the artist something about this result: what was guessed, what will suffer and why."""
+        self.notes.append(sentence)
+
+
+class Stage(Protocol[In, Out]):
+    """One pure step. The same input, seed, settings and weights give the same output on the same device."""
+
+    name: ClassVar[StageName]
+    engine: ClassVar[Engine]
+    version: ClassVar[int]
+    """Raised whenever the same input would give another output."""
+    requires: ClassVar[Requirements]
+    setting_names: ClassVar[tuple[str, ...]]
+    """The job settings that it reads: these, and no others, decide whether a kept result is re-used."""
+    uses_seed: ClassVar[bool]
+
+    def load(self, device: Device) -> None:
+        """Import and load what `run` needs. Raises WeightsMissing, WeightsCorrupt, OutOfMemory."""
+
+    def run(self, value: In, ctx: RunContext) -> Out:
+        """Do the step. Raises the errors of the tree, and nothing else for bad input."""
+
+    def unload(self) -> None:
+        """Give back what `load` and `run` took: memory, work files. The result has been stored by then."""

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What flows through the pipeline.
+
+House frame: right-handed, +Y up, +Z toward the viewer, metres, origin on the ground between the feet. The character
+faces +Z and its left side is +X. Every array is C-contiguous and read-only; every type is frozen.
+
+    SourceImage → NormalizedImage → Mesh → TexturedMesh → Rig → RiggedAsset
+
+Imports the standard library and numpy only: Blender's own Python reads it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Engine = Literal["neural", "draft", "hosted", "blender"]
+EnginePolicy = Literal["auto", "neural", "draft"]
+StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
+Kind = Literal["humanoid", "quadruped", "generic", "none"]
+KindChoice = Literal["auto", "humanoid", "quadruped", "generic", "none"]
+
+STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
+KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "generic", "none")
+MAX_INFLUENCES = 4
+# Marks a field that was measured and takes no part in a value's digest.
+MEASURED = {"digest": False}
+
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+UInt8 = NDArray[np.uint8]
+
+
+def _freeze(instance: object, name: str, dtype: type[np.generic], shape: tuple[int | None, ...]) -> None:
+    """Replace the field by a read-only C-contiguous array of this dtype; ValueError where the shape differs."""
+    array = np.ascontiguousarray(getattr(instance, name), dtype=dtype)
+    if array.ndim != len(shape) or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
+        wanted = tuple("any" if side is None else side for side in shape)
+        raise ValueError(f"{type(instance).__name__}.{name} has shape {array.shape}; {wanted} is needed")
+    if array.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
+    object.__setattr__(instance, name, array)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImage:
+    """The picture as decoded: upright, sRGB, straight (not premultiplied) alpha.
+
+    rgba: (H, W, 4) uint8. sha256: hex digest of the file's bytes. notes: what reading changed (first frame only,
+    reduced…).
+    """
+
+    rgba: UInt8
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _freeze(self, "rgba", np.uint8, (None, None, 4))
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One finding about the input. severity: 0 (note) to 1 (the result will suffer); sentence: what to do about it."""
+
+    code: str
+    measure: float
+    severity: float
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class NormalizedImage:
+    """The subject alone, centred in a square, clear around it.
+
+    rgba: (S, S, 4) uint8, straight alpha. steps: what was done, in order. subject_fraction: share of the source
+    picture's pixels that the subject covered, 0..1.
+    """
+
+    rgba: UInt8
+    steps: tuple[str, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    subject_fraction: float
+
+    def __post_init__(self) -> None:
+        _freeze(self, "rgba", np.uint8, (None, None, 4))
+        if self.rgba.shape[0] != self.rgba.shape[1]:
+            raise ValueError(f"NormalizedImage.rgba must be square, not {self.rgba.shape[:2]}")
+
+
+@dataclass(frozen=True)
+class FrontView:
+    """Where the square picture stands in the mesh's frame: orthographic, seen from +Z, upright.
+
+    center_x_m, center_y_m: the picture's centre. side_m: length of its side.
+    """
+
+    center_x_m: float
+    center_y_m: float
+    side_m: float
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A triangle mesh. vertices: (V, 3) float32, house frame. faces: (F, 3) int32, counter-clockwise seen from outside.
+
+    front_view: the input picture's place, where there is a picture.
+    """
+
+    vertices: Float32
+    faces: Int32
+    front_view: FrontView | None = None
+
+    def __post_init__(self) -> None:
+        _freeze(self, "vertices", np.float32, (None, 3))
+        _freeze(self, "faces", np.int32, (None, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class TexturedMesh:
+    """A mesh with a base colour. uv: (F, 3, 2) float32 per face corner, origin bottom left, 0..1.
+
+    UVs belong to corners, not to vertices, so that a seam does not cut the mesh open. base_color: (T, T, 3 or 4)
+    uint8 sRGB, first row at the top.
+    """
+
+    mesh: Mesh
+    uv: Float32
+    base_color: UInt8
+
+    def __post_init__(self) -> None:
+        _freeze(self, "uv", np.float32, (len(self.mesh.faces), 3, 2))
+        _freeze(self, "base_color", np.uint8, (None, None, None))
+        height, width, channels = self.base_color.shape
+        if height != width or channels not in (3, 4):
+            raise ValueError(f"TexturedMesh.base_color must be (T, T, 3 or 4), not {self.base_color.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A tree of bones, parent before child, one root, unique names.
+
+    parents: (J,) int32, -1 for the root. heads, tails: (J, 3) float32, house frame. rolls: (J,) float32, radians, in
+    Blender's convention (about the bone's axis, after the conversion to Blender's frame). roles: VRM 1.0 humanoid
+    bone names for humanoids, camelCase names of the same kind for other bodies, "root" and "chain" where no part is
+    known. guessed: names of the bones whose place is a guess. confidence: of the kind, 0..1.
+    """
+
+    names: tuple[str, ...]
+    roles: tuple[str, ...]
+    parents: Int32
+    heads: Float32
+    tails: Float32
+    rolls: Float32
+    kind: Kind
+    confidence: float = 1.0
+    guessed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        if len(self.roles) != count:
+            raise ValueError(f"Skeleton has {count} names and {len(self.roles)} roles")
+        _freeze(self, "parents", np.int32, (count,))
+        _freeze(self, "heads", np.float32, (count, 3))
+        _freeze(self, "tails", np.float32, (count, 3))
+        _freeze(self, "rolls", np.float32, (count,))
+
+
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """Which bones move a vertex. indices: (V, 4) int32 into the skeleton. weights: (V, 4) float32, rows sum to 1.
+
+    Unused places have index 0 and weight 0.
+    """
+
+    indices: Int32
+    weights: Float32
+
+    def __post_init__(self) -> None:
+        _freeze(self, "indices", np.int32, (None, MAX_INFLUENCES))
+        _freeze(self, "weights", np.float32, (len(self.indices), MAX_INFLUENCES))
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """A skeleton and the skin that binds a mesh to it."""
+
+    skeleton: Skeleton
+    skin: Skin
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """How one stage's result came about.
+
+    engine, version, seed and weight_digests decide the result; seconds and peak_bytes were measured when it was made.
+    reused: taken from the stage cache. fallback_reason: why `auto` did not pick the neural engine, empty if it did
+    or was not asked. notes: sentences for the artist.
+    """
+
+    stage: StageName
+    engine: Engine
+    version: int
+    seed: int
+    key: str
+    seconds: float = field(metadata=MEASURED)
+    peak_bytes: int = field(metadata=MEASURED)
+    reused: bool = field(metadata=MEASURED)
+    weight_digests: tuple[str, ...] = ()
+    fallback_reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an asset comes from: the source's digest, the product's version, and each stage's record."""
+
+    source_sha256: str
+    product_version: str
+    seed: int
+    stages: tuple[StageRecord, ...] = field(default_factory=tuple)
+
+    def to_document(self) -> dict[str, Any]:
+        """What is written into the files: everything that decides the result, nothing that was only measured."""
+        return {
+            "product": "Figurine",
+            "version": self.product_version,
+            "source_sha256": self.source_sha256,
+            "seed": self.seed,
+            "stages": [
+                {
+                    "stage": record.stage,
+                    "engine": record.engine,
+                    "version": record.version,
+                    "weight_digests": list(record.weight_digests),
+                    "fallback_reason": record.fallback_reason,
+                }
+                for record in self.stages
+            ],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class TextureInput:
+    """What a texture stage paints: the mesh, and the picture it is painted from."""
+
+    mesh: Mesh
+    image: NormalizedImage
+
+
+@dataclass(frozen=True, eq=False)
+class RigInput:
+    """What a rig stage binds. skeleton: given, only the skin is computed."""
+
+    mesh: Mesh
+    skeleton: Skeleton | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RiggedAsset:
+    """The product: a textured mesh bound to a skeleton, at its final size, with its provenance."""
+
+    textured: TexturedMesh
+    rig: Rig
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One mesh object of a file: its name and how many rows of the scene's vertices are its own, in order."""
+
+    name: str
+    vertex_count: int
+
+
+@dataclass(frozen=True, eq=False)
+class SceneMesh:
+    """The meshes of a file as one, where they stand in it. source: the file, which keeps all else (materials, UVs,
+    quads).
+
+    had_armature: the file brought a rig of its own.
+    """
+
+    mesh: Mesh
+    objects: tuple[SceneObject, ...]
+    source: Path
+    had_armature: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class RiggedScene:
+    """The meshes of a file bound to a skeleton, unchanged in all else."""
+
+    scene: SceneMesh
+    rig: Rig
+    provenance: Provenance
+
+
+@dataclass(frozen=True, eq=False)
+class ExportInput:
+    """What the export stage writes: the asset, under this name."""
+
+    asset: RiggedAsset | RiggedScene
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedFiles:
+    """The finished files, and the version of the Blender that wrote them."""
+
+    fbx: Path
+    glb: Path
+    preview: Path
+    blender_version: str

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Export through Blender: FBX, GLB and a preview picture."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from inference_server.core.codec import png_bytes
+from inference_server.core.exchange import Exchange
+from inference_server.core.frames import to_blender
+from inference_server.core.stage import Device, Requirements, RunContext
+from inference_server.core.types import (
+    Engine,
+    ExportedFiles,
+    ExportInput,
+    Provenance,
+    Rig,
+    RiggedAsset,
+    RiggedScene,
+    StageName,
+)
+from inference_server.errors import ExportCrashed
+from inference_server.stages.blender import BlenderProcess
+
+PREVIEW_SIDE_PX = 512
+# Names of work files are the same for every job; the artist's name is given when they are published.
+_STEM = "asset"
+
+
+class BlenderExport:
+    """Writes a rigged asset, or binds the file of a rigged scene; never touches what it does not have to."""
+
+    name: ClassVar[StageName] = "export"
+    engine: ClassVar[Engine] = "blender"
+    version: ClassVar[int] = 1
+    requires: ClassVar[Requirements] = Requirements(peak_bytes=1 << 30)
+    setting_names: ClassVar[tuple[str, ...]] = ()
+    uses_seed: ClassVar[bool] = False
+
+    def __init__(self, blender: BlenderProcess) -> None:
+        self._blender = blender
+        self._folders: list[Path] = []
+
+    def load(self, device: Device) -> None:
+        """Nothing to load: Blender is started for each run and ends with it."""
+
+    def run(self, value: ExportInput, ctx: RunContext) -> ExportedFiles:
+        """Raises BlenderMissing, ExportCrashed, DeadlineExceeded, DiskFull, MeshInvalid."""
+        asset = value.asset
+        folder = self._blender.new_work_folder()
+        self._folders.append(folder)
+        if isinstance(asset, RiggedAsset):
+            verb, request = "export", _asset_request(asset, value.name)
+        else:
+            verb, request = "bind", _scene_request(asset, value.name)
+        result = self._blender.run_in(folder, verb, request, ctx.raise_if_cancelled)
+        return ExportedFiles(
+            fbx=_finished(result, f"{_STEM}.fbx"),
+            glb=_finished(result, f"{_STEM}.glb"),
+            preview=_finished(result, "preview.png"),
+            blender_version=result.document["blender"],
+        )
+
+    def unload(self) -> None:
+        """Remove the work folders: the stage cache has its own copy of the files."""
+        while self._folders:
+            shutil.rmtree(self._folders.pop(), ignore_errors=True)
+
+
+def _asset_request(asset: RiggedAsset, name: str) -> Exchange:
+    mesh = asset.textured.mesh
+    rig = _rig_request(asset.rig, name, asset.provenance)
+    arrays = {"vertices": to_blender(mesh.vertices), "faces": mesh.faces, "uv": asset.textured.uv}
+    return Exchange(
+        document=rig.document,
+        arrays={**rig.arrays, **arrays},
+        files={"base_color.png": png_bytes(asset.textured.base_color)},
+    )
+
+
+def _scene_request(asset: RiggedScene, name: str) -> Exchange:
+    rig = _rig_request(asset.rig, name, asset.provenance)
+    objects = [{"name": item.name, "vertex_count": item.vertex_count} for item in asset.scene.objects]
+    document = {**rig.document, "path": str(asset.scene.source.resolve()), "objects": objects}
+    return Exchange(document=document, arrays=rig.arrays)
+
+
+def _rig_request(rig: Rig, name: str, provenance: Provenance) -> Exchange:
+    skeleton = rig.skeleton
+    document: dict[str, Any] = {
+        "name": name,
+        "bones": list(skeleton.names),
+        "roles": list(skeleton.roles),
+        "provenance": provenance.to_document(),
+        "stem": _STEM,
+        "preview_px": PREVIEW_SIDE_PX,
+    }
+    arrays = {
+        "parents": skeleton.parents,
+        "heads": to_blender(skeleton.heads),
+        "tails": to_blender(skeleton.tails),
+        "rolls": skeleton.rolls,
+        "skin_indices": rig.skin.indices,
+        "skin_weights": rig.skin.weights,
+    }
+    return Exchange(document=document, arrays=arrays)
+
+
+def _finished(result: Exchange, name: str) -> Path:
+    path = result.files.get(name)
+    if not isinstance(path, Path):
+        raise ExportCrashed(f"Blender's result has no {name}.", "Run it again; finished stages are kept.")
+    return path

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draft rig: a skeleton from the shape, weights by distance through the body."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import ClassVar
+
+from inference_server.core.frames import front_facing_rolls
+from inference_server.core.stage import Device, Requirements, RunContext
+from inference_server.core.types import Engine, Mesh, Rig, RigInput, Skeleton, Skin, StageName
+from inference_server.errors import RigFailed
+
+_SURE_FROM = 0.7
+
+
+class DraftRig:
+    """Skeleton and skin, or the skin alone for a skeleton that is given."""
+
+    name: ClassVar[StageName] = "rig"
+    engine: ClassVar[Engine] = "draft"
+    version: ClassVar[int] = 1
+    requires: ClassVar[Requirements] = Requirements(peak_bytes=3 << 29)
+    setting_names: ClassVar[tuple[str, ...]] = ("kind",)
+    uses_seed: ClassVar[bool] = False
+
+    _skeleton: ModuleType
+    _weights: ModuleType
+
+    def load(self, device: Device) -> None:
+        """Import the classical code."""
+        from models.draft import skeleton, weights
+
+        self._skeleton, self._weights = skeleton, weights
+
+    def run(self, value: RigInput, ctx: RunContext) -> Rig:
+        """Raises RigFailed."""
+        mesh = value.mesh
+        skeleton = value.skeleton or self._estimate(mesh, ctx)
+        ctx.progress(1, 2)
+        try:
+            binding = self._weights.bind(mesh.vertices, mesh.faces, skeleton.heads, skeleton.tails)
+        except ValueError as error:
+            raise RigFailed(
+                f"The mesh could not be bound: {error}.", "Check that the skeleton lies in the mesh."
+            ) from error
+        return Rig(skeleton, Skin(binding.indices, binding.weights))
+
+    def unload(self) -> None:
+        """Nothing is held."""
+
+    def _estimate(self, mesh: Mesh, ctx: RunContext) -> Skeleton:
+        kind = ctx.settings["kind"]
+        try:
+            found = self._skeleton.estimate_skeleton(mesh.vertices, mesh.faces, kind=kind)
+        except ValueError as error:
+            raise RigFailed(f"No skeleton was found: {error}.", "Choose another --kind, or --kind none.") from error
+        for sentence in found.notes:
+            ctx.note(sentence)
+        if kind == "auto" and found.confidence < _SURE_FROM:
+            ctx.note(f"The body was taken for {found.kind} ({found.confidence:.0%} sure): --kind chooses another.")
+        return Skeleton(
+            names=found.names,
+            roles=found.roles,
+            parents=found.parents,
+            heads=found.heads,
+            tails=found.tails,
+            rolls=front_facing_rolls(found.heads, found.tails),
+            kind=found.kind,
+            confidence=found.confidence,
+            guessed=found.guessed,
+        )
