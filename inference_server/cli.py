@@ -7,6 +7,7 @@ Exit codes: 0 done, 2 bad input or usage, 1 anything else.
 from __future__ import annotations
 
 import argparse
+import io
 import signal
 import sys
 import traceback
@@ -28,11 +29,13 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
+        self.exit(EXIT_USAGE, f"{self.prog}: {' '.join(message.split())}. See {self.prog} --help.\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path must not fail for the console's encoding
     options = _build_parser().parse_args(arguments)
     if not options.debug:
         warnings.simplefilter("ignore")

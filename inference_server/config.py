@@ -103,15 +103,15 @@ def _reject_unknown(layer: Mapping[str, Any], source: str, prefix: str = "") -> 
 def _parse(key: str, raw: Any, source: str) -> Any:
     try:
         return _PARSERS[key](raw)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # RuntimeError: ~stranger has no home
         raise SettingInvalid(
             f"{source}: {key} = {raw!r} cannot be used ({error}).", "See docs/configuration.md."
         ) from error
 
 
 def _path(raw: Any) -> Path:
-    if not str(raw):
-        raise ValueError("an empty path")
+    if not (raw and isinstance(raw, str | Path)):
+        raise ValueError("a path is needed")
     return Path(os.path.expandvars(str(raw))).expanduser().absolute()
 
 

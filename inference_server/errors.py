@@ -228,7 +228,15 @@ def typed_system_errors(where: str) -> Iterator[None]:
             raise DiskFull(
                 f"No space is left in {where}.", "Free some space there, or choose another place."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        if error.errno in (
+            errno.EACCES,
+            errno.EPERM,
+            errno.EROFS,
+            errno.ENOTDIR,
+            errno.EISDIR,
+            errno.EEXIST,
+            errno.ENAMETOOLONG,
+        ):
             raise OutputUnwritable(
                 f"{where} cannot be written: {error.strerror}.", "Choose a folder that you may write to."
             ) from error

@@ -49,12 +49,14 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
         with typed_system_errors(str(path)):
             for folder in reversed([path, *path.parents]):
                 if not folder.exists():
-                    folder.mkdir()
+                    folder.mkdir(exist_ok=True)  # a run beside this one may be quicker
                     made.append(folder)
             _sweep(path)
             trial = _part(path, "trial")
-            trial.write_bytes(b"figurine")
-            trial.unlink()
+            try:
+                trial.write_bytes(b"figurine")
+            finally:
+                trial.unlink(missing_ok=True)
         yield OutputFolder(path)
     except BaseException:
         for folder in reversed(made):

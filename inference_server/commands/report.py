@@ -44,7 +44,7 @@ def build_report(
         "version": VERSION,
         "figurine": __version__,
         "blender": outcome.files.blender_version,
-        "input": {"name": source.name, "sha256": outcome.asset.provenance.source_sha256},
+        "input": {"name": _printable(source.name), "sha256": outcome.asset.provenance.source_sha256},
         "settings": settings.to_document(),
         "engine": "+".join(engines),
         "kind": {"value": skeleton.kind, "confidence": round(skeleton.confidence, 3), "asked": settings.kind},
@@ -74,6 +74,11 @@ def asset_digests(outcome: Outcome) -> dict[str, str]:
 def encode_report(document: Mapping[str, Any]) -> bytes:
     """JSON for people: indented, UTF-8."""
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _printable(name: str) -> str:
+    """File names may hold bytes that are no UTF-8."""
+    return name.encode(errors="replace").decode()
 
 
 def _stage(record: StageRecord) -> dict[str, Any]:

@@ -41,9 +41,11 @@ class StageCache:
         return value
 
     def put(self, key: str, value: Any) -> Any:
-        """Store the value and return it as read back, so that its files lie inside the cache. Raises OSError."""
+        """Store the value, unless another process was quicker, and return it as read back: its files lie inside the
+        cache. Raises OSError.
+        """
         folder = self._folder(key)
-        write_exchange(folder, pack(value))
+        write_exchange(folder, pack(value), keep_existing=True)
         self._make_room(keep=folder)
         return unpack(read_exchange(folder))
 

@@ -27,7 +27,9 @@ def digest(value: Any) -> str:
 
 def _feed(state: hashlib._Hash, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        little_endian = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+        if value.dtype.hasobject:
+            raise TypeError("an array of Python objects has no digest")
+        little_endian = np.asarray(value, dtype=value.dtype.newbyteorder("<"), order="C")
         _head(state, "array", [little_endian.dtype.str, *little_endian.shape])
         state.update(little_endian.data)
     elif isinstance(value, Path):
@@ -56,4 +58,4 @@ def _feed(state: hashlib._Hash, value: Any) -> None:
 
 
 def _head(state: hashlib._Hash, kind: str, detail: Any) -> None:
-    state.update(json.dumps([kind, detail], ensure_ascii=False).encode() + b"\n")
+    state.update(json.dumps([kind, detail]).encode() + b"\n")

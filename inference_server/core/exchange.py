@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The exchange folder: how arrays cross a process boundary and how stage results are kept.
 
-    document.json   format, version, the caller's document, and the sha256 of every other file
+    document.json   format, version, the caller's document, its sha256 and that of every other file
     arrays.npz      named arrays, never pickled
     <name>          any other file: a picture, an FBX
 
@@ -12,10 +12,12 @@ and numpy only: Blender's own Python reads it too.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import uuid
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,32 +46,39 @@ class Exchange:
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
 
 
-def write_exchange(folder: Path, exchange: Exchange) -> None:
+def write_exchange(folder: Path, exchange: Exchange, *, keep_existing: bool = False) -> None:
     """Write the folder atomically: after a crash it is either complete or absent.
 
-    An existing folder of that name is replaced. Raises OSError (disk full, no permission) and leaves nothing behind
-    then.
+    An existing folder of that name is replaced, or kept as it is with `keep_existing`. Raises OSError (disk full, no
+    permission) and leaves nothing behind then.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.parent / f"{PARTIAL_PREFIX}{folder.name}-{uuid.uuid4().hex}"
     partial.mkdir()
     try:
-        np.savez(partial / ARRAYS, **exchange.arrays)
+        (partial / ARRAYS).write_bytes(_npz_bytes(exchange.arrays))
         for name, content in exchange.files.items():
+            place = _inside(partial, name)
+            if place.exists():
+                raise ExchangeInvalid(f"{name!r} is taken by the exchange folder itself")
             if isinstance(content, Path):
-                shutil.copyfile(content, _inside(partial, name))
+                shutil.copyfile(content, place)
             else:
-                _inside(partial, name).write_bytes(content)
+                place.write_bytes(content)
         digests = {path.name: _digest_of(path) for path in sorted(partial.iterdir())}
-        head = {"format": FORMAT, "version": VERSION, "sha256": digests, "document": dict(exchange.document)}
-        (partial / DOCUMENT).write_text(json.dumps(head, indent=1, ensure_ascii=False), encoding="utf-8")
+        document = dict(exchange.document)
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "sha256": digests,
+            "document_sha256": _document_digest(document),
+            "document": document,
+        }
+        (partial / DOCUMENT).write_text(json.dumps(head, indent=1), encoding="utf-8")
         _flush(partial)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    except BaseException:
+        _put_in_place(partial, folder, keep_existing)
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def read_exchange(folder: Path) -> Exchange:
@@ -81,21 +90,48 @@ def read_exchange(folder: Path) -> Exchange:
         head = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
         if head["format"] != FORMAT or head["version"] != VERSION:
             raise ExchangeInvalid(f"{folder} is of format {head['format']} {head['version']}, not {FORMAT} {VERSION}")
-        for name, digest in head["sha256"].items():
+        digests, document = head["sha256"], head["document"]
+        if _document_digest(document) != head["document_sha256"]:
+            raise ExchangeInvalid(f"{folder / DOCUMENT} differs from its digest")
+        for name, digest in digests.items():
             if _digest_of(_inside(folder, name)) != digest:
                 raise ExchangeInvalid(f"{folder / name} differs from its digest")
         with np.load(folder / ARRAYS, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise error if isinstance(error, ExchangeInvalid) else ExchangeInvalid(f"{folder}: {error}") from error
-    files: dict[str, bytes | Path] = {name: folder / name for name in head["sha256"] if name != ARRAYS}
-    return Exchange(document=head["document"], arrays=arrays, files=files)
+    files: dict[str, bytes | Path] = {name: folder / name for name in digests if name != ARRAYS}
+    return Exchange(document=document, arrays=arrays, files=files)
+
+
+def _npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Packed in memory: a zip file that a full disk cuts short complains once more when it is collected."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def _put_in_place(partial: Path, folder: Path, keep_existing: bool) -> None:
+    aside = partial.with_name(f"{partial.name}-old")
+    if folder.exists() and not keep_existing:
+        folder.rename(aside)  # moved, not emptied: no half of it may stand under its name
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not (keep_existing and folder.is_dir()):
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _inside(folder: Path, name: str) -> Path:
     if not name or name != os.path.basename(name) or name in (DOCUMENT, ".", ".."):
         raise ExchangeInvalid(f"{name!r} is no file name of an exchange folder")
     return folder / name
+
+
+def _document_digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()
 
 
 def _digest_of(path: Path) -> str:

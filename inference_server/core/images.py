@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from inference_server.core.types import SourceImage
-from inference_server.errors import ImageTooLarge, ImageUnreadable, UnsupportedMedia
+from inference_server.errors import ImageTooLarge, ImageUnreadable, OutOfMemory, UnsupportedMedia
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 # No stage uses more; above it a picture only costs memory.
@@ -26,8 +26,8 @@ def read_image(path: Path, max_megapixels: float) -> SourceImage:
     """Read and decode a picture file.
 
     The first frame counts; EXIF rotation and an embedded colour profile are applied; sides above 4096 px are
-    reduced. Each such change is a note. Raises ImageUnreadable, ImageTooLarge (by the header, before decoding) or
-    UnsupportedMedia.
+    reduced. Each such change is a note. Raises ImageUnreadable, ImageTooLarge (by the header, before decoding),
+    UnsupportedMedia or OutOfMemory.
     """
     return decode_image(_bytes_of(path), str(path), max_megapixels)
 
@@ -44,12 +44,14 @@ def decode_image(content: bytes, name: str, max_megapixels: float) -> SourceImag
                 f"Reduce it to {max_megapixels:g} megapixels or less; 2048 pixels a side are plenty.",
             )
         notes = []
-        if getattr(picture, "n_frames", 1) > 1:
-            notes.append("The picture is animated: its first frame was used.")
         try:
+            if getattr(picture, "n_frames", 1) > 1:
+                notes.append("The picture is animated: its first frame was used.")
             upright = ImageOps.exif_transpose(picture)
             rgba = _to_srgb(upright, picture.info.get("icc_profile"))
-        except (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+        except MemoryError as error:
+            raise OutOfMemory(f"There is no memory to decode {name}.", "Close other programs, or reduce it.") from error
+        except Exception as error:  # damaged files make Pillow's decoders raise nearly anything
             raise ImageUnreadable(f"{name} is damaged: {error}.", "Save it again from a picture editor.") from error
         if max(rgba.size) > WORKING_SIDE_PX:
             notes.append(f"The picture was reduced from {width} × {height} to {WORKING_SIDE_PX} pixels a side.")
@@ -82,8 +84,8 @@ def _open(content: bytes, name: str) -> Image.Image:
     except UnidentifiedImageError as error:
         raise UnsupportedMedia(f"{name} is not a picture that Figurine reads.", _FORMATS_SENTENCE) from error
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"{name} announces more pixels than any picture has.", "Check where it is from.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageTooLarge(f"{name} announces hundreds of megapixels.", "Check where it is from.") from error
+    except Exception as error:  # damaged files make Pillow's decoders raise nearly anything
         raise ImageUnreadable(f"{name} is damaged: {error}.", "Save it again from a picture editor.") from error
 
 

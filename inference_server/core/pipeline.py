@@ -7,6 +7,7 @@ computed again, so a job that was cut off goes on after its last finished stage.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -95,7 +96,9 @@ class Pipeline:
         """Mesh, with or without a skeleton → the same mesh bound to it → files. Raises the errors of the tree."""
         job = _Job(self._registry, self._cache, self._device, settings, control)
         rig = self._rig(job, RigInput(scene.mesh, skeleton))
-        asset = RiggedScene(scene, rig, self._provenance(digest(scene.source), settings, job))
+        with scene.source.open("rb") as stream:
+            source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job))
         return self._export(job, asset, settings)
 
     def _rig(self, job: _Job, value: RigInput) -> Rig:

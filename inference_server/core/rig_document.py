@@ -22,6 +22,8 @@ FORMAT = "figurine-rig"
 VERSION = 1
 SCHEMA_PATH = Path(__file__).with_name("rig.schema.json")
 _MAX_FILE_BYTES = 16 * 1024 * 1024
+# Lengths of larger numbers overflow single precision.
+_LARGEST_NUMBER = 1e9
 _HINT = "Start from the rig.json of an earlier run; docs/rig-json.md describes its fields."
 
 
@@ -63,7 +65,7 @@ def read_skeleton(path: Path) -> Skeleton:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise SkeletonInvalid(f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB.", _HINT)
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SkeletonInvalid(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except (ValueError, RecursionError) as error:
@@ -89,7 +91,7 @@ def skeleton_from_document(document: Any, name: str = "The skeleton") -> Skeleto
 
 def _build(document: dict[str, Any]) -> Skeleton:
     bones = document["bones"]
-    by_name = {bone["name"]: bone for bone in bones}
+    by_name = {_text(bone["name"]): bone for bone in bones}
     if len(by_name) != len(bones):
         raise SkeletonInvalid("Bone names of the skeleton occur twice.", "Give every bone its own name.")
     ordered = _parents_first(by_name)
@@ -97,39 +99,56 @@ def _build(document: dict[str, Any]) -> Skeleton:
     kind = document.get("kind", "generic")
     if kind not in get_args(Kind):
         raise ValueError(f"kind {kind!r}")
+    confidence = _number(document.get("confidence", 1.0))
+    if not 0 <= confidence <= 1:
+        raise ValueError(f"confidence {confidence!r}")
     return Skeleton(
-        names=tuple(_text(bone["name"]) for bone in ordered),
+        names=tuple(bone["name"] for bone in ordered),
         roles=tuple(_text(bone.get("role", "chain")) for bone in ordered),
         parents=np.array([-1 if bone["parent"] is None else index[bone["parent"]] for bone in ordered], dtype=np.int32),
-        heads=from_blender(np.array([bone["head"] for bone in ordered], dtype=np.float32).reshape(-1, 3)),
-        tails=from_blender(np.array([bone["tail"] for bone in ordered], dtype=np.float32).reshape(-1, 3)),
-        rolls=np.array([bone.get("roll", 0.0) for bone in ordered], dtype=np.float32),
+        heads=_points(ordered, "head"),
+        tails=_points(ordered, "tail"),
+        rolls=np.array([_number(bone.get("roll", 0.0)) for bone in ordered], dtype=np.float32),
         kind=kind,
-        confidence=float(document.get("confidence", 1.0)),
+        confidence=confidence,
         guessed=tuple(bone["name"] for bone in ordered if bone.get("guessed", False)),
     )
 
 
 def _parents_first(by_name: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The bones so that a parent stands before its children, otherwise as given."""
-    ordered: list[dict[str, Any]] = []
-    placed: set[str] = set()
-    waiting = list(by_name.values())
-    while waiting:
-        ready = [bone for bone in waiting if bone["parent"] is None or bone["parent"] in placed]
-        if not ready:
-            stuck = ", ".join(sorted(str(bone["name"]) for bone in waiting)[:5])
-            raise SkeletonInvalid(
-                f"The skeleton is no tree: these bones have a parent that is missing or their own descendant: {stuck}.",
-                "Give every bone but one a parent, with no circle.",
-            )
-        ordered += ready
-        placed |= {bone["name"] for bone in ready}
-        waiting = [bone for bone in waiting if bone["name"] not in placed]
-    return ordered
+    """The bones in the order given, each that stands before its parent moved behind it."""
+    ordered: dict[str, dict[str, Any]] = {}
+    for name in by_name:
+        line = {name: by_name[name]}  # from this bone up to the first ancestor that has its place
+        child = name
+        while (parent := by_name[child]["parent"]) is not None and parent not in ordered:
+            if parent not in by_name or parent in line:
+                raise SkeletonInvalid(
+                    f"The skeleton is no tree: the parent of {child} is missing or its own descendant.",
+                    "Give every bone but one a parent, with no circle.",
+                )
+            line[parent] = by_name[parent]
+            child = parent
+        for ancestor in reversed(line):
+            ordered.setdefault(ancestor, line[ancestor])
+    return list(ordered.values())
+
+
+def _points(bones: list[dict[str, Any]], end: str) -> Float32:
+    rows = [[_number(coordinate) for coordinate in bone[end]] for bone in bones]
+    return from_blender(np.array(rows, dtype=np.float32).reshape(-1, 3))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    if not abs(value) <= _LARGEST_NUMBER:
+        raise ValueError(f"{value!r} is out of range")
+    return float(value)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
+    value.encode()  # JSON can name half a character; nothing can store it
     return value

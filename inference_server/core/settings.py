@@ -16,16 +16,17 @@ from inference_server.errors import SettingInvalid
 HEIGHT_RANGE_M = (0.001, 1000.0)
 DEPTH_RANGE = (0.1, 3.0)
 TEXTURE_SIZES_PX = (1024, 2048, 4096)
-_NAME_LENGTH = 60
+# Blender's names hold 63 bytes; the armature's ends in _rig.
+_LONGEST_NAME_BYTES = 59
 # Device names that Windows takes for no file, whatever their extension.
 _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
 @dataclass(frozen=True)
 class JobSettings:
-    """engine: for every stage that `engines` does not name. kind: what body the subject has. height_m: total height
-    for a humanoid, largest side for anything else; None for 1.7 and 1.0. depth: thickness of a draft, 1 is as
-    estimated. seeds: by stage, where it differs from `seed`.
+    """name: of files and objects, as `safe_name` gives it. engine: for every stage that `engines` does not name. kind:
+    what body the subject has. height_m: total height for a humanoid, largest side for anything else; None for 1.7 and
+    1.0. depth: thickness of a draft, 1 is as estimated. seeds: by stage, where it differs from `seed`.
 
     Raises SettingInvalid for a value outside its range.
     """
@@ -41,6 +42,8 @@ class JobSettings:
     texture_px: int = 2048
 
     def __post_init__(self) -> None:
+        if self.name != safe_name(self.name):
+            raise SettingInvalid(f"The name is {self.name!r}.", f"Choose a name like {safe_name(self.name)!r}.")
         for policy in (self.engine, *self.engines.values()):
             _require_choice("engine", policy, get_args(EnginePolicy))
         for stage in (*self.engines, *self.seeds):
@@ -69,7 +72,8 @@ class JobSettings:
 
 def safe_name(text: str) -> str:
     """A name that is a valid file stem on every system, from any text: letters, digits, - and _ are kept."""
-    kept = re.sub(r"[^\w\-]+", "_", unicodedata.normalize("NFKC", text)).strip("_")[:_NAME_LENGTH]
+    kept = re.sub(r"[^\w\-]+", "_", unicodedata.normalize("NFKC", text)).strip("_")
+    kept = kept.encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore").strip("_")
     if not kept:
         return "figurine"
     return f"{kept}_" if kept.lower() in _RESERVED_NAMES else kept

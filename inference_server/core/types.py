@@ -282,13 +282,13 @@ class SceneMesh:
     """The meshes of a file as one, where they stand in it. source: the file, which keeps all else (materials, UVs,
     quads).
 
-    had_armature: the file brought a rig of its own.
+    notes: what reading it left out or found missing.
     """
 
     mesh: Mesh
     objects: tuple[SceneObject, ...]
     source: Path
-    had_armature: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

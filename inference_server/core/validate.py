@@ -14,6 +14,8 @@ from inference_server.core.types import Mesh, Rig, Skeleton, Skin, TexturedMesh
 WEIGHT_SUM_TOLERANCE = 1e-5
 # Shorter bones lose their direction in FBX's single precision.
 _SHORTEST_BONE_SHARE = 1e-4
+# Blender cuts longer names.
+_LONGEST_NAME_BYTES = 63
 _LISTED = 5
 
 
@@ -81,6 +83,9 @@ def skeleton_problems(skeleton: Skeleton) -> list[str]:
         problems.append(f"Bone names occur twice: {', '.join(doubled[:_LISTED])}.")
     if not all(names):
         problems.append("A bone has no name.")
+    overlong = [name for name in names if len(name.encode()) > _LONGEST_NAME_BYTES]
+    if overlong:
+        problems.append(f"Bone names are longer than {_LONGEST_NAME_BYTES} bytes: {', '.join(overlong[:_LISTED])}.")
     if (parents >= np.arange(len(names))).any() or (parents < -1).any():
         problems.append("A bone stands before its parent.")
     if int((parents == -1).sum()) != 1:

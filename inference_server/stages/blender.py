@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -102,14 +102,13 @@ class BlenderProcess:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(_PROJECT_ROOT), os.environ.get("PYTHONPATH")])),
             "BLENDER_USER_RESOURCES": str(log.parent / "blender"),
+            "TMPDIR": str(log.parent),  # Blender's session folder: removed with the work folder, even after a SIGKILL
         }
         (log.parent / "blender").mkdir()
         deadline = time.monotonic() + _TIMEOUT_S
         with (
             log.open("wb") as output,
-            subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, env=environment
-            ) as process,
+            _start(command, output, environment) as process,
         ):
             try:
                 while process.poll() is None:
@@ -123,6 +122,17 @@ class BlenderProcess:
                 process.kill()
                 raise
             return process.returncode
+
+
+def _start(command: list[str], output: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+    except OSError as error:
+        raise errors.BlenderMissing(
+            f"{command[0]} cannot be started: {error.strerror}.", "Set FIGURINE_BLENDER to Blender 4.2 or later."
+        ) from error
 
 
 def _raise_reported(report: dict[str, Any] | None) -> None:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from inference_server.core.exchange import Exchange
 from inference_server.core.frames import from_blender
@@ -45,4 +46,13 @@ def read_scene(path: Path, blender: BlenderProcess, check: Callable[[], None]) -
             f"{path} has {len(mesh.faces):,} triangles; {_MAX_FACES:,} are the most.", "Decimate the mesh first."
         )
     objects = tuple(SceneObject(item["name"], item["vertex_count"]) for item in document["objects"])
-    return SceneMesh(mesh, objects, path, had_armature=bool(document["has_armature"]))
+    return SceneMesh(mesh, objects, path, tuple(_notes(document)))
+
+
+def _notes(document: Mapping[str, Any]) -> Iterator[str]:
+    if document["has_armature"]:
+        yield "The file had a rig of its own; it was replaced."
+    for name in document["dropped"]:
+        yield f"The object {name} has no faces and was left out."
+    for name in document["missing_pictures"]:
+        yield f"The picture {name}, which a material uses, is missing."

@@ -55,7 +55,11 @@ class BlenderExport:
             verb, request = "export", _asset_request(asset, value.name)
         else:
             verb, request = "bind", _scene_request(asset, value.name)
+            for sentence in asset.scene.notes:
+                ctx.note(sentence)
         result = self._blender.run_in(folder, verb, request, ctx.raise_if_cancelled)
+        for picture in result.document["lost_pictures"]:
+            ctx.note(f"The picture {picture} could not be put into the FBX.")
         return ExportedFiles(
             fbx=_finished(result, f"{_STEM}.fbx"),
             glb=_finished(result, f"{_STEM}.glb"),

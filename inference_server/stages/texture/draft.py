@@ -23,22 +23,22 @@ class DraftTexture:
     setting_names: ClassVar[tuple[str, ...]] = ("texture_px",)
     uses_seed: ClassVar[bool] = False
 
-    _texture: ModuleType
+    _atlas: ModuleType
 
     def load(self, device: Device) -> None:
         """Import the classical code."""
-        from models.draft import texture
+        from models.draft import atlas
 
-        self._texture = texture
+        self._atlas = atlas
 
     def run(self, value: TextureInput, ctx: RunContext) -> TexturedMesh:
         """Raises BakeFailed when the mesh has no picture."""
         mesh = value.mesh
-        atlas = self._texture.paint_atlas(
+        painted = self._atlas.paint_atlas(
             _in_picture(mesh), mesh.faces, value.image.rgba, size=ctx.settings["texture_px"]
         )
         ctx.note("The back is a draft: continued from the front, not seen.")
-        return TexturedMesh(mesh, atlas.uv, atlas.base_color)
+        return TexturedMesh(mesh, painted.uv, painted.base_color)
 
     def unload(self) -> None:
         """Nothing is held."""

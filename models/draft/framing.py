@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Centring a cut-out subject in a square picture."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .errors import NoSubjectFound
+
+SUBJECT_ALPHA = 128  # a pixel belongs to the subject from half opacity on; haze and soft shadows do not set the frame
+
+
+@dataclass(frozen=True)
+class Framed:
+    """A subject centred in a square picture.
+
+    rgba: (S, S, 4) uint8, straight alpha; black where alpha is 0.
+    subject_fraction: share of the square's pixels that belong to the subject, 0..1.
+    scale: pixels of the square per pixel of the source picture.
+    """
+
+    rgba: np.ndarray
+    subject_fraction: float
+    scale: float
+
+
+def frame_subject(rgba: np.ndarray, size: int = 1024, margin_px: int = 24) -> Framed:  # rgba: (H, W, 4) uint8
+    """Scale the subject so that its longer side fills the square up to the margin, and centre it.
+
+    size: side of the square in pixels; margin_px: what stays free on the longer side, in pixels of the square.
+    Raises NoSubjectFound when no pixel is at least half opaque, ValueError when the margin leaves no room.
+    """
+    if size <= 2 * margin_px:
+        raise ValueError(f"a margin of {margin_px} px leaves no room in a square of {size} px")
+    left, top, right, bottom = subject_bounds(rgba)
+    scale = (size - 2 * margin_px) / max(right - left, bottom - top)
+    around_px = int(margin_px / scale)  # soft edges reach beyond the bounds: the margin is taken from the source too
+    crop_left, crop_top = max(left - around_px, 0), max(top - around_px, 0)
+    crop = rgba[crop_top : bottom + around_px, crop_left : right + around_px]
+    width, height = (max(1, round(side * scale)) for side in (crop.shape[1], crop.shape[0]))
+    resized = resize_rgba(crop, width, height)
+    x = round(size / 2 - ((left + right) / 2 - crop_left) * scale)
+    y = round(size / 2 - ((top + bottom) / 2 - crop_top) * scale)
+    square = np.zeros((size, size, 4), np.uint8)
+    target = square[max(y, 0) : y + height, max(x, 0) : x + width]
+    target[:] = resized[max(-y, 0) :, max(-x, 0) :][: target.shape[0], : target.shape[1]]
+    return Framed(square, float((square[..., 3] >= SUBJECT_ALPHA).mean()), scale)
+
+
+def subject_bounds(rgba: np.ndarray) -> tuple[int, int, int, int]:  # rgba: (H, W, 4) uint8
+    """The subject's box in pixels: left, top, and one past right, bottom. Raises NoSubjectFound when it is empty."""
+    inside = rgba[..., 3] >= SUBJECT_ALPHA
+    columns, rows = np.flatnonzero(inside.any(axis=0)), np.flatnonzero(inside.any(axis=1))
+    if columns.size == 0:
+        raise NoSubjectFound(
+            "The picture is empty: no pixel is at least half opaque. Use a picture whose subject is opaque."
+        )
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def resize_rgba(rgba: np.ndarray, width: int, height: int) -> np.ndarray:  # rgba: (H, W, 4) uint8
+    """Resize with premultiplied alpha: (height, width, 4) uint8, straight alpha. Clear pixels' colours do not bleed.
+
+    Area averaging where the picture shrinks, Lanczos where it grows.
+    """
+    shrinks = width < rgba.shape[1] or height < rgba.shape[0]
+    premultiplied = rgba.astype(np.float32)
+    premultiplied[..., :3] *= premultiplied[..., 3:] / 255.0
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
+    resized = np.clip(cv2.resize(premultiplied, (width, height), interpolation=interpolation), 0.0, 255.0)
+    resized = resized.reshape(height, width, 4)
+    alpha = np.rint(resized[..., 3:])
+    color = np.where(alpha > 0, resized[..., :3] * 255.0 / np.maximum(resized[..., 3:], 1e-3), 0.0)
+    return np.concatenate([np.rint(np.clip(color, 0.0, 255.0)), alpha], axis=2).astype(np.uint8)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A skeleton for any mesh: what it is (humanoid, quadruped or neither), and where its bones are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .body import bounds
+from .humanoid import find_arms, find_humanoid, humanoid_bones
+from .quadruped import find_quadruped, quadruped_bones
+from .tree import Bone, Solid, grow_bones
+from .voxels import voxelise_up_to
+
+KINDS = ("auto", "humanoid", "quadruped", "generic", "none")
+RESOLUTION_cells = 96  # fingers and ears show; 128 doubles the time and moves joints by less than their error
+MOST_cells = 100_000  # paths through more solid cells take over a second; only balls and boxes have so many
+SHORTEST_BONE = 0.01  # of the longest side: below this a bone has no direction worth turning about
+GENERIC_CONFIDENCE = 0.5  # a tree always follows the shape, but its joints are at bends, not at anatomy
+
+
+@dataclass(frozen=True)
+class SkeletonEstimate:
+    """What was found in a mesh, in the mesh's frame and unit. Parents come before their children; bone 0 is the root.
+
+    kind: "humanoid", "quadruped", "generic" or "none". confidence: 0 to 1; 1 only where every part was found.
+    names, roles: J strings; names are unique. parents: int32 (J,), -1 for the root. heads, tails: float32 (J, 3).
+    guessed: names of the bones whose place is a guess. notes: sentences for the artist.
+    """
+
+    kind: str
+    confidence: float
+    names: tuple[str, ...]
+    parents: np.ndarray
+    heads: np.ndarray
+    tails: np.ndarray
+    roles: tuple[str, ...]
+    guessed: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def estimate_skeleton(vertices: np.ndarray, faces: np.ndarray, kind: str = "auto") -> SkeletonEstimate:
+    """A skeleton inside the mesh; house frame, any scale and position.
+
+    vertices: float32 (V, 3); faces: int32 (F, 3); closed or not, of any number of parts. kind: one of KINDS; "auto"
+    decides by what is found, anything else is obeyed, with guesses where the mesh does not show such a body.
+    """
+    vertices = np.asarray(vertices, float)
+    if kind == "none":
+        return _single_bone(vertices[np.unique(faces)])
+    solid = Solid.of(voxelise_up_to(vertices, faces, RESOLUTION_cells, MOST_cells))
+    if kind in ("auto", "humanoid"):
+        humanoid = find_humanoid(solid)
+        if kind == "humanoid" or humanoid.is_upright:
+            humanoid = find_arms(solid, humanoid)
+        if kind == "humanoid" or humanoid.is_humanoid:
+            return _finish(solid, "humanoid", humanoid.confidence, *humanoid_bones(solid, humanoid))
+    if kind in ("auto", "quadruped"):
+        quadruped = find_quadruped(solid)
+        if kind == "quadruped" or quadruped.is_quadruped:
+            bones, guessed, confidence = quadruped_bones(solid, quadruped)
+            return _finish(solid, "quadruped", confidence, bones, guessed)
+    return _finish(solid, "generic", GENERIC_CONFIDENCE, grow_bones(solid), set())
+
+
+def _finish(solid: Solid, kind: str, confidence: float, bones: list[Bone], guessed: set[str]) -> SkeletonEstimate:
+    """Cells to the mesh's frame; bones too short to turn about are drawn out along their parent's direction."""
+    names = [bone.name for bone in bones]
+    parents = [names.index(bone.parent) if bone.parent else -1 for bone in bones]
+    heads = solid.grid.centres(np.clip([bone.head for bone in bones], *bounds(solid.grid.occupied)))
+    tails = solid.grid.centres(np.array([bone.tail for bone in bones]))
+    shortest_m = SHORTEST_BONE * solid.size_cells * solid.grid.pitch_m
+    for number in np.flatnonzero(np.linalg.norm(tails - heads, axis=1) < shortest_m):
+        along = tails[parents[number]] - heads[parents[number]] if number else np.array([0.0, 1.0, 0.0])
+        tails[number] = heads[number] + shortest_m * along / np.linalg.norm(along)
+    return SkeletonEstimate(
+        kind=kind,
+        confidence=confidence,
+        names=tuple(names),
+        parents=np.array(parents, np.int32),
+        heads=heads.astype(np.float32),
+        tails=tails.astype(np.float32),
+        roles=tuple(bone.role for bone in bones),
+        guessed=tuple(name for name in names if name in guessed),
+        notes=(),
+    )
+
+
+def _single_bone(points: np.ndarray) -> SkeletonEstimate:  # points: (N, 3)
+    """One bone from the bottom centre to the top centre, or along the longest side of a thing without height."""
+    low, high = points.min(0), points.max(0)
+    head, tail = (low + high) / 2, (low + high) / 2
+    axis = 1 if high[1] - low[1] > SHORTEST_BONE * (high - low).max() else int((high - low).argmax())
+    head[axis], tail[axis] = low[axis], high[axis]
+    return SkeletonEstimate(
+        kind="none",
+        confidence=1.0,
+        names=("root",),
+        parents=np.array([-1], np.int32),
+        heads=head[None].astype(np.float32),
+        tails=tail[None].astype(np.float32),
+        roles=("root",),
+        guessed=(),
+        notes=("One bone moves the whole model.",),
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes figures of pictures and shows each from all sides and posed, on one sheet.
+
+python -m tests.bench.contact_sheet PICTURE... --out SHEET.jpg [--work DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from inference_server.cli import main as figurine
+
+RENDERER = Path(__file__).with_name("sheet_renderer.py")
+COLUMNS = ("input", "front", "three_quarter", "side", "back", "posed")
+PAPER = (244, 245, 247)
+LABEL_PX = 16
+
+
+def main() -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path, help="keep the figures here")
+    parser.add_argument("--side", type=int, default=160, help="pixels of a cell")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        work = options.work or Path(scratch)
+        rows = [make_row(picture, work) for picture in options.pictures]
+        render(rows, 2 * options.side, work)
+        draw(rows, options.side).save(options.out, quality=88)
+    return 0
+
+
+def make_row(picture: Path, work: Path) -> tuple[Path, Path, str]:
+    """The picture, the figure's folder, and its kind."""
+    folder = work / picture.stem
+    if figurine(["run", str(picture), "--out", str(folder), "--name", "figure"]):
+        sys.exit(f"{picture} failed")
+    return picture, folder, json.loads((folder / "report.json").read_text(encoding="utf-8"))["kind"]["value"]
+
+
+def render(rows: list[tuple[Path, Path, str]], side_px: int, work: Path) -> None:
+    figures = [{"fbx": str(folder / "figure.fbx"), "out": str(folder / "views")} for _, folder, _ in rows]
+    request = work / "sheet.json"
+    request.write_text(json.dumps({"side_px": side_px, "figures": figures}), encoding="utf-8")
+    subprocess.run([sys.executable, str(RENDERER), str(request)], check=True, stdout=subprocess.DEVNULL)
+
+
+def draw(rows: list[tuple[Path, Path, str]], side: int) -> Image.Image:
+    """Two figures a line."""
+    lines = (len(rows) + 1) // 2
+    sheet = Image.new("RGB", (2 * len(COLUMNS) * side + side // 4, lines * (side + LABEL_PX) + LABEL_PX), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for half in range(2):
+        for column, name in enumerate(COLUMNS):
+            pen.text((half_left(half, side) + column * side + 4, 2), name.replace("_", " "), fill=(90, 90, 100))
+    for place, (picture, folder, kind) in enumerate(rows):
+        left, top = half_left(place % 2, side), LABEL_PX + (place // 2) * (side + LABEL_PX)
+        for column, name in enumerate(COLUMNS):
+            path = picture if name == "input" else folder / "views" / f"{name}.png"
+            with Image.open(path) as cell:
+                fitted = cell.convert("RGBA")
+            fitted.thumbnail((side - 4, side - 4), Image.Resampling.LANCZOS)
+            spot = (left + column * side + (side - fitted.width) // 2, top + (side - fitted.height) // 2)
+            sheet.paste(fitted, spot, fitted)
+        pen.text((left + 4, top + side), f"{picture.stem}: {kind}", fill=(90, 90, 100))
+    return sheet
+
+
+def half_left(half: int, side: int) -> int:
+    return half * (len(COLUMNS) * side + side // 4)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The chain, run with tiny real stages: order, re-use, cancellation, errors, records."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from inference_server.core.cache import StageCache
+from inference_server.core.digest import digest
+from inference_server.core.pipeline import Outcome, Pipeline, StageChoice
+from inference_server.core.settings import JobSettings
+from inference_server.core.stage import Control, Device, Progress, Requirements, RunContext
+from inference_server.core.types import (
+    Engine,
+    EnginePolicy,
+    ExportedFiles,
+    ExportInput,
+    Mesh,
+    NormalizedImage,
+    Rig,
+    RigInput,
+    SceneMesh,
+    SceneObject,
+    Skeleton,
+    Skin,
+    SourceImage,
+    StageName,
+    TexturedMesh,
+    TextureInput,
+)
+from inference_server.errors import BakeFailed, Cancelled, DiskFull, EmptySurface, OutOfMemory, RigFailed
+
+ALL = ["normalize", "geometry", "texture", "rig", "export"]
+
+
+class Workshop:
+    """What the stages of one test share: a log of what happened, and a fault to happen."""
+
+    def __init__(self, folder: Path, skeleton: Skeleton, body: Mesh) -> None:
+        self.folder = folder
+        self.skeleton = skeleton
+        self.body = body
+        self.log: list[str] = []
+        self.faults: dict[str, Callable[[RunContext, Any], Any]] = {}
+        self.seen_settings: dict[str, dict[str, Any]] = {}
+
+    @property
+    def ran(self) -> list[str]:
+        """Stages that computed, in order."""
+        return [line.removeprefix("run ") for line in self.log if line.startswith("run ")]
+
+
+class TinyStage:
+    """Does one step with a few lines of numpy."""
+
+    name: ClassVar[StageName]
+    engine: ClassVar[Engine] = "draft"
+    version: ClassVar[int] = 1
+    requires: ClassVar[Requirements] = Requirements(peak_bytes=1)
+    setting_names: ClassVar[tuple[str, ...]] = ()
+    uses_seed: ClassVar[bool] = False
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.workshop = workshop
+
+    def load(self, device: Device) -> None:
+        self.workshop.log.append(f"load {self.name}")
+
+    def run(self, value: Any, ctx: RunContext) -> Any:
+        self.workshop.log.append(f"run {self.name}")
+        self.workshop.seen_settings[self.name] = dict(ctx.settings)
+        ctx.note(f"{self.name} was here")
+        ctx.progress(1, 2)
+        result = self.make(value, ctx)
+        fault = self.workshop.faults.get(self.name)
+        return result if fault is None else fault(ctx, result)
+
+    def make(self, value: Any, ctx: RunContext) -> Any:
+        raise NotImplementedError
+
+    def unload(self) -> None:
+        self.workshop.log.append(f"unload {self.name}")
+
+
+class TinyNormalize(TinyStage):
+    name = "normalize"
+
+    def make(self, value: SourceImage, ctx: RunContext) -> NormalizedImage:
+        return NormalizedImage(value.rgba[:8, :8], ("cropped",), (), 0.5)
+
+
+class TinyGeometry(TinyStage):
+    name = "geometry"
+    setting_names = ("depth",)
+
+    def make(self, value: NormalizedImage, ctx: RunContext) -> Mesh:
+        return replace(self.workshop.body, vertices=self.workshop.body.vertices * [1, 1, ctx.settings["depth"]])
+
+
+class TinyTexture(TinyStage):
+    name = "texture"
+    setting_names = ("texture_px",)
+
+    def make(self, value: TextureInput, ctx: RunContext) -> TexturedMesh:
+        return TexturedMesh(value.mesh, np.full((len(value.mesh.faces), 3, 2), 0.5), value.image.rgba)
+
+
+class TinyRig(TinyStage):
+    name = "rig"
+    setting_names = ("kind",)
+    uses_seed = True
+
+    def make(self, value: RigInput, ctx: RunContext) -> Rig:
+        skeleton = value.skeleton or self.workshop.skeleton
+        bones = np.random.default_rng(ctx.seed).integers(0, len(skeleton.names), (len(value.mesh.vertices), 1))
+        return Rig(skeleton, Skin(bones * [1, 0, 0, 0], np.tile([1.0, 0, 0, 0], (len(bones), 1))))
+
+
+class TinyExport(TinyStage):
+    name = "export"
+    engine = "blender"
+
+    def make(self, value: ExportInput, ctx: RunContext) -> ExportedFiles:
+        paths = [self.workshop.folder / f"asset.{suffix}" for suffix in ("fbx", "glb", "png")]
+        for path in paths:
+            path.write_text(f"{value.name} {digest(value.asset.rig)}")
+        return ExportedFiles(*paths, blender_version="none")
+
+    def unload(self) -> None:
+        super().unload()
+        for path in self.workshop.folder.glob("asset.*"):
+            path.unlink()
+
+
+class TinyRegistry:
+    """The five stages; says why `auto` did not take a neural one."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        kinds = (TinyNormalize, TinyGeometry, TinyTexture, TinyRig, TinyExport)
+        self.stages = {kind.name: kind(workshop) for kind in kinds}
+
+    def choose(self, stage: StageName, policy: EnginePolicy) -> StageChoice:
+        return StageChoice(self.stages[stage], "no weights" if policy == "auto" else "")
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, tiny_skeleton: Skeleton, sphere: Mesh) -> Workshop:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Workshop(folder, tiny_skeleton, sphere)
+
+
+@pytest.fixture
+def pipeline(workshop: Workshop, tmp_path: Path) -> Pipeline:
+    return Pipeline(TinyRegistry(workshop), StageCache(tmp_path / "cache", 1 << 30), product_version="0.0.test")
+
+
+@pytest.fixture
+def source() -> SourceImage:
+    rgba = np.random.default_rng(2).integers(0, 256, (8, 9, 4), dtype=np.uint8)
+    return SourceImage(rgba, digest(rgba))
+
+
+def make(pipeline: Pipeline, source: SourceImage, control: Control | None = None, **chosen: Any) -> Outcome:
+    return pipeline.make_figure(source, JobSettings(**chosen), control or Control())
+
+
+def content_of(outcome: Outcome) -> tuple[Any, ...]:
+    return digest(outcome.asset), outcome.files.fbx.read_bytes(), outcome.files.glb.read_bytes()
+
+
+def test_stages_run_in_order_and_are_unloaded_each(pipeline: Pipeline, workshop: Workshop, source: SourceImage) -> None:
+    outcome = make(pipeline, source)
+    assert workshop.log == [f"{verb} {name}" for name in ALL for verb in ("load", "run", "unload")]
+    assert [record.stage for record in outcome.records] == ALL
+    assert outcome.asset.textured.mesh.vertices[:, 1].max() == pytest.approx(1.7, rel=1e-5)
+    assert outcome.files.fbx.read_bytes()  # although unload took the work files away
+
+
+def test_everything_is_kept_and_comes_back_equal(pipeline: Pipeline, workshop: Workshop, source: SourceImage) -> None:
+    first = make(pipeline, source)
+    workshop.log.clear()
+    second = make(pipeline, source)
+    assert workshop.log == []
+    assert content_of(first) == content_of(second)
+    assert [record.reused for record in first.records] == [False] * 5
+    assert [record.reused for record in second.records] == [True] * 5
+    assert [record.notes for record in second.records] == [(f"{name} was here",) for name in ALL]
+    assert [record.seconds for record in second.records] == [record.seconds for record in first.records]
+
+
+def test_another_process_life_goes_on_from_the_folder(workshop: Workshop, tmp_path: Path, source: SourceImage) -> None:
+    results = []
+    for _ in range(2):
+        fresh = Pipeline(TinyRegistry(workshop), StageCache(tmp_path / "cache", 1 << 30), product_version="0.0.test")
+        results.append(content_of(make(fresh, source)))
+    assert results[0] == results[1]
+    assert workshop.ran == ALL
+
+
+@pytest.mark.parametrize(
+    ("chosen", "again"),
+    [
+        ({"kind": "humanoid"}, ["rig"]),
+        ({"seeds": {"rig": 5}}, ["rig", "export"]),
+        ({"seed": 5}, ["rig", "export"]),
+        ({"depth": 2.0}, ["geometry", "texture", "rig", "export"]),
+        ({"texture_px": 1024}, ["texture"]),
+        ({"height_m": 1.0}, ["export"]),
+        ({"name": "other"}, ["export"]),
+        ({"engine": "draft"}, ["export"]),  # the fallback reason is written into the files
+    ],
+)
+def test_only_what_a_change_decides_runs_again(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage, chosen: dict[str, Any], again: list[str]
+) -> None:
+    make(pipeline, source)
+    workshop.log.clear()
+    make(pipeline, source, **chosen)
+    if chosen.keys() & {"kind", "texture_px"}:  # the tiny stages give the same result: but the record has another key
+        again = [*again, "export"]
+    assert workshop.ran == again
+
+
+def test_another_picture_runs_all_that_sees_it(pipeline: Pipeline, workshop: Workshop, source: SourceImage) -> None:
+    make(pipeline, source)
+    workshop.log.clear()
+    make(pipeline, replace(source, rgba=source.rgba[::-1]))
+    assert workshop.ran == ["normalize", "geometry", "texture", "export"]  # the mesh came out the same: its rig is kept
+
+
+def test_another_version_of_a_stage_runs_it_again(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(pipeline, source)
+    workshop.log.clear()
+    monkeypatch.setattr(TinyRig, "version", 2)
+    make(pipeline, source)
+    assert workshop.ran == ["rig", "export"]
+
+
+def test_a_stage_sees_the_settings_it_declares_and_no_others(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage
+) -> None:
+    make(pipeline, source, depth=2.0, kind="generic")
+    assert workshop.seen_settings == {
+        "normalize": {},
+        "geometry": {"depth": 2.0},
+        "texture": {"texture_px": 2048},
+        "rig": {"kind": "generic"},
+        "export": {},
+    }
+
+
+def test_records_say_how_it_was_made(pipeline: Pipeline, source: SourceImage) -> None:
+    outcome = make(pipeline, source, engines={"rig": "draft"}, seed=3, seeds={"rig": 4})
+    by_stage = {record.stage: record for record in outcome.records}
+    assert by_stage["geometry"].fallback_reason == "no weights"
+    assert by_stage["rig"].fallback_reason == ""
+    assert (by_stage["geometry"].seed, by_stage["rig"].seed) == (3, 4)
+    assert by_stage["export"].engine == "blender"
+    assert all(record.peak_bytes > 0 and record.seconds >= 0 for record in outcome.records)
+    provenance = outcome.asset.provenance
+    assert (provenance.source_sha256, provenance.product_version) == (source.sha256, "0.0.test")
+    assert [record.stage for record in provenance.stages] == ALL[:-1]
+
+
+def test_progress_covers_every_stage_and_never_goes_back(pipeline: Pipeline, source: SourceImage) -> None:
+    steps: list[Progress] = []
+    make(pipeline, source, Control(steps.append))
+    places = [(ALL.index(step.stage), step.fraction) for step in steps]
+    assert places == sorted(places)
+    assert {(stage, end) for stage in range(5) for end in (0.0, 1.0)} <= set(places)
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_cancelling_stops_at_the_next_step_and_keeps_what_is_done(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage, stage: StageName
+) -> None:
+    def stop_in(progress: Progress) -> None:
+        if progress.stage == stage and progress.fraction == 0.0:
+            control.cancel()
+
+    control = Control(stop_in)
+    with pytest.raises(Cancelled):
+        make(pipeline, source, control)
+    assert workshop.ran == ALL[: ALL.index(stage) + 1]
+    assert workshop.log[-1] == f"unload {stage}"
+    make(pipeline, source)
+    assert workshop.ran == [*ALL[: ALL.index(stage) + 1], *ALL[ALL.index(stage) :]]
+
+
+def test_a_job_cancelled_before_it_starts_does_nothing(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage
+) -> None:
+    control = Control()
+    control.cancel()
+    with pytest.raises(Cancelled):
+        make(pipeline, source, control)
+    assert workshop.log == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "spoil", "error"),
+    [
+        ("geometry", lambda mesh: replace(mesh, faces=np.zeros((0, 3))), EmptySurface),
+        ("geometry", lambda mesh: replace(mesh, vertices=mesh.vertices * np.nan), EmptySurface),
+        ("texture", lambda textured: replace(textured, uv=textured.uv + 2), BakeFailed),
+        ("rig", lambda rig: replace(rig, skin=replace(rig.skin, weights=rig.skin.weights / 2)), RigFailed),
+        ("rig", lambda rig: replace(rig, skeleton=replace(rig.skeleton, parents=[-1] * 5)), RigFailed),
+        ("rig", lambda rig: replace(rig, skin=Skin(rig.skin.indices[1:], rig.skin.weights[1:])), RigFailed),
+    ],
+)
+def test_a_bad_result_is_a_typed_error_and_is_not_kept(
+    pipeline: Pipeline,
+    workshop: Workshop,
+    source: SourceImage,
+    stage: StageName,
+    spoil: Callable[[Any], Any],
+    error: type[Exception],
+) -> None:
+    workshop.faults[stage] = lambda ctx, result: spoil(result)
+    with pytest.raises(error):
+        make(pipeline, source)
+    assert workshop.log[-1] == f"unload {stage}"
+    del workshop.faults[stage]
+    workshop.log.clear()
+    make(pipeline, source)
+    assert workshop.ran == ALL[ALL.index(stage) :]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (RigFailed("no", "yes"), RigFailed),
+        (MemoryError(), OutOfMemory),
+        (OSError(errno.ENOSPC, "No space left on device"), DiskFull),
+        (ZeroDivisionError(), ZeroDivisionError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_failing_stage_is_unloaded_and_earlier_results_stay(
+    pipeline: Pipeline,
+    workshop: Workshop,
+    source: SourceImage,
+    raised: BaseException,
+    expected: type[BaseException],
+) -> None:
+    def fail(ctx: RunContext, result: Any) -> Any:
+        raise raised
+
+    workshop.faults["rig"] = fail
+    with pytest.raises(expected):
+        make(pipeline, source)
+    assert workshop.log[-1] == "unload rig"
+    workshop.faults.clear()
+    workshop.log.clear()
+    make(pipeline, source)
+    assert workshop.ran == ["rig", "export"]
+
+
+@pytest.fixture
+def scene(tmp_path: Path, box: Mesh) -> SceneMesh:
+    path = tmp_path / "box.obj"
+    path.write_bytes(b"the file")
+    return SceneMesh(box, (SceneObject("box", len(box.vertices)),), path)
+
+
+def test_a_scene_keeps_its_place_and_takes_a_given_skeleton(
+    pipeline: Pipeline, workshop: Workshop, scene: SceneMesh, tiny_skeleton: Skeleton
+) -> None:
+    given = replace(tiny_skeleton, names=("a", "b", "c", "d", "e"))
+    outcome = pipeline.rig_scene(scene, given, JobSettings(), Control())
+    assert workshop.ran == ["rig", "export"]
+    assert digest(outcome.asset.rig.skeleton) == digest(given)
+    assert digest(outcome.asset.scene.mesh) == digest(scene.mesh)
+    own = pipeline.rig_scene(scene, None, JobSettings(), Control())
+    assert own.asset.rig.skeleton.names == tiny_skeleton.names
+    assert workshop.ran == ["rig", "export"] * 2
+
+
+def test_a_scenes_source_is_the_digest_of_its_file(pipeline: Pipeline, scene: SceneMesh) -> None:
+    outcome = pipeline.rig_scene(scene, None, JobSettings(), Control())
+    assert outcome.asset.provenance.source_sha256 == hashlib.sha256(b"the file").hexdigest()
+
+
+def test_a_changed_file_is_exported_again(pipeline: Pipeline, workshop: Workshop, scene: SceneMesh) -> None:
+    pipeline.rig_scene(scene, None, JobSettings(), Control())
+    scene.source.write_bytes(b"the same mesh, another material")
+    workshop.log.clear()
+    pipeline.rig_scene(scene, None, JobSettings(), Control())
+    assert workshop.ran == ["export"]
