@@ -57,7 +57,8 @@ def main() -> int:
         pip = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "--editable", f"{ROOT}[{extras}]"], check=True)
     except subprocess.CalledProcessError as error:
-        return _fail(f"{' '.join(map(str, error.cmd))} failed with exit code {error.returncode}. Mend it and run again.")
+        command = " ".join(map(str, error.cmd))
+        return _fail(f"{command} failed with exit code {error.returncode}. Mend it and run again.")
     STAMP.write_text(stamp)
     return 0
 

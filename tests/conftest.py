@@ -15,16 +15,26 @@ import hypothesis.configuration
 import numpy as np
 import psutil
 import pytest
-import trimesh
 from PIL import Image, ImageDraw
 
-from inference_server.core.types import Mesh, Skeleton
+from inference_server.core.pipeline import Outcome
+from inference_server.core.types import (
+    ExportedFiles,
+    Mesh,
+    Provenance,
+    Rig,
+    RiggedAsset,
+    Skeleton,
+    Skin,
+    StageRecord,
+    TexturedMesh,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 # The measuring data lie beside the checkout; most machines do not have them.
 SHARED_ROOT = ROOT.parent / "shared"
 # A child that was told to end is given this long to be gone.
-_FAREWELL_S = 3.0
+_FAREWELL_S = 1.0
 _SKIPS = {
     "shared": (SHARED_ROOT.is_dir(), "needs the measuring data beside the checkout (../shared)"),
     "blender": (
@@ -105,6 +115,8 @@ def examples_root() -> Path:
 @pytest.fixture(scope="session")
 def sphere() -> Mesh:
     """A closed icosphere of radius 0.5 m on the ground: 162 vertices, 320 faces."""
+    import trimesh
+
     ball = trimesh.creation.icosphere(subdivisions=2, radius=0.5)
     return Mesh(ball.vertices + np.array([0.0, 0.5, 0.0]), ball.faces)
 
@@ -112,6 +124,8 @@ def sphere() -> Mesh:
 @pytest.fixture(scope="session")
 def box() -> Mesh:
     """A closed box, 0.4 × 2.0 × 0.6 m, its lowest corner at (1, 2, 3)."""
+    import trimesh
+
     cuboid = trimesh.creation.box(extents=(0.4, 2.0, 0.6))
     return Mesh(cuboid.vertices + np.array([1.2, 3.0, 3.3]), cuboid.faces)
 
@@ -132,6 +146,23 @@ def tiny_skeleton() -> Skeleton:
         confidence=0.75,
         guessed=("spine",),
     )
+
+
+@pytest.fixture
+def tiny_outcome(sphere: Mesh, tiny_skeleton: Skeleton, tmp_path: Path) -> Outcome:
+    """What a job returns, for the sphere bound to one bone; its files hold their suffixes."""
+    files = [tmp_path / name for name in ("asset.fbx", "asset.glb", "preview.png")]
+    for path in files:
+        path.write_bytes(path.suffix[1:].encode())
+    count = len(sphere.vertices)
+    textured = TexturedMesh(sphere, np.full((len(sphere.faces), 3, 2), 0.5), np.zeros((4, 4, 3)))
+    rig = Rig(tiny_skeleton, Skin(np.zeros((count, 4)), np.tile([1.0, 0, 0, 0], (count, 1))))
+    records = (
+        StageRecord("rig", "draft", 1, 0, "key", 0.1, 10, False, notes=("a note",)),
+        StageRecord("export", "blender", 1, 0, "key", 0.2, 20, False),
+    )
+    asset = RiggedAsset(textured, rig, Provenance("source", "0.1.0", 0, records[:1]))
+    return Outcome(asset, ExportedFiles(*files, blender_version="5.0.1"), records)
 
 
 @pytest.fixture(scope="session")

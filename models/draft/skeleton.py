@@ -15,6 +15,7 @@ KINDS = ("auto", "humanoid", "quadruped", "generic", "none")
 RESOLUTION_cells = 96  # fingers and ears show; 128 doubles the time and moves joints by less than their error
 MOST_cells = 100_000  # paths through more solid cells take over a second; only balls and boxes have so many
 SHORTEST_BONE = 0.01  # of the longest side: below this a bone has no direction worth turning about
+UNSURE = 0.7  # of confidence
 GENERIC_CONFIDENCE = 0.5  # a tree always follows the shape, but its joints are at bends, not at anatomy
 
 
@@ -81,8 +82,24 @@ def _finish(solid: Solid, kind: str, confidence: float, bones: list[Bone], guess
         tails=tails.astype(np.float32),
         roles=tuple(bone.role for bone in bones),
         guessed=tuple(name for name in names if name in guessed),
-        notes=(),
+        notes=_notes(kind, confidence, [name for name in names if name in guessed]),
     )
+
+
+def _notes(kind: str, confidence: float, guessed: list[str]) -> tuple[str, ...]:
+    """Sentences for the artist."""
+    notes = []
+    if kind == "generic":
+        notes.append(
+            "The bones follow the shape; they have no anatomical names. Choose a kind if it has a body's shape."
+        )
+    elif confidence < UNSURE:
+        notes.append(
+            f"It was not easy to see a {kind} here (confidence {confidence:.2f}): check it, or choose another kind."
+        )
+    if guessed:
+        notes.append(f"The place of these bones is a guess: {', '.join(guessed)}.")
+    return tuple(notes)
 
 
 def _single_bone(points: np.ndarray) -> SkeletonEstimate:  # points: (N, 3)

@@ -15,6 +15,7 @@ from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
 
 CELLS = 128  # marching-cubes cells across the picture: finer doubles the remeshing time for 0.001 of silhouette IoU
+FINEST_CELLS = 256  # a tiny body is not marched finer than this to reach its face budget
 MOST_FACES = 50_000  # a bulky body is marched in larger cells: remeshing takes a second per 100,000 faces
 SMALLEST_ISLAND = 0.005  # share of the faces; specks below it break later steps and nobody sees them
 
@@ -48,7 +49,7 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
         vertices, faces = remesh_botsch(vertices, faces, _edge_length(vertices, faces, face_budget))
     except ImportError:
         remesher = "relax"
-        vertices, faces = _march(body, round(np.sqrt(face_budget / faces_per_square_cell)))
+        vertices, faces = _march(body, min(round(np.sqrt(face_budget / faces_per_square_cell)), FINEST_CELLS))
         vertices = relax(vertices, faces, body)
     vertices = body.project(vertices)
     vertices, faces = drop_islands(vertices, faces, SMALLEST_ISLAND)

@@ -13,13 +13,13 @@ from .voxels import VoxelGrid, voxelise_up_to
 RESOLUTION_cells = 64  # 96 costs four times as much and moves the weights by less than the smoothing does
 MOST_cells = 25_000  # paths from each of fifty bones through more solid cells take over two seconds
 INFLUENCES = 4
-FALL_OFF = 6.0  # the power of the distance
+FALL_OFF = 8.0  # the power of the distance
 SMOOTHING_STEPS = 3
 LEAST_WEIGHT = 0.02  # less is noise to the eye and keeps far bones in the four slots
 OWNED_WEIGHT = 0.05  # a bone with less than this everywhere does not visibly move anything
 LENT_WEIGHT = 0.5  # what such a bone is lent in the vertices nearest to it
 LENT_SHARE = 0.004  # of all vertices
-LENT_REACH = 0.15  # of the longest side: a bone farther from every vertex is a control, not a part of the body
+LENT_REACH = 0.25  # of the longest side: a bone outside and farther from every vertex is a control
 
 
 @dataclass(frozen=True)
@@ -41,30 +41,38 @@ def bind(vertices: np.ndarray, faces: np.ndarray, heads: np.ndarray, tails: np.n
     places, of_vertex = np.unique(np.asarray(vertices, float), axis=0, return_inverse=True)
     of_vertex = of_vertex.reshape(-1)
     grid = voxelise_up_to(vertices, faces, RESOLUTION_cells, MOST_cells)
-    distances = _bone_distances(grid, places, np.asarray(heads, float), np.asarray(tails, float))  # (P, J)
+    distances, is_inside = _bone_distances(grid, places, np.asarray(heads, float), np.asarray(tails, float))  # (P, J)
     weights = _fall_off(distances)
     smooth = _neighbour_average(places, of_vertex[faces], grid.pitch_m)
     for _ in range(SMOOTHING_STEPS):
         weights = smooth @ weights
     weights = _keep_strongest(weights)
-    weights = _lend(weights, distances)
+    weights = _lend(weights, distances, is_inside | (distances.min(axis=0) <= LENT_REACH))
     return _pack(weights, of_vertex)
 
 
-def _bone_distances(grid: VoxelGrid, places: np.ndarray, heads: np.ndarray, tails: np.ndarray) -> np.ndarray:
-    """float32 (P, J): how far each place is from each bone through the solid, in the mesh's longest sides."""
+def _bone_distances(
+    grid: VoxelGrid, places: np.ndarray, heads: np.ndarray, tails: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far each place is from each bone through the solid, in the mesh's longest sides, float32 (P, J).
+
+    And bool (J,): which bones pass through the solid.
+    """
     _, nearest = ndimage.distance_transform_edt(~grid.occupied, return_indices=True)
     cells = nearest[:, *grid.cells(places).T]  # (3, P)
     paths = MCP_Geometric(np.where(grid.occupied, 1.0, -1.0), fully_connected=True)
     size_m = float(np.ptp(places, axis=0).max())
     distances = np.empty((len(places), len(heads)), np.float32)
+    is_inside = np.zeros(len(heads), bool)
     for bone, (head, tail) in enumerate(zip(heads, tails, strict=True)):
         steps = int(np.ceil(2 * np.linalg.norm(tail - head) / grid.pitch_m)) + 1
         line = np.linspace(head, tail, steps)
-        starts = np.unique(nearest[:, *grid.cells(line).T].T, axis=0)
+        cells_along = grid.cells(line).T
+        is_inside[bone] = grid.occupied[tuple(cells_along)].any()
+        starts = np.unique(nearest[:, *cells_along].T, axis=0)
         through_m = paths.find_costs(starts)[0][tuple(cells)] * grid.pitch_m
         distances[:, bone] = np.maximum(through_m, _segment_distances(places, head, tail)) / size_m
-    return distances
+    return distances, is_inside
 
 
 def _segment_distances(points: np.ndarray, head: np.ndarray, tail: np.ndarray) -> np.ndarray:  # (P, 3)
@@ -106,19 +114,22 @@ def _keep_strongest(weights: np.ndarray) -> np.ndarray:  # (P, J)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _lend(weights: np.ndarray, distances: np.ndarray) -> np.ndarray:  # (P, J), (P, J)
+def _lend(weights: np.ndarray, distances: np.ndarray, is_near: np.ndarray) -> np.ndarray:  # (P, J), (P, J), (J,)
     """Let every bone in or near the body own some places, and the root some that it shares with nobody."""
     count = max(1, round(LENT_SHARE * len(weights)))
     free = np.ones(len(weights), bool)
-    is_near = distances.min(axis=0) <= LENT_REACH
-    for bone in np.flatnonzero((weights.max(axis=0) < OWNED_WEIGHT) & is_near):
-        rows = np.argsort(np.where(free, distances[:, bone], np.inf), kind="stable")[:count]
-        weights[rows] *= 1 - LENT_WEIGHT
-        weights[rows, bone] += LENT_WEIGHT
-        free[rows] = False
     if weights.shape[1] > 1 and is_near[0] and not (weights[:, 0] == 1).any():
-        rows = np.argsort(np.where(free, distances[:, 0], np.inf), kind="stable")[:count]
+        rows = np.argsort(distances[:, 0], kind="stable")[:count]
         weights[rows] = np.eye(weights.shape[1], dtype=weights.dtype)[0]
+        free[rows] = False
+    poor = np.flatnonzero((weights.max(axis=0) < OWNED_WEIGHT) & is_near)
+    while len(poor) and free.any():  # what is lent to one may leave another poor; lent places are not lent again
+        rows = np.argsort(np.where(free, distances[:, poor[0]], np.inf), kind="stable")[: min(count, free.sum())]
+        weights[rows] *= 1 - LENT_WEIGHT
+        weights[rows, poor[0]] += LENT_WEIGHT
+        weights[rows] = _keep_strongest(weights[rows])
+        free[rows] = False
+        poor = np.flatnonzero((weights.max(axis=0) < OWNED_WEIGHT) & is_near)
     return weights
 
 

@@ -126,8 +126,11 @@ def read_only_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(OutputUnwritable), open_output(tmp_path / "a"):
-        pass
+    try:
+        with pytest.raises(OutputUnwritable), open_output(tmp_path / "a"):
+            pass
+    finally:
+        tmp_path.chmod(0o700)
 
 
 def test_a_disk_that_cannot_be_written(read_only_disk: Path) -> None:

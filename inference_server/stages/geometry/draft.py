@@ -41,6 +41,8 @@ class DraftGeometry:
             raise EmptySurface(str(error), "Use a larger or clearer picture of the subject.") from error
         ground_m = float(built.vertices[:, 1].min())
         lifted = built.vertices - np.array([0.0, ground_m, 0.0], dtype=np.float32)
+        if built.remesher != "botsch":
+            ctx.note("Triangles are less even than usual: the remesher has no build for this system.")
         ctx.note("The depth is a draft: estimated from the outline, not seen.")
         return Mesh(lifted, built.faces, FrontView(center_x_m=0.0, center_y_m=-ground_m, side_m=1.0))
 

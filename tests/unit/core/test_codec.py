@@ -65,7 +65,7 @@ def one_of_each(sphere: Mesh, skeleton: Skeleton, folder: Path) -> list[Any]:
     rig = Rig(skeleton, skin)
     record = StageRecord("rig", "draft", 1, 0, "k", 0.1, 5, False, ("d",), "why", ("note", "note 2"))
     provenance = Provenance("sha", "0.1.0", 3, (record,))
-    scene = SceneMesh(sphere, (SceneObject("Körper", 162),), files["scene.obj"], had_armature=True)
+    scene = SceneMesh(sphere, (SceneObject("Körper", 162),), files["scene.obj"], notes=("a note",))
     asset = RiggedAsset(textured, rig, provenance)
     return [
         SourceImage(random_pixels(5, 9, 4), "sha", ("reduced",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ from inference_server.core.frames import from_blender, front_facing_rolls, to_bl
 POINTS = arrays(np.float32, (7, 3), elements=st.floats(-1e6, 1e6, width=32))
 # Reads bones (head, tail, roll) in Blender's frame from standard input; prints each one's local Z axis in that frame.
 AXES_IN_BLENDER = """
-import json, sys
+import json, os, sys
 import bpy
 bones = json.load(sys.stdin)
 armature = bpy.data.armatures.new("a")
@@ -33,7 +34,6 @@ for head, tail, roll in bones:
     bone.head, bone.tail, bone.roll = head, tail, roll
     answer.append(list(bone.z_axis))
 print("ANSWER" + json.dumps(answer), flush=True)
-import os
 os._exit(0)
 """
 
@@ -123,8 +123,10 @@ def test_blenders_own_axes_agree() -> None:
     rolls = front_facing_rolls(np.zeros_like(directions), directions)
     along = to_blender(directions).astype(np.float64)
     bones = [[[0, 0, 0], axis.tolist(), float(roll)] for axis, roll in zip(along, rolls, strict=True)]
+    program = os.environ.get("FIGURINE_BLENDER")
+    started_by = [program, "-b", "--factory-startup", "--python-expr"] if program else [sys.executable, "-c"]
     done = subprocess.run(
-        [sys.executable, "-c", AXES_IN_BLENDER], input=json.dumps(bones), capture_output=True, text=True, timeout=120
+        [*started_by, AXES_IN_BLENDER], input=json.dumps(bones), capture_output=True, text=True, timeout=120
     )
     answers = [line for line in done.stdout.splitlines() if line.startswith("ANSWER")]
     assert answers, done.stderr

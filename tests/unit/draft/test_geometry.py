@@ -43,8 +43,8 @@ def _relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=["botsch", "relax"])
 def remesher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "botsch":
-        pytest.importorskip("gpytoolbox", reason="gpytoolbox has no wheel for this platform")
         monkeypatch.delitem(sys.modules, "gpytoolbox.remesh_botsch")
+        pytest.importorskip("gpytoolbox", reason="gpytoolbox has no wheel for this platform")
     return request.param
 
 

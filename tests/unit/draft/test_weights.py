@@ -115,6 +115,14 @@ def test_bones_in_one_place_share_what_is_near_them():
     assert (dense(binding, 7).max(axis=0) > 0.05).all()
 
 
+def test_bones_crowded_beside_the_root_all_own_something():
+    vertices, faces = shapes.body({"a": ((0, 0, 0), (0, 1, 0), 0.1)})
+    heads = np.float32([[0, 0.5 + 0.001 * k, 0] for k in range(12)])
+    binding = bind(vertices, faces, heads, heads + np.float32([0, 0.001, 0]))
+    assert_valid(binding, vertices, 12)
+    assert_every_bone_moves_some_and_not_all(dense(binding, 12), np.arange(12) - 1)
+
+
 def test_the_same_input_gives_the_same_bits():
     vertices, faces = shapes.body(shapes.HUMANOID)
     heads = np.float32([[0, 1, 0], [0.2, 1.4, 0]])
