@@ -44,14 +44,14 @@ def main() -> int:
     extras = parser.parse_args().extras
     if sys.version_info[:2] not in PYTHONS:
         return _fail(f"Python {sys.version.split()[0]} is not supported; use 3.11 or 3.13: make PYTHON=python3.11 …")
-    missing = _missing_packages()
-    if missing and not _install_packages(missing):
+    missing = _missing_packages(extras)
+    if missing and not _install_packages(missing, extras):
         return 1
-    stamp = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + extras.encode()).hexdigest()
+    stamp = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + f"{extras} {sys.version}".encode()).hexdigest()
     if STAMP.is_file() and STAMP.read_text() == stamp and _python().is_file():
         return 0
     try:
-        if not _has_pip():
+        if not _is_usable():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
         print(f"Installing Figurine [{extras}] into .venv …", flush=True)
         pip = [str(_python()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -67,18 +67,22 @@ def _python() -> Path:
     return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def _has_pip() -> bool:
+def _is_usable() -> bool:
+    """Whether .venv is there, of this Python's version, with pip."""
     if not _python().is_file():
         return False
-    return subprocess.run([str(_python()), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    answer = subprocess.run(
+        [str(_python()), "-c", "import pip, sys; print(sys.version)"], capture_output=True, text=True
+    )
+    return answer.stdout.strip() == sys.version.strip()
 
 
-def _missing_packages() -> list[str]:
+def _missing_packages(extras: str) -> list[str]:
     """Debian packages that are missing; on other systems only what Python itself lacks."""
     missing = []
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         missing.append(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv")
-    if sys.platform == "linux":
+    if sys.platform == "linux" and "blender" in extras:
         missing += [package for library, package in BPY_LIBRARIES.items() if not _can_load(library)]
     return missing
 
@@ -91,7 +95,7 @@ def _can_load(library: str) -> bool:
     return True
 
 
-def _install_packages(packages: list[str]) -> bool:
+def _install_packages(packages: list[str], extras: str) -> bool:
     """As root with CI=true: install. Otherwise say how. True when they are there."""
     line = f"apt-get install -y {' '.join(packages)}"
     apt = shutil.which("apt-get")
@@ -100,7 +104,7 @@ def _install_packages(packages: list[str]) -> bool:
         subprocess.run([apt, "update", "-qq"], env=environment, check=False)
         install = [apt, "install", "-y", "-qq", "--no-install-recommends", *packages]
         done = subprocess.run(install, env=environment, stdout=subprocess.DEVNULL, check=False)
-        if done.returncode == 0 and not _missing_packages():
+        if done.returncode == 0 and not _missing_packages(extras):
             return True
     if apt:
         _fail(f"System packages are missing. Install them and run again:\n    sudo {line}")

@@ -86,8 +86,15 @@ def _blender(config: Config) -> Finding:
     if config.blender is not None:
         return _blender_program(config.blender, mend)
     if has_bpy_module():
-        return Finding("Blender", True, True, f"bpy module {importlib.metadata.version('bpy')}")
+        return Finding("Blender", True, True, f"bpy module {_version_of('bpy')}")
     return Finding("Blender", False, True, "neither the bpy module nor FIGURINE_BLENDER is there", mend)
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
 
 
 def _blender_program(program: Path, mend: str) -> Finding:

@@ -46,10 +46,11 @@ def rig_mesh(options: argparse.Namespace) -> int:
     config = load_config(flags=_flags(options)).config
     settings = _settings(options, config, options.mesh)
     skeleton = read_skeleton(options.skeleton) if options.skeleton else None
-    with typed_system_errors("Figurine's data folder"):
-        scene = read_scene(options.mesh, BlenderProcess(config.blender, config.work_root), Control().raise_if_cancelled)
+    blender = BlenderProcess(config.blender, config.work_root)
     with open_output(options.out) as output, ConsoleProgress(("rig", "export")) as bar:
         started = time.perf_counter()
+        with typed_system_errors("Figurine's data folder"):
+            scene = read_scene(options.mesh, blender, Control().raise_if_cancelled)
         outcome = _pipeline(config).rig_scene(scene, skeleton, settings, Control(bar.show))
         _publish(output, outcome, settings, options.mesh, time.perf_counter() - started)
     bar.summarise(output.path, settings.name)

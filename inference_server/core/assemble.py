@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from inference_server.core.types import Float32, FrontView, Mesh, Rig, Skeleton, TexturedMesh
+from inference_server.core.types import Float32, FrontView, Mesh, Rig, TexturedMesh
 
 HUMANOID_HEIGHT_M = 1.7
 OTHER_SIZE_M = 1.0
@@ -25,18 +25,13 @@ def stand_on_ground(textured: TexturedMesh, rig: Rig, height_m: float | None) ->
         scale = (height_m or HUMANOID_HEIGHT_M) / float(high[1] - low[1])
     else:
         scale = (height_m or OTHER_SIZE_M) / float((high - low).max())
-    middle = _between_feet(skeleton) if skeleton.kind == "humanoid" else (low + high) / 2
+    feet = [bone for bone, role in enumerate(skeleton.roles) if role in ("leftFoot", "rightFoot")]
+    has_feet = skeleton.kind == "humanoid" and bool(feet)
+    middle = skeleton.heads[feet].mean(axis=0) if has_feet else (low + high) / 2
     origin = np.array([middle[0], low[1], middle[2]], dtype=np.float32)
     mesh = _moved_mesh(textured.mesh, origin, scale)
     moved = replace(skeleton, heads=(skeleton.heads - origin) * scale, tails=(skeleton.tails - origin) * scale)
     return replace(textured, mesh=mesh), replace(rig, skeleton=moved)
-
-
-def _between_feet(skeleton: Skeleton) -> Float32:
-    """Middle of the heads of the bones that stand on the ground."""
-    feet = [bone for bone, role in enumerate(skeleton.roles) if role in ("leftFoot", "rightFoot")]
-    middle: Float32 = skeleton.heads[feet].mean(axis=0)
-    return middle
 
 
 def _moved_mesh(mesh: Mesh, origin: Float32, scale: float) -> Mesh:

@@ -18,6 +18,8 @@ from inference_server.core.exchange import PARTIAL_PREFIX, ExchangeInvalid, read
 
 # A folder that is still partial after this long belongs to a process that is gone.
 _ABANDONED_AFTER_S = 3600.0
+# A result used this recently may be what another process is about to copy from.
+_IN_USE_S = 600.0
 
 
 class StageCache:
@@ -67,9 +69,9 @@ class StageCache:
             else:
                 entries.append((used_s, size, folder))
         total = sum(size for _, size, _ in entries)
-        for _, size, folder in sorted(entries, key=lambda entry: entry[0]):
+        for used_s, size, folder in sorted(entries, key=lambda entry: entry[0]):
             if total <= self._limit_bytes:
                 return
-            if folder != keep:
+            if folder != keep and time.time() - used_s > _IN_USE_S:
                 shutil.rmtree(folder, ignore_errors=True)
                 total -= size

@@ -11,6 +11,7 @@ Imports the standard library and numpy only: Blender's own Python reads it too.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -282,13 +283,15 @@ class SceneMesh:
     """The meshes of a file as one, where they stand in it. source: the file, which keeps all else (materials, UVs,
     quads).
 
-    notes: what reading it left out or found missing.
+    notes: what reading it left out or found missing. reading: of this one reading and no other: pictures and materials
+    beside the file may change while it stays the same, so files made from it are never taken from an earlier run.
     """
 
     mesh: Mesh
     objects: tuple[SceneObject, ...]
     source: Path
     notes: tuple[str, ...] = ()
+    reading: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(frozen=True, eq=False)

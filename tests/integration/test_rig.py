@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,21 @@ def test_a_rigged_file_is_rigged_anew_and_that_is_said(rigged: dict[str, Any], t
     seen = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))[str(tmp_path / "scene.fbx")]
     assert (seen["armatures"], seen["bones"]) == (1, ["root"])
     assert [item["modifiers"] for item in seen["meshes"]] == [["ARMATURE"], ["ARMATURE"]]
+
+
+def test_a_changed_material_file_is_seen_though_the_mesh_file_is_the_same(
+    rigged: dict[str, Any], tmp_path: Path
+) -> None:
+    source = rigged[".obj"][2].parent
+    for name in ("scene.obj", "scene.mtl"):
+        shutil.copy(source / name, tmp_path / name)
+    home = source / "home"
+    reused = []
+    for text in ("", "newmtl spare\n"):
+        library = tmp_path / "scene.mtl"
+        library.write_text(library.read_text(encoding="utf-8").replace("Kd 1", "Kd 0.5") + text, encoding="utf-8")
+        done = figurine("rig", tmp_path / "scene.obj", "--out", tmp_path / "out", "--kind", "generic", home=home)
+        assert done.exit_code == 0, done.stderr
+        stages = {stage["stage"]: stage["reused"] for stage in report_of(tmp_path / "out")["stages"]}
+        reused.append(stages)
+    assert reused[1] == {"rig": True, "export": False}

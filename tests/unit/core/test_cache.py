@@ -99,9 +99,17 @@ def test_the_least_recently_used_make_room(tmp_path: Path) -> None:
 def test_the_newest_result_stays_even_above_the_limit(tmp_path: Path) -> None:
     cache = StageCache(tmp_path, 10)
     cache.put(key_of(1), np.zeros(1000))
+    use_at(tmp_path, 1, 1000.0)
     cache.put(key_of(2), np.zeros(1000))
     assert cache.get(key_of(1)) is None
     assert cache.get(key_of(2)) is not None
+
+
+def test_a_result_in_use_stays_even_above_the_limit(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path, 10)
+    cache.put(key_of(1), np.zeros(1000))
+    cache.put(key_of(2), np.zeros(1000))
+    assert cache.get(key_of(1)) is not None
 
 
 def test_abandoned_partial_folders_are_removed_and_young_ones_left(tmp_path: Path) -> None:
