@@ -15,9 +15,21 @@ SLICE_TOUCH = np.zeros((3, 3, 3), bool)  # cells connected within a slice of one
 SLICE_TOUCH[:, 1, :] = True
 PLANE_RANGE = (0.15, 0.85)  # of the width: one arm or one wing shifts the middle of the width
 FOOT_BAND = 0.10  # of the height: both legs start this low; wide shoes may touch below
+FOOT_RISE = 0.06  # of the height above where a foot starts: toes swell into a foot as no leg does
 SHORTEST_LEG, LONGEST_LEG = 0.06, 0.62  # of the height
 LEG_RATIO = 4.0  # one leg may be so many times the other in volume
+LEG_JUMP = 1.5  # times the slice of the leg alone: one that is larger has met a tail, a cape or the trunk,
+LEG_MARGIN_cells = 2  # and counts only this far around the last slice that was the leg alone
 COLUMN_STRAY_cells = 3  # how far the column's centre may lie beside the mirror plane
+
+
+@dataclass(frozen=True)
+class LegSlice:
+    """One height of a leg: the number of the component it belongs to; its own centre, float64 (3,), and area."""
+
+    number: int
+    centre: np.ndarray
+    area: int
 
 
 @dataclass(frozen=True)
@@ -54,61 +66,67 @@ def find_legs(occupied: np.ndarray, plane: float) -> Legs | None:
     """The two parts that rise from the ground on either side of the plane until they meet; None without such parts."""
     low, high = bounds(occupied)
     height = high[1] - low[1] + 1
-    labels, count = ndimage.label(occupied, SLICE_TOUCH)
-    numbers = np.arange(count + 1)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)
-    centres = np.array(ndimage.center_of_mass(occupied, labels, numbers[1:])).reshape(-1, 3)
-    centres = np.concatenate([np.zeros((1, 3)), centres])
-    band = max(2, round(FOOT_BAND * height))
-    rising = [_rise(labels, areas, centres, (low[1], band), side * 1.0, plane) for side in (1, -1)]
-    if not all(rising):
+    labels, _ = ndimage.label(occupied, SLICE_TOUCH)
+    left, right = (_rise(labels, (low[1], height), side, plane) for side in (1.0, -1.0))
+    if not left or not right:
         return None
-    left, right = ({int(centres[n, 1]): n for n in leg} for leg in rising)
-    shared = [y for y in left.keys() & right.keys() if left[y] == right[y]]
+    shared = [y for y in left.keys() & right.keys() if left[y].number == right[y].number]
     crotch = min(shared) if shared else min(max(left), max(right)) + 1
-    left, right = ([leg[y] for y in sorted(leg) if y < crotch] for leg in (left, right))
-    if not left or not right or not SHORTEST_LEG * height <= crotch - low[1] <= LONGEST_LEG * height:
+    legs = {name: [leg[y] for y in leg if y < crotch] for name, leg in (("L", left), ("R", right))}
+    if not all(legs.values()) or not SHORTEST_LEG * height <= crotch - low[1] <= LONGEST_LEG * height:
         return None
-    ratio = areas[left].sum() / areas[right].sum()
-    if not 1 / LEG_RATIO < ratio < LEG_RATIO:
+    volumes = [sum(part.area for part in leg) for leg in legs.values()]
+    if max(volumes) >= LEG_RATIO * min(volumes):
         return None
-    return Legs(int(crotch), {"L": centres[left], "R": centres[right]}, np.isin(labels, left + right))
+    lines = {name: np.array([part.centre for part in leg]) for name, leg in legs.items()}
+    return Legs(int(crotch), lines, np.isin(labels, [part.number for leg in legs.values() for part in leg]))
 
 
-def _rise(
-    labels: np.ndarray, areas: np.ndarray, centres: np.ndarray, start: tuple[int, int], side: float, plane: float
-) -> list[int]:
-    """The slice components of one leg, from the lowest one up, each the one that most overlaps the one below."""
-    bottom, band = start
-    for y in range(bottom, bottom + band):
-        here = np.unique(labels[:, y, :])
-        here = here[(here > 0) & ((centres[here, 0] - plane) * side > 1.0)]
-        if len(here):
+def _rise(labels: np.ndarray, body: tuple[int, int], side: float, plane: float) -> dict[int, LegSlice]:
+    """One leg's slices by height, each the part that most overlaps the one below; body: its lowest cell and height."""
+    bottom, height = body
+    leg: dict[int, LegSlice] = {}
+    foot = alone = np.zeros(labels[:, 0, :].shape, bool)
+    for y in range(bottom, bottom + max(2, round(FOOT_BAND * height))):
+        for number in np.unique(labels[:, y, :])[1:]:
+            part = labels[:, y, :] == number
+            if (np.nonzero(part)[0].mean() - plane) * side > 1.0 and part.sum() > foot.sum():
+                foot = part
+        if foot.any():
             break
-    else:
-        return []
-    leg = [int(here[areas[here].argmax()])]
-    while y + 1 < labels.shape[1]:
-        above = labels[:, y + 1, :][labels[:, y, :] == leg[-1]]
-        above = np.bincount(above)
-        above[:1] = 0
-        if above.sum() == 0:
-            break
-        leg.append(int(above.argmax()))
+    part = alone = foot
+    foot_top = y + FOOT_RISE * height
+    while part.any():
+        x, z = np.nonzero(part)
+        leg[y] = LegSlice(int(labels[x[0], y, z[0]]), np.array([x.mean(), y, z.mean()]), len(x))
         y += 1
+        above = np.bincount(labels[:, y, :][part])
+        above[0] = 0
+        part = (labels[:, y, :] == above.argmax()) & above.any()
+        near = ndimage.binary_dilation(alone, iterations=LEG_MARGIN_cells)
+        if y < foot_top or part.sum() <= LEG_JUMP * alone.sum():
+            alone = part
+        else:
+            part = part & near
     return leg
 
 
 def find_column(solid: Solid, plane: float, bottom: int) -> tuple[np.ndarray, np.ndarray]:
-    """The trunk and head at each height from `bottom` to the top: centres float64 (N, 3) and half widths float64 (N,).
+    """The trunk and head at each height from `bottom` up: centres float64 (N, 3) and half widths float64 (N,).
 
-    A centre is the thickest place near the mirror plane, or anywhere at heights where there is nothing near it.
+    A centre is the thickest place near the mirror plane, or anywhere at heights where there is nothing near it. The
+    column ends where only ears or horns rise on, on both sides of the plane.
     A half width is half the run of solid cells through it, in x.
     """
     _, high = bounds(solid.grid.occupied)
-    is_near = (np.abs(np.arange(solid.depth.shape[0]) - plane) <= COLUMN_STRAY_cells)[:, None]
+    beside = np.arange(solid.depth.shape[0]) - plane
+    is_near = (np.abs(beside) <= COLUMN_STRAY_cells)[:, None]
+    is_there = solid.grid.occupied.any(axis=2)
+    near_top = int(np.flatnonzero(is_there[is_near[:, 0]].any(axis=0)).max(initial=bottom))
+    are_ears = all(is_there[side, near_top + 1].any() for side in (beside < 0, beside > 0))
+    top = near_top if are_ears else int(high[1])
     centres, half_widths = [], []
-    for y in range(bottom, int(high[1]) + 1):
+    for y in range(bottom, top + 1):
         thick = solid.depth[:, y, :] * is_near
         if not thick.any():
             thick = solid.depth[:, y, :]

@@ -16,8 +16,13 @@ GUESSED_LEG_OUT = 0.45  # of the trunk's half width
 HIP_ABOVE_CROTCH = 0.03
 ANKLE = 0.12  # of the leg
 KNEE = 0.5  # of the way from hip to ankle
-NECK_SEARCH = (0.25, 0.93)  # of the way from crotch to top
+NECK_SEARCH = (0.3, 0.93)  # of the way from crotch to top
 NECK_DEPTH = 0.9  # a valley shallower than this is none
+VALLEY_FLOOR_cells = 5  # nothing so near is narrower than a neck: the flank of a waist below the search is none
+HEAD_LEAST = 0.06  # of the outline above the crotch: a tuft, a bobble or an aerial has less, and no neck below it
+USUAL_NECK = 0.3  # of the way from crotch to top, plus the legs' share of the height: short legs go with large heads
+NECK_PRIOR = 4.0  # how much more a shallow valley costs that is far from the usual place
+BETWEEN_ARMS = 2.5  # times a valley's cost where there is something on both sides of it: arms beside a waist
 GUESSED_NECK = 0.66  # of the way from crotch to top
 NECK_HALF = 0.02  # the neck reaches so far below and above its narrowest place
 SPINE_JOINTS = (0.22, 0.45, 0.70)  # of the way from hips to neck: spine, chest, upper chest
@@ -103,26 +108,41 @@ def find_humanoid(solid: Solid) -> HumanoidShape:
     legs = find_legs(solid.grid.occupied, plane)
     crotch = legs.crotch if legs else low[1] + GUESSED_CROTCH * height
     column, half_widths = find_column(solid, plane, int(crotch))
-    neck, neck_top, neck_depth = _find_neck(column[:, 1], half_widths, crotch, float(high[1]))
+    is_flanked = _find_flanked(solid.grid.occupied[:, int(crotch) :].any(axis=2), plane, half_widths)
+    neck, neck_top, neck_depth = _find_neck(column[:, 1], half_widths, is_flanked, (float(low[1]), float(crotch)))
     depth = float(np.ptp(np.argwhere(solid.grid.occupied[:, int(crotch) : int((crotch + neck) / 2) + 1, :])[:, 2]) + 1)
     return HumanoidShape(
         float(height), plane, symmetry, legs, float(crotch), column, half_widths, neck, neck_top, neck_depth, depth
     )
 
 
-def _find_neck(ys: np.ndarray, half_widths: np.ndarray, crotch: float, top: float) -> tuple[float, float, float]:
+def _find_flanked(outline: np.ndarray, plane: float, half_widths: np.ndarray) -> np.ndarray:  # outline: (X, Y) bool
+    """bool (N,): the heights, from the first on, that have something solid on both sides of the column."""
+    outside = np.abs(np.arange(len(outline)) - plane)[:, None] > half_widths + 1.0
+    beside = outline[:, : len(half_widths)] & outside
+    is_left = np.arange(len(outline)) > plane
+    return beside[is_left].any(axis=0) & beside[~is_left].any(axis=0)
+
+
+def _find_neck(
+    ys: np.ndarray, half_widths: np.ndarray, is_flanked: np.ndarray, legs: tuple[float, float]
+) -> tuple[float, float, float]:
     """The lower and upper end of the neck, and how narrow it is as a share of the narrower of the banks beside it.
 
-    It is the deepest valley of the widths. A waist is a valley too, but a wide and a low one.
+    It is the deepest valley of the widths with a head above it. A waist is a valley too, but a wide and a low one.
     """
+    (ground, crotch), top = legs, max(ys[-1], legs[1] + 1.0)
     banks = np.minimum(np.maximum.accumulate(half_widths), np.maximum.accumulate(half_widths[::-1])[::-1])
     share = half_widths / banks
     start, stop = (crotch + part * (top - crotch) for part in NECK_SEARCH)
-    is_valley = (ys >= start) & (ys <= stop) & (share <= NECK_DEPTH)
+    above = half_widths[::-1].cumsum()[::-1] / half_widths.sum()
+    is_valley = (ys >= start) & (ys <= stop) & (share <= NECK_DEPTH) & (above >= HEAD_LEAST)
+    is_valley &= half_widths == ndimage.minimum_filter1d(half_widths, VALLEY_FLOOR_cells)
     if not is_valley.any():
         guess = crotch + GUESSED_NECK * (top - crotch)
         return guess, guess, 1.0
-    cost = share * half_widths * (1.5 - (ys - crotch) / (top - crotch))
+    from_usual = np.abs((ys - crotch) / (top - crotch) - USUAL_NECK - (crotch - ground) / (top - ground))
+    cost = share * half_widths * (1.0 + NECK_PRIOR * share * from_usual) * np.where(is_flanked, BETWEEN_ARMS, 1.0)
     deepest = int(np.where(is_valley, cost, np.inf).argmin())
     floor, _ = ndimage.label((half_widths <= half_widths[deepest]) & is_valley)
     along = ys[floor == floor[deepest]]
@@ -190,7 +210,7 @@ def humanoid_bones(solid: Solid, shape: HumanoidShape) -> tuple[list[Bone], set[
         neck_y,
         max(shape.neck_top + NECK_HALF * height, neck_y + 1.0),
     ]
-    joints = [shape.centre(y) for y in [*ys, float(high[1])]]
+    joints = [shape.centre(y) for y in [*ys, max(shape.column[-1, 1], ys[-1] + 1.0)]]
     bones = link(("hips", "spine", "chest", "upper_chest", "neck", "head"), np.array(joints), "")
     guessed = {"neck", "head"} if shape.neck_depth == 1.0 else set()
     if shape.legs is None:
@@ -257,6 +277,7 @@ def _leg_joints(solid: Solid, shape: HumanoidShape, hips_y: float) -> tuple[dict
         at = [np.array([np.interp(y, line[:, 1], axis) for axis in line.T]) for y in (hips_y, knee_y, ankle_y)]
         for place, y in zip(at, (hips_y, knee_y, ankle_y), strict=True):
             place[1] = y
+        at[0][0] = np.clip(at[0][0], shape.plane - shape.trunk_half, shape.plane + shape.trunk_half)
         toes = at[2] + [0.0, ground + 0.5 - ankle_y, 0.0]
         toes[2] = _front_of_foot(solid, at[2], ground) if shape.legs else at[2][2] + GUESSED_FOOT * (high[1] - low[1])
         joints[side] = np.array([*at, toes])

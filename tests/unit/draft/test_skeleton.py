@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Skeletons of bodies with known joints, and what must hold of every skeleton."""
 
+import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
+from models.draft.framing import frame_subject, subject_bounds
+from models.draft.matting import cut_out
 from models.draft.skeleton import SkeletonEstimate, estimate_skeleton
+from models.draft.surface import build_mesh
 from tests.unit.draft import shapes
 
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 HUMANOID_ROLES = {
     *("hips", "spine", "chest", "upperChest", "neck", "head"),
     *(
@@ -40,6 +47,10 @@ def assert_valid(skeleton: SkeletonEstimate, vertices: np.ndarray) -> None:
 
 def place(skeleton: SkeletonEstimate, name: str) -> np.ndarray:
     return skeleton.heads[skeleton.names.index(name)]
+
+
+def end(skeleton: SkeletonEstimate, name: str) -> np.ndarray:
+    return skeleton.tails[skeleton.names.index(name)]
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +108,115 @@ def test_scale_and_place_carry_over(humanoid):
     moved = estimate_skeleton(vertices * 64 + np.float32([128, -64, 32]), faces)
     assert moved.kind == "humanoid"
     assert np.allclose(moved.heads, skeleton.heads * 64 + [128, -64, 32], atol=64 * 0.02)
+
+
+def without(*names: str) -> dict:
+    return {name: part for name, part in shapes.FOX.items() if not name.startswith(names)}
+
+
+HARE = shapes.FOX | {
+    "ear.L": ((0.18, 1.25, 0), (0.20, 2.2, 0), 0.08),
+    "ear.R": ((-0.18, 1.25, 0), (-0.20, 2.2, 0), 0.08),
+}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [shapes.FOX, without("tuft"), without("ear"), without("tail"), without("ear", "tuft"), HARE],
+    ids=["whole", "no tuft", "no ears", "no tail", "a ball for a head", "a hare's ears"],
+)
+def test_ears_are_no_arms_a_tail_is_no_leg_and_a_large_head_is_above_the_neck(parts):
+    vertices, faces = shapes.body(parts)
+    skeleton = estimate_skeleton(vertices, faces)
+    assert_valid(skeleton, vertices)
+    assert skeleton.kind == "humanoid" and skeleton.guessed == ()
+    assert 0.62 < place(skeleton, "neck")[1] < 0.80  # the head's lowest point is at 0.72, the shoulders are at 0.62
+    assert place(skeleton, "head")[1] < 0.85 and 1.25 < end(skeleton, "head")[1] < 1.5  # not to the ears' tips
+    for sign, side in ((1, "L"), (-1, "R")):
+        away = end(skeleton, f"hand.{side}") - [sign * 0.56, 0.36, 0]
+        assert np.linalg.norm(away) < (0.18 if "tail.tip" in parts else 0.08)  # the tip of the tail touches a hand
+        assert 0.4 < place(skeleton, f"upper_arm.{side}")[1] < 0.66
+        assert abs(place(skeleton, f"upper_leg.{side}")[0] - sign * 0.09) < 0.06
+        for part in ("lower_leg", "foot"):
+            assert abs(place(skeleton, f"{part}.{side}")[0] - sign * 0.10) < 0.06, part
+
+
+def test_arms_that_are_raised_in_a_greeting_are_arms():
+    parts = shapes.HUMANOID | {
+        "arm.L": ((0.15, 1.40, 0), (0.62, 1.75, 0), 0.05),
+        "arm.R": ((-0.15, 1.40, 0), (-0.62, 1.75, 0), 0.05),
+    }
+    vertices, faces = shapes.body(parts)
+    skeleton = estimate_skeleton(vertices, faces)
+    assert skeleton.kind == "humanoid" and skeleton.guessed == ()
+    for sign, side in ((1, "L"), (-1, "R")):
+        assert np.linalg.norm(end(skeleton, f"hand.{side}") - [sign * 0.66, 1.78, 0]) < 0.1
+
+
+def test_a_brow_between_cheeks_and_hair_is_no_neck():
+    parts = without("ear", "tuft", "tail", "head") | {
+        "neck": ((-0.18, 0.70, 0), (0.18, 0.70, 0), 0.10),
+        "cheeks": ((-0.14, 0.95, 0), (0.14, 0.95, 0), 0.21),
+        "brow": ((-0.07, 1.18, 0), (0.07, 1.18, 0), 0.19),
+        "hair": ((-0.14, 1.40, 0), (0.14, 1.40, 0), 0.20),
+    }
+    vertices, faces = shapes.body(parts)
+    skeleton = estimate_skeleton(vertices, faces)
+    assert 0.6 < place(skeleton, "neck")[1] < 0.8 and place(skeleton, "upper_arm.L")[1] < 0.66
+
+
+def test_a_waist_between_arms_on_the_hips_is_no_neck():
+    parts = without("arm", "trunk", "tail") | {"hips": ((0, 0.45, 0), (0, 0.47, 0), 0.17)}
+    parts |= {"waist": ((0, 0.5, 0), (0, 0.7, 0), 0.08), "shoulders": ((-0.16, 0.74, 0), (0.16, 0.74, 0), 0.06)}
+    parts |= {"throat": ((0, 0.8, 0), (0, 0.95, 0), 0.10), "head": ((-0.1, 1.16, 0), (0.1, 1.16, 0), 0.30)}
+    for sign in (1, -1):
+        parts[f"upper arm {sign}"] = ((sign * 0.18, 0.74, 0), (sign * 0.30, 0.62, 0), 0.05)
+        parts[f"lower arm {sign}"] = ((sign * 0.30, 0.62, 0), (sign * 0.17, 0.50, 0), 0.05)
+    vertices, faces = shapes.body(parts)
+    skeleton = estimate_skeleton(vertices, faces)
+    assert skeleton.kind == "humanoid" and 0.75 < place(skeleton, "neck")[1] < 0.9
+
+
+def test_an_aerial_is_no_head():
+    parts = shapes.HUMANOID | {"aerial": ((0, 1.8, 0), (0, 1.98, 0), 0.02), "bobble": ((0, 2, 0), (0, 2.01, 0), 0.05)}
+    vertices, faces = shapes.body(parts)
+    skeleton = estimate_skeleton(vertices, faces)
+    assert 1.38 < place(skeleton, "neck")[1] < 1.5 and place(skeleton, "head")[1] < 1.6
+
+
+PICTURES = {  # by eye, as shares of the picture from the top left: hands and ankles (viewer's left, right), chin, eyes
+    "adventurer.png": (((0.165, 0.695), (0.835, 0.695)), ((0.415, 0.86), (0.585, 0.86)), 0.43, 0.31),
+    "fox_kid.png": (((0.165, 0.68), (0.715, 0.68)), ((0.345, 0.86), (0.53, 0.86)), 0.47, 0.335),
+    "robot.jpg": (((0.17, 0.70), (0.83, 0.70)), ((0.415, 0.86), (0.59, 0.86)), 0.42, 0.30),
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_in_the_example_pictures_hands_feet_and_heads_have_their_bones(picture, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gpytoolbox.remesh_botsch", None)  # the quicker remesher; joints are the same
+    hands, ankles, chin, eyes = PICTURES[picture]
+    pixels = np.asarray(Image.open(EXAMPLES / picture).convert("RGBA"))
+    cut = cut_out(pixels).rgba
+    framed = frame_subject(cut)
+    mesh = build_mesh(framed.rgba)
+    skeleton = estimate_skeleton(mesh.vertices, mesh.faces)
+    left, top, right, bottom = subject_bounds(cut)
+    side_px = framed.rgba.shape[0] / framed.scale  # of the framed square, in pixels of the picture: 1 in the mesh
+    tolerance = 0.08 * (bottom - top) / pixels.shape[0]
+
+    def seen(joint: np.ndarray) -> np.ndarray:
+        """A place in the mesh as shares of the picture."""
+        x, y = (left + right) / 2 + side_px * joint[0], (top + bottom) / 2 - side_px * joint[1]
+        return np.array([x / pixels.shape[1], y / pixels.shape[0]])
+
+    assert skeleton.kind == "humanoid" and skeleton.guessed == ()
+    for side, hand, ankle in zip("RL", hands, ankles, strict=True):
+        assert np.linalg.norm(seen(end(skeleton, f"hand.{side}")) - hand) < tolerance
+        assert np.linalg.norm(seen(place(skeleton, f"foot.{side}")) - ankle) < tolerance
+        assert abs(seen(place(skeleton, f"upper_leg.{side}"))[0] - ankle[0]) < tolerance
+        assert seen(place(skeleton, f"upper_arm.{side}"))[1] > chin
+    assert abs(seen(place(skeleton, "head"))[1] - chin) < tolerance
+    assert seen(end(skeleton, "head"))[1] < eyes - tolerance
 
 
 def test_a_missing_arm_is_mirrored_and_said_to_be_guessed():
