@@ -12,7 +12,8 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, get_args
@@ -73,6 +74,8 @@ def _build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
     _add_run(verbs.add_parser("run", help="make a rigged model from a picture"))
     _add_rig(verbs.add_parser("rig", help="rig a mesh, or skin it to a given skeleton"))
+    _add_serve(verbs.add_parser("serve", help="run the local server that Blender's panel talks to"))
+    _add_worker(verbs.add_parser("worker", help="run one more worker on the server's jobs"))
     _add_doctor(verbs.add_parser("doctor", help="say what this machine can run and what is missing"))
     return parser
 
@@ -106,6 +109,33 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=get_args(EnginePolicy), help="auto: neural where it can run, else draft")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Listens on this machine only, and says where in server.json of the data folder."
+    parser.add_argument("--host", metavar="ADDRESS", help="address to listen on; 127.0.0.1 by default")
+    parser.add_argument("--port", type=int, metavar="N", help="47110 by default, the next free one where it is taken")
+    parser.add_argument("--no-worker", action="store_true", help="accept jobs only; run figurine worker beside it")
+    parser.add_argument("--print-config", action="store_true", help="show each setting and where it came from")
+    _add_service(parser, "serve", "run_serve")
+
+
+def _add_worker(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Takes jobs from the table in the data folder, one at a time."
+    _add_service(parser, "worker", "run_worker")
+
+
+def _add_service(parser: argparse.ArgumentParser, module: str, function: str) -> None:
+    parser.add_argument("--end-with-stdin", action="store_true", help="end when standard input closes")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+    def run(options: argparse.Namespace) -> int:
+        verb: Callable[[argparse.Namespace], int] = getattr(
+            import_module(f"inference_server.commands.{module}"), function
+        )
+        return verb(options)
+
+    parser.set_defaults(verb=run)
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import platformdirs
 
@@ -17,6 +17,10 @@ from inference_server.errors import SettingInvalid
 
 _ENVIRONMENT_PREFIX = "FIGURINE_"
 CONFIG_NAME = "config.toml"
+LogFormat = Literal["human", "json"]
+# As long as 96 random bits in hexadecimal.
+_SHORTEST_TOKEN = 24
+SECRETS = ("token",)
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,10 @@ class Config:
     """home: the data folder (stage cache, work files). blender: the Blender program to use instead of the bpy module.
     engine: the policy where a job names none. cache_mib: room for kept stage results. max_megapixels: larger
     pictures are refused by their header.
+
+    The server: host, port: where it listens. token: the bearer token, None for a random one; a host that is not
+    loopback needs one. max_upload_mib: larger requests are refused. max_queued: so many jobs may wait. keep_days,
+    keep_gib: jobs that ended longer ago, or take more together, are deleted, oldest first.
     """
 
     home: Path
@@ -31,6 +39,24 @@ class Config:
     engine: EnginePolicy
     cache_mib: int
     max_megapixels: float
+    host: str
+    port: int
+    token: str | None = field(repr=False)
+    max_upload_mib: int
+    max_queued: int
+    keep_days: int
+    keep_gib: int
+    log_format: LogFormat
+
+    @property
+    def jobs_root(self) -> Path:
+        """Where the files of jobs lie."""
+        return self.home / "jobs"
+
+    @property
+    def database(self) -> Path:
+        """The jobs table."""
+        return self.home / "jobs.sqlite"
 
     @property
     def cache_root(self) -> Path:
@@ -104,8 +130,9 @@ def _parse(key: str, raw: Any, source: str) -> Any:
     try:
         return _PARSERS[key](raw)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # RuntimeError: ~stranger has no home
+        shown = "…" if key in SECRETS else repr(raw)
         raise SettingInvalid(
-            f"{source}: {key} = {raw!r} cannot be used ({error}).", "See docs/configuration.md."
+            f"{source}: {key} = {shown} cannot be used ({error}).", "See docs/configuration.md."
         ) from error
 
 
@@ -115,10 +142,27 @@ def _path(raw: Any) -> Path:
     return Path(os.path.expandvars(str(raw))).expanduser().absolute()
 
 
-def _choice(raw: Any) -> str:
-    if raw not in get_args(EnginePolicy):
-        raise ValueError(f"one of {', '.join(get_args(EnginePolicy))} is needed")
-    return str(raw)
+def _choice(choices: tuple[str, ...]) -> Callable[[Any], str]:
+    def parse(raw: Any) -> str:
+        if raw not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is needed")
+        return str(raw)
+
+    return parse
+
+
+def _host(raw: Any) -> str:
+    if not (isinstance(raw, str) and raw.strip()):
+        raise ValueError("an address is needed")
+    return raw.strip()
+
+
+def _token(raw: Any) -> str | None:
+    if raw is None or raw == "":
+        return None
+    if not (isinstance(raw, str) and len(raw) >= _SHORTEST_TOKEN and raw.isascii() and raw.isprintable()):
+        raise ValueError(f"{_SHORTEST_TOKEN} or more printable ASCII characters are needed")
+    return raw
 
 
 def _between(kind: type[int] | type[float], low: float, high: float) -> Callable[[Any], float]:
@@ -137,11 +181,27 @@ _DEFAULTS: dict[str, Any] = {
     "engine": "auto",
     "cache_mib": 4096,
     "max_megapixels": 64.0,
+    "host": "127.0.0.1",
+    "port": 47110,
+    "token": None,
+    "max_upload_mib": 256,
+    "max_queued": 100,
+    "keep_days": 30,
+    "keep_gib": 20,
+    "log_format": "human",
 }
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "home": _path,
     "blender": lambda raw: _path(raw) if raw else None,
-    "engine": _choice,
+    "engine": _choice(get_args(EnginePolicy)),
     "cache_mib": _between(int, 64, 10_000_000),
     "max_megapixels": _between(float, 0.01, 64),
+    "host": _host,
+    "port": _between(int, 0, 65535),
+    "token": _token,
+    "max_upload_mib": _between(int, 1, 4096),
+    "max_queued": _between(int, 1, 100_000),
+    "keep_days": _between(int, 1, 36_500),
+    "keep_gib": _between(int, 1, 100_000),
+    "log_format": _choice(get_args(LogFormat)),
 }

@@ -3,15 +3,18 @@
 
     FigurineError
     ├── InputError 400            ImageUnreadable · ImageTooLarge 413 · UnsupportedMedia 415 · NoSubject · MeshInvalid
-    │                             SkeletonInvalid · SettingInvalid · OutputUnwritable
+    │                             SkeletonInvalid · SettingInvalid · OutputUnwritable · RequestInvalid
+    │                             UploadTooLarge 413 · RangeInvalid 416
     ├── AccessError 403           BadToken 401 · ForeignHost · ForeignOrigin
     ├── NotFound 404
-    ├── StateError 409            JobFinished · QueueFull 429
+    ├── MethodNotAllowed 405
+    ├── StateError 409            JobFinished · QueueFull 429 · ServerRunning
     ├── ResourceError 503         EngineUnavailable · WeightsMissing · WeightsCorrupt · OutOfMemory · DeviceLost
     │                             DiskFull 507 · BlenderMissing
-    ├── StageError 500            EmptySurface · BakeFailed · RigFailed · ExportCrashed
+    ├── StageError 500            EmptySurface · BakeFailed · RigFailed · ExportCrashed · WorkerLost
     ├── Cancelled 409
-    └── DeadlineExceeded 504
+    ├── DeadlineExceeded 504
+    └── InternalError 500
 
 Each error carries a stable ``code``, what happened and why (``message``), what to do next (``hint``), and whether
 the same request may succeed later (``retryable``). The command line shows message and hint on one line; the panel
@@ -94,6 +97,22 @@ class OutputUnwritable(InputError):
     """The results cannot be written where they were asked for."""
 
 
+class RequestInvalid(InputError):
+    """The request lacks a part, repeats one, or has one that is not understood."""
+
+
+class UploadTooLarge(InputError):
+    """The request's body is larger than is accepted."""
+
+    http_status = 413
+
+
+class RangeInvalid(InputError):
+    """The part of a file that was asked for lies outside it."""
+
+    http_status = 416
+
+
 class AccessError(FigurineError):
     """The caller may not do this."""
 
@@ -120,6 +139,12 @@ class NotFound(FigurineError):
     http_status = 404
 
 
+class MethodNotAllowed(FigurineError):
+    """This address does not do that."""
+
+    http_status = 405
+
+
 class StateError(FigurineError):
     """The request does not fit the job's state."""
 
@@ -135,6 +160,10 @@ class QueueFull(StateError):
 
     http_status = 429
     retryable = True
+
+
+class ServerRunning(StateError):
+    """Another server has this data folder, or this port."""
 
 
 class ResourceError(FigurineError):
@@ -201,6 +230,10 @@ class ExportCrashed(StageError):
     retryable = True
 
 
+class WorkerLost(StageError):
+    """The worker process ended, again and again, while it ran the job."""
+
+
 class Cancelled(FigurineError):
     """The job was stopped on request."""
 
@@ -212,6 +245,10 @@ class DeadlineExceeded(FigurineError):
 
     http_status = 504
     retryable = True
+
+
+class InternalError(FigurineError):
+    """A fault of Figurine itself; the log has its traceback."""
 
 
 @contextmanager

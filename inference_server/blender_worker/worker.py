@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from inference_server.blender_worker.failures import WorkerFailure, describe
-from inference_server.blender_worker.lifeline import end_with_parent
 from inference_server.core.exchange import (
     PARTIAL_PREFIX,
     Exchange,
@@ -22,6 +21,7 @@ from inference_server.core.exchange import (
     read_exchange,
     write_exchange,
 )
+from inference_server.core.lifeline import end_with_parent
 
 VERBS = ("export", "read", "bind")
 

@@ -107,7 +107,8 @@ def read_exchange(folder: Path) -> Exchange:
 def _npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Packed in memory: a zip file that a full disk cuts short complains once more when it is collected."""
     stream = io.BytesIO()
-    np.savez(stream, **arrays)
+    named: dict[str, Any] = dict(arrays)
+    np.savez(stream, **named)
     return stream.getvalue()
 
 

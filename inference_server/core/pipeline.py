@@ -17,7 +17,7 @@ from inference_server.core.cache import StageCache
 from inference_server.core.digest import digest
 from inference_server.core.metering import Meter
 from inference_server.core.settings import JobSettings
-from inference_server.core.stage import Control, Device, RunContext, Stage
+from inference_server.core.stage import Control, Device, JobPaused, RunContext, Stage
 from inference_server.core.types import (
     EnginePolicy,
     ExportedFiles,
@@ -151,6 +151,9 @@ class _Job:
                 reused = True
         ctx.progress(1, 1)
         self.records.append(_record(stage, ctx, choice.fallback_reason, key, kept, reused))
+        self._control.on_result(self.records[-1], kept["result"])
+        if self._settings.pause_after == name:
+            raise JobPaused(name)
         return kept["result"]
 
     def _compute(

@@ -8,8 +8,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
+from inference_server.core.hints import describe, fits
 from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, StageName
 from inference_server.errors import SettingInvalid
 
@@ -26,7 +27,8 @@ _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com"
 class JobSettings:
     """name: of files and objects, as `safe_name` gives it. engine: for every stage that `engines` does not name. kind:
     what body the subject has. height_m: total height for a humanoid, largest side for anything else; None for 1.7 and
-    1.0. depth: thickness of a draft, 1 is as estimated. seeds: by stage, where it differs from `seed`.
+    1.0. depth: thickness of a draft, 1 is as estimated. seeds: by stage, where it differs from `seed`. pause_after: the
+    stage whose result the artist wants to see before the job goes on.
 
     Raises SettingInvalid for a value outside its range.
     """
@@ -40,6 +42,7 @@ class JobSettings:
     height_m: float | None = None
     depth: float = 1.0
     texture_px: int = 2048
+    pause_after: StageName | None = None
 
     def __post_init__(self) -> None:
         if self.name != safe_name(self.name):
@@ -48,6 +51,8 @@ class JobSettings:
             _require_choice("engine", policy, get_args(EnginePolicy))
         for stage in (*self.engines, *self.seeds):
             _require_choice("stage", stage, STAGE_NAMES)
+        if self.pause_after is not None:
+            _require_choice("stage to pause after", self.pause_after, STAGE_NAMES[:-1])  # nothing follows the last
         for seed in (self.seed, *self.seeds.values()):
             if not 0 <= seed < 2**32:
                 raise SettingInvalid(f"The seed is {seed}.", f"Choose a whole number from 0 to {2**32 - 1}.")
@@ -68,6 +73,26 @@ class JobSettings:
     def to_document(self) -> dict[str, Any]:
         """As JSON."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def settings_from_document(document: Mapping[str, Any]) -> JobSettings:
+    """Read what `to_document` wrote, or what a client sent; what is missing has its default.
+
+    Raises SettingInvalid for an unknown key, a value of another type, or one outside its range.
+    """
+    hints = get_type_hints(JobSettings)
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        if key not in hints:
+            raise SettingInvalid(f"There is no setting {key!r}.", f"Known settings: {', '.join(hints)}.")
+        if not fits(value, hints[key]):
+            raise SettingInvalid(f"The setting {key} is {value!r}.", f"It must be {describe(hints[key])}.")
+        try:
+            # JSON has one kind of number: 2 and 2.0 metres are the same setting.
+            values[key] = float(value) if type(value) is int and fits(0.5, hints[key]) else value
+        except OverflowError as error:
+            raise SettingInvalid(f"The setting {key} is too large.", "Choose a smaller number.") from error
+    return JobSettings(**values)
 
 
 def safe_name(text: str) -> str:

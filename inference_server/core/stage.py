@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from inference_server.core.types import Engine, StageName
+from inference_server.core.types import Engine, StageName, StageRecord
 from inference_server.errors import Cancelled
 
 In = TypeVar("In", contravariant=True)
@@ -40,12 +40,21 @@ class Progress:
     fraction: float
 
 
-class Control:
-    """The caller's side of a running job: cancel it, watch it."""
+class JobPaused(Exception):
+    """The stage after which the job was to wait has its result."""
 
-    def __init__(self, on_progress: Callable[[Progress], None] = lambda progress: None) -> None:
+
+class Control:
+    """The caller's side of a running job: cancel it, watch it. on_result gets each stage's record and result."""
+
+    def __init__(
+        self,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        on_result: Callable[[StageRecord, Any], None] = lambda record, result: None,
+    ) -> None:
         self._cancelled = threading.Event()
         self.on_progress = on_progress
+        self.on_result = on_result
 
     def cancel(self) -> None:
         """Ask the job to stop at its next step. Safe from any thread and from a signal handler."""

@@ -18,32 +18,33 @@ MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".fbx", ".ply", ".stl")
 _MAX_FACES = 3_000_000
 
 
-def read_scene(path: Path, blender: BlenderProcess, check: Callable[[], None]) -> SceneMesh:
-    """All mesh objects of the file as one mesh, where they stand in it.
+def read_scene(path: Path, blender: BlenderProcess, check: Callable[[], None], label: str = "") -> SceneMesh:
+    """All mesh objects of the file as one mesh, where they stand in it. label: what messages call the file.
 
     Raises MeshInvalid (missing, empty, damaged, no faces, not finite, too large), UnsupportedMedia, and what the
     worker raises.
     """
+    name = label or str(path)
     if path.is_dir():
-        raise MeshInvalid(f"{path} is a folder.", "Name one mesh file.")
+        raise MeshInvalid(f"{name} is a folder.", "Name one mesh file.")
     if not path.is_file():
-        raise MeshInvalid(f"{path} does not exist.", "Check the path of the mesh.")
+        raise MeshInvalid(f"{name} does not exist.", "Check the path of the mesh.")
     if path.suffix.lower() not in MESH_SUFFIXES:
         raise UnsupportedMedia(
-            f"{path} is not a mesh file that Figurine reads.", "Use an OBJ, GLB, glTF, FBX, PLY or STL file."
+            f"{name} is not a mesh file that Figurine reads.", "Use an OBJ, GLB, glTF, FBX, PLY or STL file."
         )
     if path.stat().st_size == 0:
-        raise MeshInvalid(f"{path} is empty (zero bytes).", "Export it again.")
+        raise MeshInvalid(f"{name} is empty (zero bytes).", "Export it again.")
     request = Exchange(document={"path": str(path.resolve())})
     with blender.call("read", request, check) as result:
         arrays, document = result.arrays, result.document
     mesh = Mesh(from_blender(arrays["vertices"]), arrays["faces"])
     problems = mesh_problems(mesh)
     if problems:
-        raise MeshInvalid(f"{path}: {' '.join(problems)}", "Repair the mesh and try again.")
+        raise MeshInvalid(f"{name}: {' '.join(problems)}", "Repair the mesh and try again.")
     if len(mesh.faces) > _MAX_FACES:
         raise MeshInvalid(
-            f"{path} has {len(mesh.faces):,} triangles; {_MAX_FACES:,} are the most.", "Decimate the mesh first."
+            f"{name} has {len(mesh.faces):,} triangles; {_MAX_FACES:,} are the most.", "Decimate the mesh first."
         )
     objects = tuple(SceneObject(item["name"], item["vertex_count"]) for item in document["objects"])
     return SceneMesh(mesh, objects, path, tuple(_notes(document)))

@@ -34,7 +34,11 @@ class Rule:
 
 # The first rule that fits a module counts.
 RULES = (
-    Rule(("inference_server.core.types", "inference_server.core.exchange"), (), frozenset({"numpy"})),
+    Rule(
+        ("inference_server.core.types", "inference_server.core.exchange", "inference_server.core.lifeline"),
+        (),
+        frozenset({"numpy"}),
+    ),
     Rule(
         ("inference_server.core",),
         ("inference_server.core", "inference_server.errors"),
@@ -52,13 +56,37 @@ RULES = (
         (
             "inference_server.blender_worker",
             "inference_server.core.exchange",
+            "inference_server.core.lifeline",
             "inference_server.core.types",
             "blender_addon.voxel",
             "blender_addon.skeleton_map",
         ),
         BLENDER | {"numpy"},
     ),
-    Rule(("inference_server",), ("inference_server",), frozenset({"numpy", "PIL", "psutil", "platformdirs", "tqdm"})),
+    # The HTTP process: nothing that decodes, computes or leads to a model.
+    Rule(
+        ("inference_server.api", "inference_server.app", "inference_server.security"),
+        (
+            "inference_server.api",
+            "inference_server.security",
+            "inference_server.core.hints",
+            "inference_server.core.settings",
+            "inference_server.core.types",
+            "inference_server.jobs.store",
+            "inference_server.jobs.queue",
+            "inference_server.jobs.folder",
+            "inference_server.jobs.model",
+            "inference_server.config",
+            "inference_server.errors",
+            "inference_server.logs",
+        ),
+        frozenset({"flask", "werkzeug", "sqlalchemy"}),
+    ),
+    Rule(
+        ("inference_server",),
+        ("inference_server",),
+        frozenset({"numpy", "PIL", "psutil", "platformdirs", "tqdm", "sqlalchemy", "filelock", "requests", "waitress"}),
+    ),
     Rule(
         ("models.draft",),
         ("models.draft",),
@@ -172,6 +200,12 @@ def test_the_addons_root_imports_nothing_when_it_is_imported() -> None:
         ("inference_server.stages.rig.draft", "def f():\n    import bpy"),
         ("inference_server.stages.rig.draft", "def f():\n    from inference_server import config"),
         ("inference_server.cli", "import torch"),
+        ("inference_server.app", "from inference_server.core import images"),
+        ("inference_server.api.jobs", "from inference_server.stages import registry"),
+        ("inference_server.api.jobs", "def f():\n    import PIL"),
+        ("inference_server.api.uploads", "import numpy"),
+        ("inference_server.security", "from inference_server.jobs import worker"),
+        ("inference_server.jobs.worker", "import flask"),
         ("inference_server.commands.make", "def f():\n    import bpy"),
         ("inference_server.commands.make", "def f():\n    import trimesh"),
         ("inference_server.commands.make", "from blender_addon import client"),
@@ -207,11 +241,15 @@ def test_an_allowed_import_is_not(module: str, source: str) -> None:
     assert violations(module, source) == []
 
 
-def test_the_command_starts_without_anything_heavy() -> None:
-    script = (
-        "import sys; from inference_server import cli; cli._build_parser();"
-        f"print(*sorted(set(sys.modules) & {set(HEAVY | BLENDER)!r}))"
-    )
+@pytest.mark.parametrize(
+    ("start", "absent"),
+    [
+        ("from inference_server import cli; cli._build_parser()", HEAVY | BLENDER),
+        ("import inference_server.app", HEAVY | BLENDER | {"PIL", "models", "inference_server.stages"}),
+    ],
+)
+def test_the_command_and_the_server_start_without_anything_heavy(start: str, absent: frozenset[str]) -> None:
+    script = f"import sys; {start}; print(*sorted(set(sys.modules) & {set(absent)!r}))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )

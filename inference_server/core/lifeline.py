@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The worker's life hangs on its parent's pipe.
+"""A child's life hangs on its parent's pipe.
 
 Standard input is a pipe that the parent never writes to; its end means that the parent is gone, however it died, on
 every system. (Linux' parent-death signal is not used: it fires when the thread that started the child ends.)

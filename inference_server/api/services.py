@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the views of one application work with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flask import current_app
+
+from inference_server.api.body_cache import BodyCache
+from inference_server.config import Config
+from inference_server.jobs.folder import JobFolders
+from inference_server.jobs.store import JobStore
+
+EXTENSION = "figurine"
+
+
+class WorkerWatch(Protocol):
+    """Knows of the worker."""
+
+    @property
+    def is_worker_alive(self) -> bool:
+        """Whether the worker process runs now."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """config: with the port that is really listened on. token: the bearer token that every request but one for the
+    health needs. version: of the product. bodies: replies that are ready. started_s: by the steady clock.
+    """
+
+    config: Config
+    store: JobStore
+    folders: JobFolders
+    token: str = field(repr=False)
+    version: str
+    worker: WorkerWatch
+    bodies: BodyCache = field(default_factory=BodyCache)
+    started_s: float = field(default_factory=time.monotonic)
+
+
+def current_services() -> Services:
+    """Those of the application that handles this request."""
+    services: Services = current_app.extensions[EXTENSION]
+    return services

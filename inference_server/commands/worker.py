@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""figurine worker: one worker process on the jobs table of this data folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+
+from inference_server.config import load_config
+from inference_server.core.lifeline import end_with_parent
+from inference_server.jobs.folder import JobFolders
+from inference_server.jobs.queue import TableQueue
+from inference_server.jobs.store import JobStore
+from inference_server.jobs.worker import Worker
+from inference_server.logs import configure_logging
+
+EXIT_ORPHANED = 0
+
+
+def run_worker(options: argparse.Namespace) -> int:
+    """Run until told to stop; a job that is running then goes back into the queue."""
+    config = load_config().config
+    configure_logging(config, "worker")
+    store = JobStore(config.database)
+    worker = Worker(config, store, JobFolders(config.jobs_root), TableQueue(store))
+
+    def end_at_once() -> None:
+        worker.release_current()
+        os._exit(EXIT_ORPHANED)
+
+    if options.end_with_stdin:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+        end_with_parent(end_at_once)
+    worker.run_until(threading.Event())
+    return 0

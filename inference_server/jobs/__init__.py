@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs that outlive processes: the table, the queue, the worker and its supervisor."""

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job's files, under the fixed names that clients know."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from inference_server.commands.report import build_report, encode_report, rig_document
+from inference_server.core.codec import png_bytes
+from inference_server.core.pipeline import Outcome
+from inference_server.core.settings import JobSettings
+from inference_server.core.types import NormalizedImage
+from inference_server.jobs.folder import JobFolders
+from inference_server.jobs.model import Artifact, Job
+
+MEDIA_TYPES = {
+    "figure.fbx": "application/octet-stream",
+    "figure.glb": "model/gltf-binary",
+    "preview.png": "image/png",
+    "normalized.png": "image/png",
+    "rig.json": "application/json",
+    "report.json": "application/json",
+}
+
+
+def publish_intermediate(folders: JobFolders, job: Job, result: Any) -> list[Artifact]:
+    """The files of a stage's result that are worth seeing before the job ends. Raises OSError."""
+    if isinstance(result, NormalizedImage):
+        return [_publish(folders, job, "normalized.png", png_bytes(result.rgba))]
+    return []
+
+
+def publish_outcome(
+    folders: JobFolders, job: Job, outcome: Outcome, settings: JobSettings, seconds: float
+) -> list[Artifact]:
+    """All files of a finished job. Raises OSError."""
+    files: dict[str, Path | bytes] = {
+        "figure.fbx": outcome.files.fbx,
+        "figure.glb": outcome.files.glb,
+        "preview.png": outcome.files.preview,
+        "rig.json": encode_report(rig_document(outcome, settings)),
+    }
+    report = build_report(outcome, settings, Path(job.input_name), seconds, files)
+    files["report.json"] = encode_report(report)
+    return [_publish(folders, job, name, content) for name, content in files.items()]
+
+
+def _publish(folders: JobFolders, job: Job, name: str, content: bytes | Path) -> Artifact:
+    path = folders.save_artifact(job.id, name, content)
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Artifact(name, name, MEDIA_TYPES[name], path.stat().st_size, sha256)

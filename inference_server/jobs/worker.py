@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worker: takes jobs from the table, one at a time, and runs them through the pipeline. Models stay warm between
+jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from inference_server import __version__
+from inference_server.config import Config
+from inference_server.core.cache import StageCache
+from inference_server.core.images import decode_image
+from inference_server.core.pipeline import Outcome, Pipeline
+from inference_server.core.rig_document import read_skeleton
+from inference_server.core.settings import JobSettings, settings_from_document
+from inference_server.core.stage import Control, JobPaused, Progress
+from inference_server.core.types import StageRecord
+from inference_server.errors import (
+    Cancelled,
+    DeviceLost,
+    ExportCrashed,
+    FigurineError,
+    InternalError,
+    typed_system_errors,
+)
+from inference_server.jobs.folder import JobFolders
+from inference_server.jobs.liveness import MOST_ATTEMPTS, new_worker_name
+from inference_server.jobs.model import Job, StageEntry
+from inference_server.jobs.queue import JobQueue
+from inference_server.jobs.results import publish_intermediate, publish_outcome
+from inference_server.jobs.store import JobStore, LeaseLost
+from inference_server.stages.blender import BlenderProcess
+from inference_server.stages.registry import EngineRegistry
+from inference_server.stages.scene import read_scene
+
+# Faults of the machinery, not of the job: worth another try at once.
+_TRIED_AGAIN = (ExportCrashed, DeviceLost)
+_BEAT_EVERY_S = 0.4
+# A step that does not come to its end this long after a cancel is ended with its process.
+_CANCEL_GRACE_S = 1.2
+_DISK_RETRY_S = 0.5
+EXIT_CANCELLED = 75
+
+log = logging.getLogger("figurine.worker")
+
+
+class Worker:
+    """Runs jobs until told to stop."""
+
+    def __init__(self, config: Config, store: JobStore, folders: JobFolders, queue: JobQueue) -> None:
+        self.name = new_worker_name()
+        self._config = config
+        self._store = store
+        self._folders = folders
+        self._queue = queue
+        self._blender = BlenderProcess(config.blender, config.work_root)
+        self._pipeline = Pipeline(
+            EngineRegistry(self._blender),
+            StageCache(config.cache_root, config.cache_mib << 20),
+            product_version=__version__,
+        )
+        self._current: _Run | None = None
+
+    def run_until(self, stop: threading.Event) -> None:
+        """Take jobs until `stop` is set."""
+        log.info("worker %s is ready", self.name)
+        while self._queue.wait(stop):
+            job = _persist(lambda: self._store.claim(self.name))
+            if job is not None:
+                self.run(job)
+
+    def run(self, job: Job) -> None:
+        """Run one claimed job to its end, its pause, or the loss of its lease. Never raises for what the job did."""
+        assert job.lease is not None
+        run = self._current = _Run(self._store, job)
+        try:
+            with run:
+                self._work(job, run)
+        except LeaseLost:
+            log.warning("job %s was given to another worker", job.id)
+        except KeyboardInterrupt:
+            self.release_current()
+            raise
+        finally:
+            self._current = None
+
+    def release_current(self) -> None:
+        """Put the running job back into the queue; called when the process has to end."""
+        run = self._current
+        if run is not None:
+            try:
+                self._store.release(run.job.id, run.lease)
+            except (LeaseLost, OperationalError):
+                log.warning("job %s could not be put back; it will be found stale", run.job.id)
+
+    def _work(self, job: Job, run: _Run) -> None:
+        started = time.perf_counter()
+        try:
+            settings = settings_from_document(job.settings)
+            with typed_system_errors("Figurine's data folder"):
+                outcome = self._make(job, settings, run.control)
+                files = publish_outcome(self._folders, job, outcome, settings, time.perf_counter() - started)
+            _persist(lambda: self._store.finish(job.id, run.lease, files))
+            log.info("job %s is done in %.1f s", job.id, time.perf_counter() - started, extra={"job": job.id})
+        except JobPaused as pause:
+            _persist(lambda: self._store.pause(job.id, run.lease))
+            log.info("job %s waits after %s", job.id, pause, extra={"job": job.id})
+        except FigurineError as error:
+            self._end_with(run, error)
+        except LeaseLost:
+            raise
+        except Exception as fault:
+            log.exception("job %s met a fault", job.id, extra={"job": job.id})
+            sentence = f"Unexpected error: {type(fault).__name__}."
+            self._end_with(run, InternalError(sentence, "This is a fault of Figurine; the server's log says more."))
+
+    def _end_with(self, run: _Run, error: FigurineError) -> None:
+        job = run.job
+        if run.is_lost:
+            raise LeaseLost(job.id)
+        document = error.to_document()
+        if isinstance(error, _TRIED_AGAIN) and job.attempts < MOST_ATTEMPTS:
+            log.warning("job %s is tried again: %s", job.id, error, extra={"job": job.id})
+            current = _persist(lambda: self._store.get(job.id))
+            _persist(lambda: self._store.give_up(current, MOST_ATTEMPTS, document))
+            return
+        log.warning("job %s ended: %s", job.id, error, extra={"job": job.id})
+        _persist(lambda: self._store.fail(job.id, run.lease, document))
+
+    def _make(self, job: Job, settings: JobSettings, control: Control) -> Outcome:
+        def on_result(record: StageRecord, result: Any) -> None:
+            assert job.lease is not None
+            lease = job.lease
+            entry = StageEntry(
+                stage=record.stage,
+                engine=record.engine,
+                seconds=record.seconds,
+                peak_bytes=record.peak_bytes,
+                reused=record.reused,
+                fallback_reason=record.fallback_reason,
+                notes=record.notes,
+            )
+            files = publish_intermediate(self._folders, job, result)
+            _persist(lambda: self._store.record_stage(job.id, lease, entry))
+            _persist(lambda: self._store.add_artifacts(job.id, lease, files))
+            log.info(
+                "stage %s (%s) %s",
+                record.stage,
+                record.engine,
+                "re-used" if record.reused else f"took {record.seconds:.2f} s",
+                extra={"job": job.id},
+            )
+
+        control.on_result = on_result
+        if job.input_kind == "image":
+            content = self._folders.input(job.id, "picture").read_bytes()
+            source = decode_image(content, job.input_name, self._config.max_megapixels)
+            return self._pipeline.make_figure(source, settings, control)
+        mesh = next((self._folders.folder(job.id) / "input").glob("mesh.*"))
+        scene = read_scene(mesh, self._blender, control.raise_if_cancelled, job.input_name)
+        skeleton_path = self._folders.input(job.id, "rig.json")
+        skeleton = read_skeleton(skeleton_path) if skeleton_path.exists() else None
+        return self._pipeline.rig_scene(scene, skeleton, settings, control)
+
+
+class _Run:
+    """A `with` block around one run: tells the table that it is alive and how far it is, and hears of a cancel."""
+
+    def __init__(self, store: JobStore, job: Job) -> None:
+        assert job.lease is not None
+        self.job = job
+        self.lease: str = job.lease
+        self.control = Control(on_progress=self._show)
+        self.is_lost = False
+        self._store = store
+        self._progress: Progress | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat_until_over, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> _Run:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _show(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def _beat_until_over(self) -> None:
+        cancelled_at_s: float | None = None
+        while not self._over.wait(_BEAT_EVERY_S):
+            try:
+                if self._beat():
+                    self.control.cancel()
+                    cancelled_at_s = cancelled_at_s or time.monotonic()
+            except LeaseLost:
+                self.is_lost = True
+                self.control.cancel()
+                return
+            except OperationalError:  # a full disk: the next beat may pass
+                continue
+            if cancelled_at_s is not None and time.monotonic() - cancelled_at_s > _CANCEL_GRACE_S:
+                self._end_process()
+
+    def _beat(self) -> bool:
+        progress = self._progress
+        return self._store.beat(
+            self.job.id,
+            self.lease,
+            stage=progress.stage if progress else None,
+            engine=progress.engine if progress else None,
+            fraction=progress.fraction if progress else 0.0,
+        )
+
+    def _end_process(self) -> None:
+        """A step that does not look up is ended with its process; the supervisor starts another."""
+        self._store.fail(self.job.id, self.lease, Cancelled("The job was cancelled.").to_document())
+        log.warning("job %s did not stop in time: the worker ends", self.job.id, extra={"job": self.job.id})
+        os._exit(EXIT_CANCELLED)
+
+
+def _persist(write: Callable[[], Any]) -> Any:
+    """Do a write to the table, again and again while the disk is full or the table is locked: no end of a job is
+    lost.
+    """
+    while True:
+        try:
+            return write()
+        except OperationalError as error:
+            log.warning("the jobs table cannot be written: %s", error.orig)
+            time.sleep(_DISK_RETRY_S)
