@@ -11,11 +11,11 @@ from typing import Any
 from inference_server import __version__
 from inference_server.commands.output import OutputFolder, open_output
 from inference_server.commands.progress import ConsoleProgress
-from inference_server.commands.report import build_report, encode_report, rig_document
 from inference_server.config import Config, load_config
 from inference_server.core.cache import StageCache
 from inference_server.core.images import read_image
 from inference_server.core.pipeline import Outcome, Pipeline
+from inference_server.core.report import build_report, encode_report, rig_document
 from inference_server.core.rig_document import read_skeleton
 from inference_server.core.settings import JobSettings, safe_name
 from inference_server.core.stage import Control

@@ -7,9 +7,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from inference_server.commands.report import build_report, encode_report, rig_document
 from inference_server.core.codec import png_bytes
 from inference_server.core.pipeline import Outcome
+from inference_server.core.report import build_report, encode_report, rig_document
 from inference_server.core.settings import JobSettings
 from inference_server.core.types import NormalizedImage
 from inference_server.jobs.folder import JobFolders

@@ -253,12 +253,18 @@ class JobStore:
             _change_leased(connection, job_id, lease)
             _declare(connection, job_id, files)
 
-    def release(self, job_id: str, lease: str) -> None:
-        """Put a running job back, through no fault of its own: its worker is told to end. Raises LeaseLost."""
+    def release(self, job_id: str, lease: str, *, is_blameless: bool = True) -> None:
+        """Put a running job back into the queue, or end it where a cancel was asked. is_blameless: its worker is
+        told to end, so the try does not count. Raises LeaseLost.
+        """
         with self._engine.begin() as connection:
             job = _job(connection, job_id)
-            cleared = {"worker": None, "stage": None, "engine": None, "fraction": 0.0, "attempts": job.attempts - 1}
-            _change_leased(connection, job_id, lease, state="queued", lease_after=None, **cleared)
+            values: dict[str, Any] = {"lease_after": None, "worker": None, "attempts": job.attempts - int(is_blameless)}
+            if job.cancel_requested:
+                values |= {"state": "cancelled", "ended_s": time.time()}
+            else:
+                values |= {"state": "queued", "stage": None, "engine": None, "fraction": 0.0}
+            _change_leased(connection, job_id, lease, **values)
 
     def pause(self, job_id: str, lease: str) -> None:
         """Let a running job wait for the artist. Raises LeaseLost."""

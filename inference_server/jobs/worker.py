@@ -127,10 +127,9 @@ class Worker:
         if run.is_lost:
             raise LeaseLost(job.id)
         document = error.to_document()
-        if isinstance(error, _TRIED_AGAIN) and job.attempts < MOST_ATTEMPTS:
+        if isinstance(error, _TRIED_AGAIN) and _persist(lambda: self._store.get(job.id)).attempts < MOST_ATTEMPTS:
             log.warning("job %s is tried again: %s", job.id, error, extra={"job": job.id})
-            current = _persist(lambda: self._store.get(job.id))
-            _persist(lambda: self._store.give_up(current, MOST_ATTEMPTS, document))
+            _persist(lambda: self._store.release(job.id, run.lease, is_blameless=False))
             return
         log.warning("job %s ended: %s", job.id, error, extra={"job": job.id})
         _persist(lambda: self._store.fail(job.id, run.lease, document))

@@ -11,8 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from inference_server.commands.report import asset_digests, build_report, encode_report, rig_document
 from inference_server.core.pipeline import Outcome
+from inference_server.core.report import asset_digests, build_report, encode_report, rig_document
 from inference_server.core.rig_document import SCHEMA_PATH
 from inference_server.core.settings import JobSettings
 from inference_server.core.types import RiggedScene, SceneMesh, SceneObject

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inference_server import __version__
 from inference_server.core.digest import digest
 from inference_server.core.pipeline import Outcome
 from inference_server.core.rig_document import skeleton_to_document
@@ -29,7 +28,7 @@ def rig_document(outcome: Outcome, settings: JobSettings) -> dict[str, Any]:
         (mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)),
         name=settings.name,
         seed=settings.seed,
-        versions={"figurine": __version__, "blender": outcome.files.blender_version},
+        versions={"figurine": outcome.asset.provenance.product_version, "blender": outcome.files.blender_version},
     )
 
 
@@ -42,7 +41,7 @@ def build_report(
     return {
         "format": FORMAT,
         "version": VERSION,
-        "figurine": __version__,
+        "figurine": outcome.asset.provenance.product_version,
         "blender": outcome.files.blender_version,
         "input": {"name": _printable(source.name), "sha256": outcome.asset.provenance.source_sha256},
         "settings": settings.to_document(),

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real application on a real table in a folder of its own, asked without a network; and the worker's half of the
+table, to bring jobs into any state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from inference_server.app import Services, create_app
+from inference_server.config import load_config
+from inference_server.core.types import STAGE_NAMES
+from inference_server.jobs.folder import JobFolders
+from inference_server.jobs.model import Artifact, Job, StageEntry
+from inference_server.jobs.store import JobStore
+
+TOKEN = "a-token-of-thirty-two-characters"
+PICTURE = b"\x89PNG\r\n\x1a\n and nothing that a decoder would like"
+MESH = b"o nothing\n"
+MEDIA_TYPES = {"preview.png": "image/png", "normalized.png": "image/png"}
+
+
+class Supervisor:
+    """What the application asks of the supervisor."""
+
+    is_worker_alive = True
+
+
+class Desk:
+    """The application under test. settings: of the configuration, where they differ from the default."""
+
+    def __init__(self, home: Path, **settings: Any) -> None:
+        loaded = load_config({"FIGURINE_HOME": str(home)}).config
+        self.config = replace(loaded, **settings)
+        self.store = JobStore(self.config.database)
+        self.folders = JobFolders(self.config.jobs_root)
+        self.services = Services(self.config, self.store, self.folders, TOKEN, "1.2.3", Supervisor())
+        self.app = create_app(self.services)
+        self.client = self.app.test_client()
+        self.url = f"http://127.0.0.1:{self.config.port}"
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = TOKEN,
+        headers: dict[str, str] | None = None,
+        **options: Any,
+    ) -> TestResponse:
+        """Send a request, with the token unless told otherwise."""
+        authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
+        options.setdefault("base_url", self.url)
+        options.setdefault("buffered", True)
+        return self.client.open(path, method=method, headers={**authorization, **(headers or {})}, **options)
+
+    def send(self, *, headers: dict[str, str] | None = None, **parts: Any) -> TestResponse:
+        """POST /v1/jobs; bytes become files of a fitting name."""
+        names = {"image": "fox.png", "mesh": "fox.obj", "skeleton": "rig.json"}
+        form = {
+            name: (io.BytesIO(part), names.get(name, "file")) if isinstance(part, bytes) else part
+            for name, part in parts.items()
+        }
+        return self.ask("POST", "/v1/jobs", data=form, headers=headers, content_type="multipart/form-data")
+
+    def queue(self, **parts: Any) -> str:
+        """The id of a new job, from a picture unless told otherwise."""
+        reply = self.send(**(parts or {"image": PICTURE}))
+        assert reply.status_code == 202, reply.json
+        return str(reply.json["id"])
+
+    def show(self, job_id: str) -> Any:
+        """The job's document."""
+        reply = self.ask("GET", f"/v1/jobs/{job_id}")
+        assert reply.status_code == 200, reply.json
+        return reply.json
+
+    # --- the worker's half ---
+
+    def start(self, job_id: str) -> Job:
+        """Run queued jobs up to this one."""
+        while True:
+            job = self.store.claim("worker")
+            assert job is not None
+            if job.id == job_id:
+                return job
+
+    def record(self, job: Job, *stages: str, seconds: float = 1.0, **entry: Any) -> None:
+        """Write stages into the journal."""
+        assert job.lease is not None
+        for stage in stages:
+            engine = "blender" if stage == "export" else "draft"
+            line = StageEntry(stage, engine, seconds, 1 << 20, entry.pop("reused", False), **entry)
+            self.store.record_stage(job.id, job.lease, line)
+
+    def finish(self, job_id: str, **files: bytes) -> str:
+        """Run a job to its end with these files; a dot is written as __."""
+        job = self.start(job_id)
+        assert job.lease is not None
+        self.record(job, *(STAGE_NAMES if job.input_kind == "image" else ("rig", "export")))
+        made = []
+        for written, content in files.items():
+            name = written.replace("__", ".")
+            self.folders.save_artifact(job.id, name, content)
+            kind = MEDIA_TYPES.get(name, "application/octet-stream")
+            made.append(Artifact(name, name, kind, len(content), hashlib.sha256(content).hexdigest()))
+        self.store.finish(job.id, job.lease, made)
+        return job_id
+
+    def bring_to(self, state: str) -> str:
+        """A job in this state."""
+        job_id = self.queue()
+        if state == "cancelled":
+            self.store.cancel(job_id)
+        elif state == "done":
+            self.finish(job_id, preview__png=b"preview")
+        elif state != "queued":
+            job = self.start(job_id)
+            assert job.lease is not None
+            if state == "waiting":
+                self.store.pause(job_id, job.lease)
+            elif state == "failed":
+                error = {"code": "NoSubject", "message": "Nothing stands out.", "hint": "Crop it.", "retryable": False}
+                self.store.fail(job_id, job.lease, error)
+        assert self.show(job_id)["state"] == state
+        return job_id
+
+
+def code_of(reply: TestResponse) -> str:
+    """The code of an error's reply, whose shape is the one shape."""
+    assert set(reply.json) == {"error"}, reply.json
+    error = reply.json["error"]
+    assert set(error) == {"code", "message", "hint", "retryable"}
+    assert error["message"]
+    assert reply.mimetype == "application/json"
+    return str(error["code"])
