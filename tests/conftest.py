@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,6 +52,8 @@ _leftovers: list[str] = []
 def pytest_configure(config: pytest.Config) -> None:
     """All that tests write goes to one temporary folder, children's data too."""
     global _scratch
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; children would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _scratch = Path(tempfile.mkdtemp(prefix="figurine-tests-"))
     os.environ["FIGURINE_HOME"] = str(_scratch / "home")
     if config.option.basetemp is None:

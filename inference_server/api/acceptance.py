@@ -44,6 +44,8 @@ def accept(services: Services, order: Order) -> tuple[Job, bool]:
         settings = order.settings.to_document()
         new = NewJob(job_id, order.input_kind, order.input_name, settings, digest, order.key, order.parent)
         job, is_new = services.store.add(new, services.config.max_queued)
+        if is_new:
+            services.queue.put(job.id)
         return job, is_new
     finally:
         if not is_new:

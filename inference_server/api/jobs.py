@@ -124,7 +124,9 @@ def continue_job(job_id: str) -> tuple[Response, int]:
     wanted = read_body(ContinueRequest)
     job = services.store.get(job_id)
     settings = _merge(job, dict(wanted.settings))
-    return _show(services.store.resume(job_id, settings.to_document())), 202
+    resumed = services.store.resume(job_id, settings.to_document())
+    services.queue.put(job_id)
+    return _show(resumed), 202
 
 
 @blueprint.post("/<job_id>/retry")
@@ -138,7 +140,10 @@ def continue_job(job_id: str) -> tuple[Response, int]:
 )
 def retry_job(job_id: str) -> tuple[Response, int]:
     read_body(EmptyRequest)
-    return _show(current_services().store.retry(job_id)), 202
+    services = current_services()
+    queued = services.store.retry(job_id)
+    services.queue.put(job_id)
+    return _show(queued), 202
 
 
 @blueprint.post("/<job_id>/rerun")

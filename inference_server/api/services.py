@@ -12,6 +12,7 @@ from flask import current_app
 from inference_server.api.body_cache import BodyCache
 from inference_server.config import Config
 from inference_server.jobs.folder import JobFolders
+from inference_server.jobs.queue import JobQueue
 from inference_server.jobs.store import JobStore
 
 EXTENSION = "figurine"
@@ -34,6 +35,7 @@ class Services:
     config: Config
     store: JobStore
     folders: JobFolders
+    queue: JobQueue
     token: str = field(repr=False)
     version: str
     worker: WorkerWatch

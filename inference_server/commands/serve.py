@@ -18,24 +18,22 @@ from typing import Any
 
 import filelock
 import requests
-from waitress.server import create_server
 
 from inference_server import __version__
 from inference_server.app import Services, create_app
 from inference_server.config import SECRETS, Config, Origins, load_config
 from inference_server.core.lifeline import end_with_parent
 from inference_server.errors import ServerRunning, SettingInvalid, typed_system_errors
+from inference_server.http_server import build_http_server
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.handshake import Handshake, read_handshake, remove_handshake, write_handshake
+from inference_server.jobs.queue import TableQueue
 from inference_server.jobs.store import JobStore
 from inference_server.jobs.supervisor import Supervisor
 from inference_server.logs import configure_logging
 
 _LOCK_NAME = "server.lock"
 _PORTS_TRIED = 20
-_THREADS = 8
-_CHANNEL_TIMEOUT_S = 60
-_MOST_CONNECTIONS = 200
 _ASK_TIMEOUT_S = 1.0
 
 log = logging.getLogger("figurine.server")
@@ -65,16 +63,8 @@ def _serve(config: Config, *, with_worker: bool, end_with_stdin: bool) -> None:
     token = config.token or secrets.token_urlsafe(32)
     store, folders = JobStore(config.database), JobFolders(config.jobs_root)
     supervisor = Supervisor(config, store, folders, with_worker=with_worker)
-    app = create_app(Services(config, store, folders, token, __version__, supervisor))
-    server = create_server(
-        app,
-        sockets=[listener],
-        threads=_THREADS,
-        channel_timeout=_CHANNEL_TIMEOUT_S,
-        connection_limit=_MOST_CONNECTIONS,
-        max_request_body_size=config.max_upload_mib << 20,
-        ident=None,
-    )
+    application = create_app(Services(config, store, folders, TableQueue(store), token, __version__, supervisor))
+    server = build_http_server(application, listener, config.max_upload_mib << 20)
     url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
     supervisor.start()
     try:

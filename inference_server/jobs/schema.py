@@ -108,9 +108,18 @@ VERSION = len(_STEPS)
 def open_database(path: Path) -> sa.Engine:
     """The database, brought to this version in one transaction.
 
-    Raises StateError when a later Figurine wrote it, OSError or sqlalchemy.exc.DatabaseError when it cannot be used.
+    Raises StateError when a later Figurine wrote it or it is damaged, OSError when its folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _open(path)
+    except sa.exc.DatabaseError as error:
+        raise StateError(
+            f"The jobs table {path} cannot be used: {error.orig}.", "Move the file away; a new one is made."
+        ) from error
+
+
+def _open(path: Path) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _LOCK_TIMEOUT_S})
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin)

@@ -65,7 +65,7 @@ RULES = (
     ),
     # The HTTP process: nothing that decodes, computes or leads to a model.
     Rule(
-        ("inference_server.api", "inference_server.app", "inference_server.security"),
+        ("inference_server.api", "inference_server.app", "inference_server.security", "inference_server.http_server"),
         (
             "inference_server.api",
             "inference_server.security",
@@ -80,12 +80,12 @@ RULES = (
             "inference_server.errors",
             "inference_server.logs",
         ),
-        frozenset({"flask", "werkzeug", "sqlalchemy"}),
+        frozenset({"flask", "werkzeug", "waitress", "sqlalchemy"}),
     ),
     Rule(
         ("inference_server",),
         ("inference_server",),
-        frozenset({"numpy", "PIL", "psutil", "platformdirs", "tqdm", "sqlalchemy", "filelock", "requests", "waitress"}),
+        frozenset({"numpy", "PIL", "psutil", "platformdirs", "tqdm", "sqlalchemy", "filelock", "requests"}),
     ),
     Rule(
         ("models.draft",),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.jobs import figurine
 from tests.integration.server_process import Server
 
 pytestmark = pytest.mark.blender
@@ -62,6 +64,34 @@ def test_a_truncated_upload_leaves_nothing_and_no_job(tmp_path: Path) -> None:
         assert server.request("GET", "/v1/jobs").json()["jobs"] == []
         jobs = tmp_path / "home" / "jobs"
         assert not jobs.exists() or list(jobs.iterdir()) == []
+
+
+def test_requests_that_never_reach_the_application_get_the_same_error_shape(tmp_path: Path) -> None:
+    with Server(tmp_path / "home", ("--no-worker",), {"FIGURINE_MAX_UPLOAD_MIB": "1"}) as server:
+        host, port = server.handshake.url.removeprefix("http://").split(":")
+        for request, status, code in (
+            (b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 413, "UploadTooLarge"),
+            (b"GARBAGE\r\n\r\n", 400, "RequestInvalid"),
+            (b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: y\r\n\r\n", 400, "RequestInvalid"),
+        ):
+            with socket.create_connection((host, int(port)), timeout=10) as connection:
+                connection.sendall(request)
+                answer = b""
+                while piece := connection.recv(65536):
+                    answer += piece
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert int(head.split()[1]) == status, head
+            assert json.loads(body)["error"]["code"] == code
+
+
+def test_a_damaged_jobs_table_is_one_sentence(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "jobs.sqlite").write_bytes(b"no database at all" * 100)
+    done = figurine("serve", home=home, environment={"FIGURINE_PORT": "0"})
+    assert done.exit_code == 1
+    assert "jobs.sqlite cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_slow_client_does_not_stall_the_others(tmp_path: Path) -> None:

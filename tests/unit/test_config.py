@@ -44,13 +44,13 @@ def test_each_layer_overrides_the_one_before(home: Path) -> None:
     origins = load(home, file, {"engine": "neural"}, FIGURINE_CACHE_MIB="200", FIGURINE_ENGINE="auto")
     config = origins.config
     assert (config.engine, config.cache_mib, config.max_megapixels, config.blender) == ("neural", 200, 10.0, None)
-    assert origins.sources == {
+    changed = {
         "home": "environment",
-        "blender": "default",
         "engine": "flag",
         "cache_mib": "environment",
         "max_megapixels": str(home / CONFIG_NAME),
     }
+    assert origins.sources == {field.name: changed.get(field.name, "default") for field in fields(Config)}
 
 
 def test_folders_lie_in_the_home(home: Path) -> None:

@@ -18,6 +18,7 @@ from inference_server.config import load_config
 from inference_server.core.types import STAGE_NAMES
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.model import Artifact, Job, StageEntry
+from inference_server.jobs.queue import TableQueue
 from inference_server.jobs.store import JobStore
 
 TOKEN = "a-token-of-thirty-two-characters"
@@ -40,7 +41,9 @@ class Desk:
         self.config = replace(loaded, **settings)
         self.store = JobStore(self.config.database)
         self.folders = JobFolders(self.config.jobs_root)
-        self.services = Services(self.config, self.store, self.folders, TOKEN, "1.2.3", Supervisor())
+        self.services = Services(
+            self.config, self.store, self.folders, TableQueue(self.store), TOKEN, "1.2.3", Supervisor()
+        )
         self.app = create_app(self.services)
         self.client = self.app.test_client()
         self.url = f"http://127.0.0.1:{self.config.port}"

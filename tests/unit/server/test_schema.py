@@ -93,5 +93,5 @@ def test_a_database_of_a_later_version_is_refused_and_left_alone(tmp_path: Path)
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "jobs.sqlite"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(sa.exc.DatabaseError):
+    with pytest.raises(StateError, match=r"jobs\.sqlite cannot be used"):
         JobStore(path)
