@@ -60,17 +60,21 @@ def skeleton_to_document(
     }
 
 
-def read_skeleton(path: Path) -> Skeleton:
-    """Read a rig.json, edited by hand or not; bones may stand in any order. Raises SkeletonInvalid."""
+def read_skeleton(path: Path, label: str = "") -> Skeleton:
+    """Read a rig.json, edited by hand or not; bones may stand in any order. label: what messages call the file.
+
+    Raises SkeletonInvalid.
+    """
+    name = label or str(path)
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise SkeletonInvalid(f"{path} is larger than {_MAX_FILE_BYTES >> 20} MiB.", _HINT)
+            raise SkeletonInvalid(f"{name} is larger than {_MAX_FILE_BYTES >> 20} MiB.", _HINT)
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise SkeletonInvalid(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
+        raise SkeletonInvalid(f"{name} cannot be read: {error.strerror}.", "Check the path.") from error
     except (ValueError, RecursionError) as error:
-        raise SkeletonInvalid(f"{path} is not JSON: {error}.", _HINT) from error
-    return skeleton_from_document(document, str(path))
+        raise SkeletonInvalid(f"{name} is not JSON: {error}.", _HINT) from error
+    return skeleton_from_document(document, name)
 
 
 def skeleton_from_document(document: Any, name: str = "The skeleton") -> Skeleton:

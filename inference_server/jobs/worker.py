@@ -166,7 +166,7 @@ class Worker:
         mesh = next((self._folders.folder(job.id) / "input").glob("mesh.*"))
         scene = read_scene(mesh, self._blender, control.raise_if_cancelled, job.input_name)
         skeleton_path = self._folders.input(job.id, "rig.json")
-        skeleton = read_skeleton(skeleton_path) if skeleton_path.exists() else None
+        skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
         return self._pipeline.rig_scene(scene, skeleton, settings, control)
 
 

@@ -62,6 +62,7 @@ def measure(server: Server, rounds: int) -> dict[str, Any]:
         "latency p50, ms": round(1000 * latencies_s[len(latencies_s) // 2], 1),
         "latency p99, ms": round(1000 * latencies_s[int(0.99 * len(latencies_s))], 1),
         "latency worst, ms": round(1000 * latencies_s[-1], 1),
+        "cancel to stopped, worst of 8, s": round(max(cancel_job(server, next(depth), 0.4 * n) for n in range(8)), 2),
         "first estimate over truth, by round": [round(ratio, 2) for ratio in estimates],
     }
 
@@ -74,6 +75,17 @@ def run_job(server: Server, depth: float, clients: int = 0) -> tuple[float, floa
         ratio = follow(server, job_id)
         seconds = time.perf_counter() - started
     return seconds, ratio, polling.latencies_s
+
+
+def cancel_job(server: Server, depth: float, after_s: float) -> float:
+    """Seconds from the request to cancel, this long after the job began, to its end."""
+    job_id = server.submit(depth=depth)
+    server.wait(job_id, lambda job: job["state"] != "queued")
+    time.sleep(after_s)
+    started = time.perf_counter()
+    server.request("DELETE", f"/v1/jobs/{job_id}")
+    server.wait(job_id)
+    return time.perf_counter() - started
 
 
 def follow(server: Server, job_id: str) -> float:

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference_server.errors import MeshInvalid
+from inference_server.stages import scene
+from inference_server.stages.blender import BlenderProcess
 from tests.integration.jobs import figurine, report_of
 
 pytestmark = pytest.mark.blender
@@ -119,3 +122,11 @@ def test_a_changed_material_file_is_seen_though_the_mesh_file_is_the_same(
         stages = {stage["stage"]: stage["reused"] for stage in report_of(tmp_path / "out")["stages"]}
         reused.append(stages)
     assert reused[1] == {"rig": True, "export": False}
+
+
+def test_too_many_faces_are_refused_before_anything_is_computed(
+    rigged: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene, "_MAX_FACES", 10)
+    with pytest.raises(MeshInvalid, match="10 are the most"):
+        scene.read_scene(rigged[".obj"][2].parent / "scene.obj", BlenderProcess(None, tmp_path), lambda: None)
