@@ -56,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _scratch = Path(tempfile.mkdtemp(prefix="figurine-tests-"))
     os.environ["FIGURINE_HOME"] = str(_scratch / "home")
+    os.environ["TMPDIR"] = str(_scratch / "tmp")  # where Blender makes its session folders
+    (_scratch / "tmp").mkdir()
     if config.option.basetemp is None:
         config.option.basetemp = str(_scratch / "tests")
     hypothesis.configuration.set_hypothesis_home_dir(_scratch / "hypothesis")
