@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import ipaddress
 import json
 import logging
@@ -34,6 +35,7 @@ from inference_server.logs import configure_logging
 
 _LOCK_NAME = "server.lock"
 _PORTS_TRIED = 20
+_PORT_LIMIT = 65536
 _ASK_TIMEOUT_S = 1.0
 
 log = logging.getLogger("figurine.server")
@@ -65,7 +67,7 @@ def _serve(config: Config, *, with_worker: bool, end_with_stdin: bool) -> None:
     supervisor = Supervisor(config, store, folders, with_worker=with_worker)
     application = create_app(Services(config, store, folders, TableQueue(store), token, __version__, supervisor))
     server = build_http_server(application, listener, config.max_upload_mib << 20)
-    url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
+    url = _url(address, port)
     supervisor.start()
     try:
         write_handshake(config.home, Handshake(url, token, os.getpid(), __version__))
@@ -122,7 +124,8 @@ def _listen(config: Config) -> socket.socket:
     Raises ServerRunning where a Figurine server has it, SettingInvalid where the host is not an address of this
     machine.
     """
-    for port in range(config.port, config.port + (_PORTS_TRIED if config.port else 1)):
+    tried = range(config.port, min(_PORT_LIMIT, config.port + _PORTS_TRIED))
+    for port in tried:
         try:
             family = socket.getaddrinfo(config.host, port, type=socket.SOCK_STREAM)[0][0]
             listener = socket.socket(family, socket.SOCK_STREAM)
@@ -134,16 +137,23 @@ def _listen(config: Config) -> socket.socket:
             listener.bind((config.host, port))
             listener.listen(128)
             return listener
-        except OSError:
+        except OSError as error:
             listener.close()
+            if error.errno != errno.EADDRINUSE:
+                raise SettingInvalid(
+                    f"The server cannot listen on {config.host}, port {port}: {error.strerror}.",
+                    "Use 127.0.0.1 and a port from 1024 on.",
+                ) from error
             if _is_figurine(config.host, port):
                 raise ServerRunning(
                     f"Another Figurine server, with another data folder, already serves on port {port}.",
                     "Use that one, or choose a port with --port.",
                 ) from None
-    raise ServerRunning(
-        f"Ports {config.port} to {config.port + _PORTS_TRIED - 1} are all taken.", "Choose a free one with --port."
-    )
+    raise ServerRunning(f"Ports {tried[0]} to {tried[-1]} are all taken.", "Choose a free one with --port.")
+
+
+def _url(address: str, port: int) -> str:
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 def _is_figurine(host: str, port: int) -> bool:
@@ -151,7 +161,7 @@ def _is_figurine(host: str, port: int) -> bool:
     session = requests.Session()
     session.trust_env = False
     try:
-        answer = session.get(f"http://{host}:{port}/v1/health", timeout=_ASK_TIMEOUT_S).json()
+        answer = session.get(f"{_url(host, port)}/v1/health", timeout=_ASK_TIMEOUT_S).json()
     except (requests.RequestException, ValueError):
         return False
     return isinstance(answer, dict) and answer.get("service") == "figurine"

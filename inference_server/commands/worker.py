@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import threading
 
 from inference_server.config import load_config
@@ -24,7 +25,11 @@ def run_worker(options: argparse.Namespace) -> int:
     config = load_config().config
     configure_logging(config, "worker")
     store = JobStore(config.database)
-    worker = Worker(config, store, JobFolders(config.jobs_root), TableQueue(store))
+    folders, queue = JobFolders(config.jobs_root), TableQueue(store)
+    if options.end_with_stdin:
+        worker = Worker(config, store, folders, queue)
+    else:
+        worker = Worker(config, store, folders, queue, _start_anew)
 
     def end_at_once() -> None:
         worker.release_current()
@@ -35,3 +40,8 @@ def run_worker(options: argparse.Namespace) -> int:
         end_with_parent(end_at_once)
     worker.run_until(threading.Event())
     return 0
+
+
+def _start_anew() -> None:
+    """Become a fresh worker: nobody else would start one."""
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "inference_server", "worker"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import uuid
 
@@ -13,18 +14,20 @@ MOST_ATTEMPTS = 3
 
 
 def new_worker_name() -> str:
-    """host:pid:start:random. Others on the host can tell from it whether the process is still there."""
-    process = psutil.Process()
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}:{uuid.uuid4().hex[:8]}"
+    """host:pid:random. Others on the host can tell from it whether the process is still there."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 def is_gone(worker: str) -> bool:
-    """Whether this worker ran on this host and its process has ended."""
-    host, pid, started, _ = worker.rsplit(":", 3)
+    """Whether this worker ran on this host and its process has ended.
+
+    A process that was given the same number since counts as the worker: it does not beat, and silence tells then. (The
+    start time would tell at once, but systems count it from the wall clock, which jumps.)
+    """
+    host, pid, _ = worker.rsplit(":", 2)
     if host != socket.gethostname():
         return False
     try:
-        process = psutil.Process(int(pid))
-        return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.2f}" != started
+        return bool(psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True

@@ -267,9 +267,12 @@ class JobStore:
             _change_leased(connection, job_id, lease, **values)
 
     def pause(self, job_id: str, lease: str) -> None:
-        """Let a running job wait for the artist. Raises LeaseLost."""
+        """Let a running job wait for the artist, or end it where a cancel was asked. Raises LeaseLost."""
         with self._engine.begin() as connection:
-            _change_leased(connection, job_id, lease, state="waiting", lease_after=None, worker=None)
+            values: dict[str, Any] = {"state": "waiting", "lease_after": None, "worker": None}
+            if _job(connection, job_id).cancel_requested:
+                values |= {"state": "cancelled", "ended_s": time.time()}
+            _change_leased(connection, job_id, lease, **values)
 
     def finish(self, job_id: str, lease: str, files: Sequence[Artifact]) -> None:
         """End a running job with its files. Raises LeaseLost."""

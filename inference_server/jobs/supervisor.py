@@ -6,10 +6,12 @@ process.
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from inference_server.config import Config
 from inference_server.errors import WorkerLost
@@ -26,6 +28,8 @@ _SHORTEST_LIFE_S = 5.0
 _LONGEST_PAUSE_S = 30.0
 _RETENTION_EVERY_S = 600.0
 _FAREWELL_S = 10.0
+
+_PROJECT_ROOT = str(Path(__file__).resolve().parents[2])
 
 log = logging.getLogger("figurine.supervisor")
 
@@ -74,9 +78,9 @@ class Supervisor:
             self._end_child()
 
     def _look(self) -> None:
-        self._give_up_lost_runs()
         if self._with_worker and not self.is_worker_alive:
             self._restart_child()
+        self._give_up_lost_runs()
         if time.monotonic() >= self._next_retention_s:
             self._next_retention_s = time.monotonic() + _RETENTION_EVERY_S
             delete_old_jobs(self._config, self._store, self._folders)
@@ -91,8 +95,11 @@ class Supervisor:
             self._next_start_s = now_s + self._pause_s
             self._child = None
         if now_s >= self._next_start_s:
+            search_path = os.pathsep.join(filter(None, [_PROJECT_ROOT, os.environ.get("PYTHONPATH")]))
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "inference_server", "worker", "--end-with-stdin"], stdin=subprocess.PIPE
+                [sys.executable, "-P", "-m", "inference_server", "worker", "--end-with-stdin"],
+                stdin=subprocess.PIPE,
+                env=os.environ | {"PYTHONPATH": search_path},
             )
             self._born_s = now_s
 

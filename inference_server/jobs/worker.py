@@ -53,10 +53,20 @@ log = logging.getLogger("figurine.worker")
 
 
 class Worker:
-    """Runs jobs until told to stop."""
+    """Runs jobs until told to stop. replace_process: ends this process where a step cannot be stopped otherwise; the
+    supervisor starts another.
+    """
 
-    def __init__(self, config: Config, store: JobStore, folders: JobFolders, queue: JobQueue) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: JobStore,
+        folders: JobFolders,
+        queue: JobQueue,
+        replace_process: Callable[[], None] = lambda: os._exit(EXIT_CANCELLED),
+    ) -> None:
         self.name = new_worker_name()
+        self._replace_process = replace_process
         self._config = config
         self._store = store
         self._folders = folders
@@ -80,7 +90,7 @@ class Worker:
     def run(self, job: Job) -> None:
         """Run one claimed job to its end, its pause, or the loss of its lease. Never raises for what the job did."""
         assert job.lease is not None
-        run = self._current = _Run(self._store, job)
+        run = self._current = _Run(self._store, job, self._replace_process)
         try:
             with run:
                 self._work(job, run)
@@ -173,12 +183,13 @@ class Worker:
 class _Run:
     """A `with` block around one run: tells the table that it is alive and how far it is, and hears of a cancel."""
 
-    def __init__(self, store: JobStore, job: Job) -> None:
+    def __init__(self, store: JobStore, job: Job, replace_process: Callable[[], None]) -> None:
         assert job.lease is not None
         self.job = job
         self.lease: str = job.lease
         self.control = Control(on_progress=self._show)
         self.is_lost = False
+        self._replace_process = replace_process
         self._store = store
         self._progress: Progress | None = None
         self._over = threading.Event()
@@ -202,14 +213,14 @@ class _Run:
                 if self._beat():
                     self.control.cancel()
                     cancelled_at_s = cancelled_at_s or time.monotonic()
+                if cancelled_at_s is not None and time.monotonic() - cancelled_at_s > _CANCEL_GRACE_S:
+                    self._end_process()
             except LeaseLost:
                 self.is_lost = True
                 self.control.cancel()
                 return
             except OperationalError:  # a full disk: the next beat may pass
                 continue
-            if cancelled_at_s is not None and time.monotonic() - cancelled_at_s > _CANCEL_GRACE_S:
-                self._end_process()
 
     def _beat(self) -> bool:
         progress = self._progress
@@ -222,10 +233,10 @@ class _Run:
         )
 
     def _end_process(self) -> None:
-        """A step that does not look up is ended with its process; the supervisor starts another."""
+        """A step that does not look up is ended with its process; another takes its place."""
         self._store.fail(self.job.id, self.lease, Cancelled("The job was cancelled.").to_document())
         log.warning("job %s did not stop in time: the worker ends", self.job.id, extra={"job": self.job.id})
-        os._exit(EXIT_CANCELLED)
+        self._replace_process()
 
 
 def _persist(write: Callable[[], Any]) -> Any:

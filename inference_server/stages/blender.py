@@ -95,7 +95,8 @@ class BlenderProcess:
                 "Neither the bpy module nor a Blender program was found.",
                 "Set FIGURINE_BLENDER to the path of Blender 4.2 or later, or run: pip install 'figurine[blender]'.",
             )
-        return [sys.executable, "-m", "inference_server.blender_worker", *arguments]
+        # -P: the current folder, which may be full of downloads, is no place to import from.
+        return [sys.executable, "-P", "-m", "inference_server.blender_worker", *arguments]
 
     def _wait(self, command: list[str], log: Path, check: Callable[[], None]) -> int:
         """Run the command to its end. It dies with this process: its standard input closes then."""

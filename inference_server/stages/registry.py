@@ -40,7 +40,7 @@ class EngineRegistry:
         if policy == "auto":
             return StageChoice(self._draft_or_neural(stage, "draft"), _NO_NEURAL)
         raise EngineUnavailable(
-            f"The {wanted} engine cannot do the {stage} stage: {_NO_NEURAL}.", "Choose --engine draft or --engine auto."
+            f"The {wanted} engine cannot do the {stage} stage: {_NO_NEURAL}.", "Choose the draft engine, or auto."
         )
 
     def engines_of(self, stage: StageName) -> tuple[Engine, ...]:

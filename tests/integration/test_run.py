@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -134,6 +137,19 @@ def test_height_name_and_kind_are_obeyed(figures: dict[str, Path], tmp_path: Pat
     box = document["bounding_box"]
     assert max(np.subtract(box["max"], box["min"])) == pytest.approx(0.25, abs=1e-5)
     assert (tmp_path / "Mr_Pup.fbx").exists()
+
+
+def test_nothing_of_the_current_folder_is_run(figures: dict[str, Path], tmp_path: Path) -> None:
+    """A stray random.py beside the picture must not be taken for Python's own by the Blender worker."""
+    (tmp_path / "random.py").write_text("raise SystemExit('code of the current folder was run')", encoding="utf-8")
+    program = Path(sys.executable).with_name("figurine")
+    environment = os.environ | {"FIGURINE_HOME": str(tmp_path / "home")}
+    picture = ROOT / "examples/lantern.png"
+    done = subprocess.run(
+        [program, "run", picture, "--out", "out"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "lantern.fbx").exists()
 
 
 def test_neural_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -54,11 +54,11 @@ class DraftRig:
         try:
             found = self._skeleton.estimate_skeleton(mesh.vertices, mesh.faces, kind=kind)
         except ValueError as error:
-            raise RigFailed(f"No skeleton was found: {error}.", "Choose another --kind, or --kind none.") from error
+            raise RigFailed(f"No skeleton was found: {error}.", "Choose another kind, or none.") from error
         for sentence in found.notes:
             ctx.note(sentence)
         if kind == "auto" and found.confidence < _SURE_FROM:
-            ctx.note(f"The body was taken for {found.kind} ({found.confidence:.0%} sure): --kind chooses another.")
+            ctx.note(f"The body was taken for {found.kind} ({found.confidence:.0%} sure): the kind can be set.")
         return Skeleton(
             names=found.names,
             roles=found.roles,
