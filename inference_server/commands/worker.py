@@ -10,6 +10,7 @@ import sys
 import threading
 
 from inference_server.config import load_config
+from inference_server.core.children import child_environment, module_command
 from inference_server.core.lifeline import end_with_parent
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.queue import TableQueue
@@ -44,4 +45,4 @@ def run_worker(options: argparse.Namespace) -> int:
 
 def _start_anew() -> None:
     """Become a fresh worker: nobody else would start one."""
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "inference_server", "worker"])
+    os.execve(sys.executable, module_command("inference_server", "worker"), child_environment())

@@ -6,14 +6,12 @@ process.
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 from inference_server.config import Config
+from inference_server.core.children import child_environment, module_command
 from inference_server.errors import WorkerLost
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.liveness import MOST_ATTEMPTS, is_gone
@@ -28,8 +26,6 @@ _SHORTEST_LIFE_S = 5.0
 _LONGEST_PAUSE_S = 30.0
 _RETENTION_EVERY_S = 600.0
 _FAREWELL_S = 10.0
-
-_PROJECT_ROOT = str(Path(__file__).resolve().parents[2])
 
 log = logging.getLogger("figurine.supervisor")
 
@@ -95,12 +91,8 @@ class Supervisor:
             self._next_start_s = now_s + self._pause_s
             self._child = None
         if now_s >= self._next_start_s:
-            search_path = os.pathsep.join(filter(None, [_PROJECT_ROOT, os.environ.get("PYTHONPATH")]))
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "inference_server", "worker", "--end-with-stdin"],
-                stdin=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": search_path},
-            )
+            command = module_command("inference_server", "worker", "--end-with-stdin")
+            self._child = subprocess.Popen(command, stdin=subprocess.PIPE, env=child_environment())
             self._born_s = now_s
 
     def _give_up_lost_runs(self) -> None:

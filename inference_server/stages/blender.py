@@ -11,7 +11,6 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,10 +21,10 @@ from typing import IO, Any
 import psutil
 
 from inference_server import errors
+from inference_server.core.children import PROJECT_ROOT, child_environment, module_command
 from inference_server.core.exchange import Exchange, ExchangeInvalid, read_exchange, write_exchange
 
-_PROJECT_ROOT = Path(__file__).resolve().parents[2]
-_ENTRY = _PROJECT_ROOT / "inference_server" / "blender_worker" / "entry.py"
+_ENTRY = PROJECT_ROOT / "inference_server" / "blender_worker" / "entry.py"
 _POLL_INTERVAL_S = 0.05
 # A million faces take about a minute; what needs this long hangs.
 _TIMEOUT_S = 900.0
@@ -95,13 +94,11 @@ class BlenderProcess:
                 "Neither the bpy module nor a Blender program was found.",
                 "Set FIGURINE_BLENDER to the path of Blender 4.2 or later, or run: pip install 'figurine[blender]'.",
             )
-        # -P: the current folder, which may be full of downloads, is no place to import from.
-        return [sys.executable, "-P", "-m", "inference_server.blender_worker", *arguments]
+        return module_command("inference_server.blender_worker", *arguments)
 
     def _wait(self, command: list[str], log: Path, check: Callable[[], None]) -> int:
         """Run the command to its end. It dies with this process: its standard input closes then."""
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(_PROJECT_ROOT), os.environ.get("PYTHONPATH")])),
+        environment = child_environment() | {
             "BLENDER_USER_RESOURCES": str(log.parent / "blender"),
             "TMPDIR": str(log.parent),  # Blender's session folder: removed with the work folder, even after a SIGKILL
         }

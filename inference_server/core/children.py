@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How this product starts its own modules as child processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Run one of our modules under this Python. -P: the current folder, which may be full of downloads, is no place to
+    import from; give the child `child_environment` so that it finds us.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def child_environment() -> dict[str, str]:
+    """This process' environment, with our own packages on the search path."""
+    search_path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"PYTHONPATH": search_path}
