@@ -2,6 +2,7 @@
 """A small explorer: jacket, neckerchief, goggles pushed up into wild hair, stout boots."""
 
 import numpy as np
+from features import WHITE, cuff, flat_below, glints, spots
 from sdf import (
     Field,
     ball,
@@ -28,10 +29,8 @@ from studio import Material, Part
 SKIN = Material("#fbbf94", softness=0.12)
 BLUSH = Material("#ee8f78", softness=0.1)
 HAIR = Material("#8a3b1e", roughness=0.6)
-WHITE = Material("#ffffff", roughness=0.6)
 IRIS = Material("#2f8f6b", roughness=0.7)
 DARK = Material("#23161a", roughness=0.7)
-GLINT = Material("#ffffff", glow=1.0)
 MOUTH = Material("#8c3030")
 JACKET = Material("#1f8a8c", roughness=0.7)
 TRIM = Material("#16686d", roughness=0.7)
@@ -86,16 +85,15 @@ def face() -> list[Part]:
         [(-0.085, 1.315), (-0.045, 1.288), (0.01, 1.281), (0.06, 1.296), (0.1, 1.33)], [0.007, 0.01, 0.011, 0.01, 0.007]
     )
     brow = stroke([(0.075, 1.592), (0.14, 1.61), (0.205, 1.583)], [0.016, 0.021, 0.011])
-    glints = union(*(spot((x + 0.022, 1.49), (0.019, 0.023)) for x in (-0.132, 0.132)))
     return [
         Part("skin", skin, SKIN, 200),
         Part("hands", both_sides(hand()), SKIN, 300),
-        Part("blush", paint(HEAD, both_sides(spot((0.225, 1.355), (0.052, 0.036))), 0.003), BLUSH),
-        Part("lashes", paint(HEAD, both_sides(spot((0.142, 1.463), (0.084, 0.108))), 0.004), DARK),
-        Part("eyes", paint(HEAD, both_sides(spot((0.14, 1.455), (0.078, 0.1)))), WHITE),
-        Part("irises", paint(HEAD, both_sides(spot((0.132, 1.455), (0.056, 0.074))), 0.009), IRIS),
-        Part("pupils", paint(HEAD, both_sides(spot((0.132, 1.455), (0.034, 0.048))), 0.011), DARK),
-        Part("glints", paint(HEAD, glints, 0.014), GLINT),
+        Part("blush", spots(HEAD, (0.225, 1.355), (0.052, 0.036), 0.003), BLUSH),
+        Part("lashes", spots(HEAD, (0.142, 1.463), (0.084, 0.108), 0.004), DARK),
+        Part("eyes", spots(HEAD, (0.14, 1.455), (0.078, 0.1)), WHITE),
+        Part("irises", spots(HEAD, (0.132, 1.455), (0.056, 0.074), 0.009), IRIS),
+        Part("pupils", spots(HEAD, (0.132, 1.455), (0.034, 0.048), 0.011), DARK),
+        glints(HEAD, 0.132, 0.014, (0.022, 1.49, 0.019, 0.023)),
         Part("brows", paint(HEAD, both_sides(brow), 0.016), HAIR),
         Part("mouth", paint(HEAD, smile, 0.004), MOUTH),
     ]
@@ -154,14 +152,7 @@ def upper_clothes() -> list[Part]:
     beyond_wrist = both_sides(half_space((-0.71, 0.69, -0.1), (0.595, 0.66, 0.03)))
     gap = spot((0, 0.88), (0.075, 0.36))
     jacket = cut(0.02, whole, gap, beyond_wrist, half_space((0, 1, 0), (0, 0.665, 0)))
-    cuff = both_sides(
-        meet(
-            0.02,
-            grow(ARM, 0.014),
-            half_space((-0.71, 0.69, -0.1), (0.545, 0.71, 0.03)),
-            half_space((0.71, -0.69, 0.1), (0.6, 0.655, 0.03)),
-        )
-    )
+    cuffs = both_sides(cuff(ARM, (0.71, -0.69, 0.1), (0.545, 0.71, 0.03), (0.6, 0.655, 0.03)))
     hem = cut(0.012, meet(0.012, grow(TORSO, 0.042), slab(0.665, 0.705)), gap)
     pockets = both_sides(meet(0.012, grow(whole, 0.014), spot_box((0.132, 0.79), (0.045, 0.045))))
     flaps = both_sides(meet(0.012, grow(whole, 0.024), spot_box((0.132, 0.83), (0.05, 0.016))))
@@ -175,7 +166,7 @@ def upper_clothes() -> list[Part]:
     return [
         Part("shirt", meet(0.01, grow(TORSO, 0.008), slab(0.62, 1.2)), SHIRT),
         Part("jacket", jacket, JACKET, 240),
-        Part("cuffs", cuff, TRIM, 240),
+        Part("cuffs", cuffs, TRIM, 240),
         Part("hem", hem, TRIM),
         Part("pockets", pockets, JACKET),
         Part("flaps", flaps, TRIM),
@@ -200,9 +191,9 @@ def lower_clothes() -> list[Part]:
         ellipsoid((0.205, 0.085, -0.02), (0.1, 0.09, 0.11)),
     )
     shaft = meet(0.01, grow(LEG, 0.026), slab(0.05, 0.285))
-    boot = meet(0.01, blend(0.05, foot, shaft), half_space((0, -1, 0), (0, 0.02, 0)))
+    boot = flat_below(0.02, blend(0.05, foot, shaft))
     sole = meet(0.012, grow(foot, 0.014), slab(0.0, 0.045))
-    cuff = ring((0.182, 0.285, 0.005), 0.118, 0.03, (0, 0, 8))
+    boot_cuff = ring((0.182, 0.285, 0.005), 0.118, 0.03, (0, 0, 8))
     laces = [
         paint(blend(0.05, foot, shaft), stroke([(0.165, y), (0.255, y + 0.012)], [0.01, 0.01]), 0.008)
         for y in (0.15, 0.19, 0.23)
@@ -213,7 +204,7 @@ def lower_clothes() -> list[Part]:
         Part("buckle", buckle, BRASS),
         Part("pouch", pouch, LEATHER),
         Part("boots", both_sides(boot), LEATHER, 180),
-        Part("boot cuffs", both_sides(cuff), TRIM, 180),
+        Part("boot cuffs", both_sides(boot_cuff), TRIM, 180),
         Part("soles", both_sides(sole), SOLE, 180),
         Part("laces", both_sides(union(*laces)), SHIRT),
     ]

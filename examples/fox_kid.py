@@ -2,6 +2,7 @@
 """A fox child on two legs: big ears, striped hoodie, and a tail that swings out to its left."""
 
 import numpy as np
+from features import NOSE, WHITE, cuff, flat_below, glints, spots
 from sdf import (
     Field,
     ball,
@@ -26,11 +27,8 @@ from studio import Material, Part
 FUR = Material("#f5842a", roughness=0.7)
 CREAM = Material("#fff1da", roughness=0.7)
 SOCKS = Material("#54301f", roughness=0.65)
-WHITE = Material("#ffffff", roughness=0.6)
 IRIS = Material("#c9761a", roughness=0.7)
-NOSE = Material("#22161a", roughness=0.2, coat=0.6)
 DARK = Material("#22141a", roughness=0.7)
-GLINT = Material("#ffffff", glow=1.0)
 BLUSH = Material("#f47a5e")
 HOODIE = Material("#4560d8", roughness=0.75)
 STRIPE = Material("#f6d04d", roughness=0.75)
@@ -96,17 +94,15 @@ def features() -> list[Part]:
         [0.006, 0.009, 0.009, 0.008, 0.009, 0.009, 0.006],
     )
     nose = blend(0.03, ellipsoid((0, 1.385, 0.462), (0.062, 0.043, 0.04)), ball((0, 1.365, 0.465), 0.028))
-    glints = [spot((x + 0.02, 1.5), (0.02, 0.025)) for x in (-0.165, 0.165)]
-    glints += [spot((x - 0.022, 1.435), (0.009, 0.011)) for x in (-0.165, 0.165)]
     return [
         Part("nose", nose, NOSE),
         Part("mouth", paint(shape, smile, 0.01), DARK),
-        Part("lashes", paint(SKULL, both_sides(spot((0.176, 1.473), (0.083, 0.112))), 0.006), DARK),
-        Part("eyes", paint(SKULL, both_sides(spot((0.174, 1.464), (0.077, 0.102))), 0.009), WHITE),
-        Part("irises", paint(SKULL, both_sides(spot((0.165, 1.464), (0.058, 0.083))), 0.012), IRIS),
-        Part("pupils", paint(SKULL, both_sides(spot((0.165, 1.464), (0.039, 0.06))), 0.014), DARK),
-        Part("glints", paint(SKULL, union(*glints), 0.017), GLINT),
-        Part("brows", paint(SKULL, both_sides(spot((0.165, 1.635), (0.06, 0.026), -10)), 0.012), CREAM),
+        Part("lashes", spots(SKULL, (0.176, 1.473), (0.083, 0.112)), DARK),
+        Part("eyes", spots(SKULL, (0.174, 1.464), (0.077, 0.102), 0.009), WHITE),
+        Part("irises", spots(SKULL, (0.165, 1.464), (0.058, 0.083), 0.012), IRIS),
+        Part("pupils", spots(SKULL, (0.165, 1.464), (0.039, 0.06), 0.014), DARK),
+        glints(SKULL, 0.165, 0.017, (0.02, 1.5, 0.02, 0.025), (-0.022, 1.435, 0.009, 0.011)),
+        Part("brows", spots(SKULL, (0.165, 1.635), (0.06, 0.026), 0.012, -10), CREAM),
     ]
 
 
@@ -127,7 +123,7 @@ def body() -> list[Part]:
         *toes,
         meet(0.01, grow(LEG, 0.008), slab(0.1, 0.27)),
     )
-    paw = meet(0.01, paw, half_space((0, -1, 0), (0, 0.01, 0)))
+    paw = flat_below(0.01, paw)
     tail_tip = meet(0.02, grow(TAIL, 0.007), half_space((-0.9, -1, 0), (0.86, 0.37, 0)))
     return [
         Part("legs", both_sides(LEG), FUR),
@@ -143,12 +139,7 @@ def clothes() -> list[Part]:
     past_wrist = both_sides(half_space(-DOWN_THE_ARM, (0.525, 0.705, 0.03)))
     hoodie = cut(0.02, whole, past_wrist, half_space((0, 1, 0), (0, 0.6, 0)))
     hem = meet(0.02, grow(TORSO, 0.042), slab(0.585, 0.645))
-    cuff = meet(
-        0.02,
-        grow(ARM, 0.014),
-        half_space(-DOWN_THE_ARM, (0.475, 0.755, 0.03)),
-        half_space(DOWN_THE_ARM, (0.535, 0.695, 0.03)),
-    )
+    cuffs = both_sides(cuff(ARM, DOWN_THE_ARM, (0.475, 0.755, 0.03), (0.535, 0.695, 0.03)))
     stripe = meet(0.006, grow(TORSO, 0.037), slab(0.775, 0.825))
     pouch = stroke([(-0.1, 0.69), (0, 0.695), (0.1, 0.69)], [0.046, 0.05, 0.046])
     pocket = meet(0.02, grow(whole, 0.016), pouch)
@@ -159,7 +150,7 @@ def clothes() -> list[Part]:
     return [
         Part("hoodie", hoodie, HOODIE, 240),
         Part("hem", hem, RIB, 180),
-        Part("cuffs", both_sides(cuff), RIB, 240),
+        Part("cuffs", cuffs, RIB, 240),
         Part("stripe", stripe, STRIPE, 200),
         Part("pocket", pocket, RIB, 160),
         Part("hood", hood, RIB, 180),

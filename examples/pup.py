@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A puppy on four legs, its head turned to the viewer: floppy ears, red collar, tail up."""
 
+from features import NOSE, WHITE, flat_below, glints, spots
 from sdf import (
     Field,
     ball,
@@ -26,11 +27,8 @@ from studio import Material, Part
 COAT = Material("#eaa04c", roughness=0.7)
 CREAM = Material("#fff0d8", roughness=0.7)
 BROWN = Material("#8c4f28", roughness=0.7)
-NOSE = Material("#22161a", roughness=0.2, coat=0.6)
 DARK = Material("#22161a", roughness=0.7)
-WHITE = Material("#ffffff", roughness=0.6)
 IRIS = Material("#7a4420", roughness=0.7)
-GLINT = Material("#ffffff", glow=1.0)
 TONGUE = Material("#f2707c", roughness=0.4)
 COLLAR = Material("#e3342f", roughness=0.5)
 BRASS = Material("#f3c13f", roughness=0.3, metallic=0.6)
@@ -90,15 +88,13 @@ def mouth(shape: Field) -> list[Part]:
 
 
 def eyes() -> list[Part]:
-    glints = [spot((x - 0.02, 0.095), (0.02, 0.023)) for x in (-0.14, 0.14)]
-    glints += [spot((x + 0.02, 0.04), (0.009, 0.01)) for x in (-0.14, 0.14)]
     return [
-        Part("lashes", paint(SKULL, both_sides(spot((0.144, 0.077), (0.074, 0.091))), 0.008), DARK),
-        Part("eyes", paint(SKULL, both_sides(spot((0.143, 0.07), (0.068, 0.083))), 0.011), WHITE),
-        Part("irises", paint(SKULL, both_sides(spot((0.138, 0.068), (0.056, 0.071))), 0.014), IRIS),
-        Part("pupils", paint(SKULL, both_sides(spot((0.138, 0.068), (0.041, 0.055))), 0.016), DARK),
-        Part("glints", paint(SKULL, union(*glints), 0.019), GLINT),
-        Part("brows", paint(SKULL, both_sides(spot((0.135, 0.205), (0.045, 0.02), -14)), 0.012), CREAM),
+        Part("lashes", spots(SKULL, (0.144, 0.077), (0.074, 0.091), 0.008), DARK),
+        Part("eyes", spots(SKULL, (0.143, 0.07), (0.068, 0.083), 0.011), WHITE),
+        Part("irises", spots(SKULL, (0.138, 0.068), (0.056, 0.071), 0.014), IRIS),
+        Part("pupils", spots(SKULL, (0.138, 0.068), (0.041, 0.055), 0.016), DARK),
+        glints(SKULL, 0.14, 0.019, (-0.02, 0.095, 0.02, 0.023), (0.02, 0.04, 0.009, 0.01)),
+        Part("brows", spots(SKULL, (0.135, 0.205), (0.045, 0.02), 0.012, -14), CREAM),
     ]
 
 
@@ -110,7 +106,7 @@ def leg(top: tuple, foot: tuple, is_hind: bool) -> Field:
     parts = [shank, ellipsoid((x, 0.065, z + 0.04), (0.105, 0.07, 0.125)), *toes]
     if is_hind:
         parts.append(ellipsoid((top[0], top[1] - 0.02, top[2] + 0.02), (0.115, 0.18, 0.17)))
-    return meet(0.01, blend(0.05, *parts), half_space((0, -1, 0), (0, 0.012, 0)))
+    return flat_below(0.012, blend(0.05, *parts))
 
 
 def body() -> list[Part]:

@@ -2,6 +2,7 @@
 """A tin robot: screen face, bellows for arms, big boots."""
 
 import numpy as np
+from features import spots
 from sdf import (
     Field,
     ball,
@@ -42,9 +43,7 @@ def model() -> list[Part]:
 def head() -> list[Part]:
     screen = box((0, 1.51, 0.25), (0.29, 0.2, 0.06), 0.055)
     frame = box((0, 1.51, 0.24), (0.315, 0.225, 0.055), 0.05)
-    eyes = both_sides(spot((0.125, 1.545), (0.05, 0.07)))
     smile = stroke([(-0.075, 1.43), (-0.04, 1.4), (0, 1.39), (0.04, 1.4), (0.075, 1.43)], [0.012] * 5)
-    cheeks = both_sides(spot((0.21, 1.445), (0.032, 0.022)))
     bolts = both_sides(
         union(drum((0.4, 1.52, 0), 0.12, 0.05, 0.025, (0, 0, 90)), drum((0.45, 1.52, 0), 0.07, 0.03, 0.02, (0, 0, 90)))
     )
@@ -52,9 +51,9 @@ def head() -> list[Part]:
         Part("skull", SKULL, SHELL, 180),
         Part("frame", frame, CREAM, 180),
         Part("screen", screen, SCREEN, 180),
-        Part("eyes", paint(screen, eyes, 0.006), LIGHT),
+        Part("eyes", spots(screen, (0.125, 1.545), (0.05, 0.07)), LIGHT),
         Part("smile", paint(screen, smile, 0.006), LIGHT),
-        Part("cheeks", paint(screen, cheeks, 0.005), RED),
+        Part("cheeks", spots(screen, (0.21, 1.445), (0.032, 0.022), 0.005), RED),
         Part("bolts", bolts, BLUE, 200),
         Part("mast", cone((0, 1.78, 0), (0, 1.97, 0), 0.022, 0.018), STEEL),
         Part("mast foot", ellipsoid((0, 1.8, 0), (0.1, 0.045, 0.1)), BLUE),

@@ -37,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path must not fail for the console's encoding
-    options = _build_parser().parse_args(arguments)
+    parser = _build_parser()
+    options = parser.parse_args(arguments)
+    if "verb" not in options:
+        return _list_verbs()
     if not options.debug:
         warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _interrupt)
@@ -57,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(options.debug, sentence, EXIT_FAILED)
 
 
+def _list_verbs() -> int:
+    lines = [f"  {name:<8}{summary}" for name, (summary, _) in _VERBS.items()]
+    print("figurine: name a verb. See figurine VERB --help.", *lines, sep="\n", file=sys.stderr)
+    return EXIT_USAGE
+
+
 def _fail(debug: bool, sentence: str, exit_code: int) -> int:
     if debug:
         traceback.print_exc()
@@ -71,12 +80,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="figurine", description="One picture of a character in, a rigged 3D model out.")
     parser.add_argument("--version", action="version", version=f"figurine {__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
-    _add_run(verbs.add_parser("run", help="make a rigged model from a picture"))
-    _add_rig(verbs.add_parser("rig", help="rig a mesh, or skin it to a given skeleton"))
-    _add_serve(verbs.add_parser("serve", help="run the local server that Blender's panel talks to"))
-    _add_worker(verbs.add_parser("worker", help="run one more worker on the server's jobs"))
-    _add_doctor(verbs.add_parser("doctor", help="say what this machine can run and what is missing"))
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", parser_class=_Parser)
+    for name, (summary, add_arguments) in _VERBS.items():
+        add_arguments(verbs.add_parser(name, help=summary))
     return parser
 
 
@@ -108,6 +114,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=get_args(KindChoice), default="auto", help="what body it is")
     parser.add_argument("--engine", choices=get_args(EnginePolicy), help="auto: neural where it can run, else draft")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--quiet", action="store_true", help="print the names of the results and nothing else")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
@@ -144,3 +151,12 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     parser.set_defaults(verb=run_doctor)
+
+
+_VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "run": ("make a rigged model from a picture", _add_run),
+    "rig": ("rig a mesh, or skin it to a given skeleton", _add_rig),
+    "serve": ("run the local server that Blender's panel talks to", _add_serve),
+    "worker": ("run one more worker on the server's jobs", _add_worker),
+    "doctor": ("say what this machine can run and what is missing", _add_doctor),
+}

@@ -64,6 +64,11 @@ class Config:
         return self.home / "cache"
 
     @property
+    def workers_root(self) -> Path:
+        """Where each running worker holds a lock."""
+        return self.home / "workers"
+
+    @property
     def work_root(self) -> Path:
         """Where work files of running jobs lie."""
         return self.home / "work"
@@ -93,6 +98,11 @@ def load_config(environment: Mapping[str, str] | None = None, flags: Mapping[str
             values[key] = _parse(key, raw, source)
             sources[key] = source
     return Origins(Config(**values), sources)
+
+
+def make_home(config: Config) -> None:
+    """Make the data folder, for its owner alone; one that exists keeps its mode, which may be meant. Raises OSError."""
+    config.home.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -131,9 +141,8 @@ def _parse(key: str, raw: Any, source: str) -> Any:
         return _PARSERS[key](raw)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # RuntimeError: ~stranger has no home
         shown = "…" if key in SECRETS else repr(raw)
-        raise SettingInvalid(
-            f"{source}: {key} = {shown} cannot be used ({error}).", "See docs/configuration.md."
-        ) from error
+        what = f"--{key} {shown}" if source == "flag" else f"{source}: {key} = {shown}"
+        raise SettingInvalid(f"{what} cannot be used ({error}).", "See docs/configuration.md.") from error
 
 
 def _path(raw: Any) -> Path:

@@ -2,7 +2,7 @@
 """Logs: one line an event, on the console and in a file of the data folder, for people or as JSON.
 
 A record may carry the id of its job and, for programs, further members: `extra={"job": …, "members": {…}}`.
-Each role has a file of its own, because two processes cannot share one that rotates.
+Each process has a file of its own, because two cannot share one that rotates.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ def hide(secret: str) -> None:
     _hidden.add(secret)
 
 
-def configure_logging(config: Config, role: Role) -> None:
-    """Write what this process logs to the console and to logs/<role>.log. Raises DiskFull, OutputUnwritable."""
+def configure_logging(config: Config, role: Role, number: int = 1) -> None:
+    """Write what this process logs to the console and to logs/<role>.log, with the number from the second process of
+    its role on. Raises DiskFull, OutputUnwritable.
+    """
     if config.token is not None:
         hide(config.token)
     folder = config.home / "logs"
+    name = f"{role}.log" if number == 1 else f"{role}-{number}.log"
     with typed_system_errors(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-        file = RotatingFileHandler(
-            folder / f"{role}.log", maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"
-        )
+        file = RotatingFileHandler(folder / name, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
     formatter = JsonFormatter(role) if config.log_format == "json" else HumanFormatter(role)
     handlers = (file, logging.StreamHandler())
     for handler in handlers:

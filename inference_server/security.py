@@ -5,10 +5,10 @@ nothing.
     Host             must name this server: a page that points its own name at 127.0.0.1 (DNS rebinding) is refused
     Sec-Fetch-Site   browsers say which site sent a request: only our own pages may
     Origin           the same, from browsers that do not send Sec-Fetch-Site
-    body             larger ones than the limit are refused before anything is read
     Authorization    the bearer token; browsers never add it by themselves, so no cookie can be misused
+    body             larger ones than the limit are refused before anything is read
 
-The guards run before anything else of a request, for every address, those that do not exist included.
+The guards run in this order, before anything else of a request, for every address, those that do not exist included.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def trusted_hosts(host: str) -> list[str] | None:
 
 
 def require_known_host(services: Services) -> None:
-    """Raises ForeignHost. An address given in numbers cannot be rebound by somebody's name server."""
+    """Raises ForeignHost. UploadRequest has put the header into lower case. An address given in numbers cannot be
+    rebound by somebody's name server.
+    """
     name, port = _split_host(request.environ.get("HTTP_HOST", ""))
     names = own_names(services.config.host)
     is_known = name in names if names is not None else name == "localhost" or _address(name.strip("[]")) is not None

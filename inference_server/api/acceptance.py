@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference_server.api.progress import CHAINS
 from inference_server.api.services import Services
+from inference_server.core.chains import CHAINS, InputKind
 from inference_server.core.settings import JobSettings
 from inference_server.errors import SettingInvalid, typed_system_errors
 from inference_server.jobs.folder import new_job_id
-from inference_server.jobs.model import InputKind, Job, NewJob
+from inference_server.jobs.model import Job, NewJob
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,5 @@ def send_artifact(job_id: str, name: str) -> Response:
 @describe(Operation("Delete the files of a job that has ended.", {200: JobDocument}, (NotFound, StateError)))
 def delete_artifacts(job_id: str) -> Response:
     services = current_services()
-    job = services.store.remove_artifacts(job_id)
-    services.folders.remove_artifacts(job_id)
+    job = services.store.remove_artifacts(job_id, lambda: services.folders.remove_artifacts(job_id))
     return jsonify(job_document(job, Estimator(services.store)))

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from inference_server.core.chains import InputKind
 from inference_server.core.types import Engine, EnginePolicy, KindChoice, StageName
-from inference_server.jobs.model import InputKind, JobState
+from inference_server.jobs.model import JobState
 
 SEED_LIMITS: Mapping[str, Any] = {"minimum": 0, "maximum": 2**32 - 1}
 # A JobSettings document, whole in replies, in part in requests.
@@ -90,9 +91,9 @@ class JobDocument:
     attempts: Annotated[int, "Runs since it was last queued; more than one where a worker was lost."]
     parent: Annotated[str | None, "The job that this one runs again."]
     cancel_requested: bool
-    stage: Annotated[StageName | None, "What is running."]
-    engine: Annotated[Engine | None, "What does it."]
-    stage_progress: Annotated[float, "0 to 1, of the stage."]
+    stage: Annotated[StageName | None, "What is running; of a failed job, where it failed; else null."]
+    engine: Annotated[Engine | None, "What does it, or did."]
+    stage_progress: Annotated[float, "0 to 1, of the stage that is running."]
     progress: Annotated[float, "0 to 1, of the job, by the time that its stages take on this machine."]
     eta_s: Annotated[float | None, "Seconds until it ends or waits, once it runs; null before that is learnt."]
     stages: Annotated[tuple[StageDocument, ...], "Stages that have their result."]
@@ -120,12 +121,18 @@ class JobSummary:
     revision: int
     state: JobState
     input: InputDocument
+    name: Annotated[str, "Of its figure, as the settings give it."]
     created_s: float
     ended_s: float | None
     parent: str | None
-    stage: StageName | None
+    stage: Annotated[StageName | None, "As in the job."]
+    engine: Annotated[Engine | None, "As in the job."]
     progress: float
-    thumbnail: Annotated[str | None, "Address of a small picture of it, relative to the server."]
+    eta_s: float | None
+    error: ErrorBody | None
+    thumbnail: Annotated[
+        str | None, "Address of a picture of it, relative to the server: its preview, or before that the cut-out."
+    ]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 
 from flask import Flask, Response, jsonify
 from sqlalchemy.exc import OperationalError
@@ -24,6 +23,7 @@ from inference_server.errors import (
     RequestInvalid,
     UploadTooLarge,
 )
+from inference_server.jobs.faults import is_full
 
 # A draft takes some ten seconds: room in the queue comes about so often.
 _RETRY_AFTER_S = 10
@@ -54,7 +54,7 @@ def _typed(error: Exception) -> FigurineError:
         return error
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return _typed_http(error)
-    if isinstance(error, OperationalError) and _is_full(error):
+    if isinstance(error, OperationalError) and is_full(error):
         return DiskFull("No space is left for the jobs table.", "Free some space on the server's disk.")
     log.error("an unexpected error", exc_info=error)
     return InternalError(
@@ -74,7 +74,3 @@ def _typed_http(error: HTTPException) -> FigurineError:
             return RangeInvalid("That part lies outside the file.", "Ask for the file without a range.")
         case _:
             return RequestInvalid("The request is not understood.", "It may have been cut short; send it again.")
-
-
-def _is_full(error: OperationalError) -> bool:
-    return isinstance(error.orig, sqlite3.Error) and error.orig.sqlite_errorcode == sqlite3.SQLITE_FULL

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import get_args
 
 from flask import Blueprint, Response, jsonify
@@ -18,22 +17,12 @@ from inference_server.api.documents import (
     WorkerDocument,
 )
 from inference_server.api.operation import Operation, describe
-from inference_server.api.progress import CHAINS
 from inference_server.api.services import current_services
-from inference_server.api.uploads import MESH_SUFFIXES, PICTURE_FORMATS
-from inference_server.core.types import Engine, EnginePolicy, KindChoice, StageName
+from inference_server.core.chains import CHAINS, ENGINES, MESH_SUFFIXES, PICTURE_FORMATS
+from inference_server.core.types import EnginePolicy, KindChoice
 from inference_server.security import has_token
 
 blueprint = Blueprint("health", __name__, url_prefix="/v1")
-
-# What the stage registry has. The HTTP process does not import it: it leads to the models.
-ENGINES: Mapping[StageName, tuple[Engine, ...]] = {
-    "normalize": ("draft",),
-    "geometry": ("draft",),
-    "texture": ("draft",),
-    "rig": ("draft",),
-    "export": ("blender",),
-}
 
 
 @blueprint.get("/health")

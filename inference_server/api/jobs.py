@@ -17,10 +17,11 @@ from inference_server.api.documents import (
     RerunRequest,
 )
 from inference_server.api.operation import IntegerQuery, Operation, TextQuery, describe
-from inference_server.api.progress import CHAINS, Estimator
+from inference_server.api.progress import Estimator
 from inference_server.api.rendering import job_document, job_summary
 from inference_server.api.services import current_services
 from inference_server.api.uploads import FORM, KEY_PATTERN, read_key, read_upload
+from inference_server.core.chains import CHAINS
 from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.errors import (
     DiskFull,
@@ -115,7 +116,7 @@ def cancel_job(job_id: str) -> tuple[Response, int]:
     Operation(
         "Let a waiting job go on, with other settings if wanted. It does not pause again unless these say so.",
         {202: JobDocument},
-        (NotFound, StateError, *_BODY_ERRORS),
+        (NotFound, StateError, QueueFull, *_BODY_ERRORS),
         body=ContinueRequest,
     )
 )
@@ -124,7 +125,7 @@ def continue_job(job_id: str) -> tuple[Response, int]:
     wanted = read_body(ContinueRequest)
     job = services.store.get(job_id)
     settings = _merge(job, dict(wanted.settings))
-    resumed = services.store.resume(job_id, settings.to_document())
+    resumed = services.store.resume(job_id, settings.to_document(), services.config.max_queued)
     services.queue.put(job_id)
     return _show(resumed), 202
 
@@ -134,14 +135,14 @@ def continue_job(job_id: str) -> tuple[Response, int]:
     Operation(
         "Queue a failed or cancelled job again; it starts at the first stage that has no result.",
         {202: JobDocument},
-        (NotFound, StateError, *_BODY_ERRORS),
+        (NotFound, StateError, QueueFull, *_BODY_ERRORS),
         body=EmptyRequest,
     )
 )
 def retry_job(job_id: str) -> tuple[Response, int]:
     read_body(EmptyRequest)
     services = current_services()
-    queued = services.store.retry(job_id)
+    queued = services.store.retry(job_id, services.config.max_queued)
     services.queue.put(job_id)
     return _show(queued), 202
 

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from inference_server.core.chains import CHAINS, InputKind
 from inference_server.core.types import StageName
-from inference_server.jobs.model import InputKind, Job
+from inference_server.jobs.model import Job
 from inference_server.jobs.store import JobStore
 
-CHAINS: Mapping[InputKind, tuple[StageName, ...]] = {
-    "image": ("normalize", "geometry", "texture", "rig", "export"),
-    "mesh": ("rig", "export"),
-}
 # A stage that takes no time at all still is a step.
 _LEAST_S = 0.01
 

@@ -48,7 +48,7 @@ def job_document(job: Job, estimator: Estimator) -> JobDocument:
         eta_s=outlook.eta_s,
         stages=_stages(job),
         warnings=_warnings(job),
-        error=None if job.error is None else ErrorBody(**job.error),
+        error=_error(job),
         artifacts=tuple(
             ArtifactDocument(file.name, file.media_type, file.size_bytes, file.sha256, _url(job, file))
             for file in job.artifacts
@@ -58,20 +58,30 @@ def job_document(job: Job, estimator: Estimator) -> JobDocument:
 
 def job_summary(job: Job, estimator: Estimator) -> JobSummary:
     """A line of a list."""
+    outlook = estimator.look(job)
     stage: Any = job.stage
+    engine: Any = job.engine
     return JobSummary(
         id=job.id,
         number=job.number,
         revision=job.revision,
         state=job.state,
         input=InputDocument(job.input_kind, job.input_name),
+        name=job.settings["name"],
         created_s=job.created_s,
         ended_s=job.ended_s,
         parent=job.parent,
         stage=stage,
-        progress=estimator.look(job).progress,
+        engine=engine,
+        progress=outlook.progress,
+        eta_s=outlook.eta_s,
+        error=_error(job),
         thumbnail=_thumbnail(job),
     )
+
+
+def _error(job: Job) -> ErrorBody | None:
+    return None if job.error is None else ErrorBody(**job.error)
 
 
 def _stages(job: Job) -> tuple[StageDocument, ...]:

@@ -16,11 +16,10 @@ from flask import Request, request
 from werkzeug.datastructures import FileStorage
 
 from inference_server.config import Config
+from inference_server.core.chains import MESH_SUFFIXES, PICTURE_FORMATS, InputKind
 from inference_server.core.settings import JobSettings, safe_name, settings_from_document
 from inference_server.errors import ImageUnreadable, MeshInvalid, RequestInvalid, UnsupportedMedia
-from inference_server.jobs.model import InputKind
 
-MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".fbx", ".ply", ".stl")
 _FILE_PARTS = ("image", "mesh", "skeleton")
 _TEXT_PARTS = ("settings", "idempotency_key")
 _KEY_HEADER = "Idempotency-Key"
@@ -56,10 +55,13 @@ FORM: Mapping[str, Any] = {
 
 
 class UploadRequest(Request):
-    """A request that closes the spooled files of its form at its end, also where the form is refused half way."""
+    """A request that closes the spooled files of its form at its end, also where the form is refused half way. Its Host
+    is in lower case: names of hosts mean the same in any, and Flask compares them as they are.
+    """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, environ: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        environ["HTTP_HOST"] = environ.get("HTTP_HOST", "").lower()
+        super().__init__(environ, *arguments, **options)
         self._spooled: list[IO[bytes]] = []
 
     def _get_file_stream(
@@ -128,8 +130,8 @@ def read_key(part: str | None = None) -> str | None:
 
 
 def sniff_picture(head: bytes) -> str | None:
-    """The format that a picture's first bytes announce: one of core.images.FORMATS, or None."""
-    return next((name for name, announces in _SIGNATURES.items() if announces(head)), None)
+    """The format that a picture's first bytes announce: one of PICTURE_FORMATS, or None."""
+    return next((name for name in PICTURE_FORMATS if _SIGNATURES[name](head)), None)
 
 
 def _parts() -> tuple[dict[str, FileStorage], dict[str, str]]:
@@ -203,4 +205,3 @@ _SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
     "AVIF": _is_avif,
     "GIF": lambda head: head[:6] in (b"GIF87a", b"GIF89a"),
 }
-PICTURE_FORMATS = tuple(_SIGNATURES)

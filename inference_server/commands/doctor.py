@@ -65,8 +65,8 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 def _python() -> Finding:
     version = platform.python_version()
-    is_ok = sys.version_info[:2] in ((3, 11), (3, 13))
-    return Finding("Python", is_ok, True, f"{version} in {sys.prefix}", "Install Figurine under Python 3.11 or 3.13.")
+    is_ok = (3, 11) <= sys.version_info[:2] <= (3, 14)
+    return Finding("Python", is_ok, True, f"{version} in {sys.prefix}", "Install Figurine under Python 3.11 to 3.14.")
 
 
 def _draft_engine() -> Finding:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from inference_server import __version__
 from inference_server.commands.output import OutputFolder, open_output
 from inference_server.commands.progress import ConsoleProgress
-from inference_server.config import Config, load_config
+from inference_server.commands.summary import print_files, print_summary
+from inference_server.config import Config, load_config, make_home
 from inference_server.core.cache import StageCache
 from inference_server.core.images import read_image
 from inference_server.core.pipeline import Outcome, Pipeline
@@ -19,6 +22,8 @@ from inference_server.core.report import build_report, encode_report, rig_docume
 from inference_server.core.rig_document import read_skeleton
 from inference_server.core.settings import JobSettings, safe_name
 from inference_server.core.stage import Control
+from inference_server.core.types import STAGE_NAMES
+from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.errors import typed_system_errors
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
@@ -32,12 +37,15 @@ def run_picture(options: argparse.Namespace) -> int:
     source = read_image(options.image, config.max_megapixels)
     with (
         open_output(options.out) as output,
-        ConsoleProgress(("normalize", "geometry", "texture", "rig", "export")) as bar,
+        ConsoleProgress(STAGE_NAMES, is_quiet=options.quiet) as bar,
+        _pipeline(config) as pipeline,
     ):
         started = time.perf_counter()
-        outcome = _pipeline(config).make_figure(source, settings, Control(bar.show))
-        _publish(output, outcome, settings, options.image, time.perf_counter() - started)
-    bar.summarise(output.path, settings.name)
+        outcome = pipeline.make_figure(source, settings, Control(bar.show))
+        files = _publish(output, outcome, settings, options.image, time.perf_counter() - started)
+    if not options.quiet:
+        print_summary(outcome, settings, is_skeleton_given=False)
+    print_files(output.path, files)
     return 0
 
 
@@ -47,13 +55,19 @@ def rig_mesh(options: argparse.Namespace) -> int:
     settings = _settings(options, config, options.mesh)
     skeleton = read_skeleton(options.skeleton) if options.skeleton else None
     blender = BlenderProcess(config.blender, config.work_root)
-    with open_output(options.out) as output, ConsoleProgress(("rig", "export")) as bar:
+    with (
+        open_output(options.out) as output,
+        ConsoleProgress(("rig", "export"), is_quiet=options.quiet) as bar,
+        _pipeline(config) as pipeline,
+    ):
         started = time.perf_counter()
         with typed_system_errors("Figurine's data folder"):
             scene = read_scene(options.mesh, blender, Control().raise_if_cancelled)
-        outcome = _pipeline(config).rig_scene(scene, skeleton, settings, Control(bar.show))
-        _publish(output, outcome, settings, options.mesh, time.perf_counter() - started)
-    bar.summarise(output.path, settings.name)
+        outcome = pipeline.rig_scene(scene, skeleton, settings, Control(bar.show))
+        files = _publish(output, outcome, settings, options.mesh, time.perf_counter() - started)
+    if not options.quiet:
+        print_summary(outcome, settings, is_skeleton_given=skeleton is not None)
+    print_files(output.path, files)
     return 0
 
 
@@ -67,19 +81,28 @@ def _settings(options: argparse.Namespace, config: Config, source: Path, **chose
     return JobSettings(name=name, engine=config.engine, seed=options.seed, kind=options.kind, **extra, **chosen)
 
 
-def _pipeline(config: Config) -> Pipeline:
+@contextmanager
+def _pipeline(config: Config) -> Iterator[Pipeline]:
+    with typed_system_errors("Figurine's data folder"):
+        make_home(config)
     blender = BlenderProcess(config.blender, config.work_root)
     cache = StageCache(config.cache_root, config.cache_mib << 20)
-    return Pipeline(EngineRegistry(blender), cache, product_version=__version__)
+    with WarmStages(memory_budget_bytes()) as warm:
+        yield Pipeline(EngineRegistry(blender), cache, warm, product_version=__version__)
 
 
-def _publish(output: OutputFolder, outcome: Outcome, settings: JobSettings, source: Path, seconds: float) -> None:
+def _publish(
+    output: OutputFolder, outcome: Outcome, settings: JobSettings, source: Path, seconds: float
+) -> tuple[str, ...]:
+    """Write the results; returns their names, the figure first."""
     rig_json = encode_report(rig_document(outcome, settings))
     files: dict[str, Path | bytes] = {
         f"{settings.name}.fbx": outcome.files.fbx,
         f"{settings.name}.glb": outcome.files.glb,
-        "rig.json": rig_json,
         "preview.png": outcome.files.preview,
+        "rig.json": rig_json,
     }
     report = build_report(outcome, settings, source, seconds, files)
-    output.publish({**files, "report.json": encode_report(report)})
+    files["report.json"] = encode_report(report)
+    output.publish(files)
+    return tuple(files)

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
+from inference_server.core.owners import is_owner_gone, owner_mark
 from inference_server.errors import typed_system_errors
 
-_PART = re.compile(r"^\.figurine-(\d+)-.*\.part$")
+_PART = re.compile(r"\.figurine-([0-9a-f]+-\d+)-.*\.part")
 
 
 class OutputFolder:
@@ -66,14 +65,14 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
 
 
 def _part(folder: Path, name: str) -> Path:
-    return folder / f".figurine-{os.getpid()}-{name}.part"
+    return folder / f".figurine-{owner_mark()}-{name}.part"
 
 
 def _sweep(folder: Path) -> None:
-    """Remove parts of runs that were killed."""
+    """Remove parts of runs that were killed on this host."""
     for path in folder.iterdir():
-        match = _PART.match(path.name)
-        if match and not psutil.pid_exists(int(match[1])):
+        match = _PART.fullmatch(path.name)
+        if match and is_owner_gone(match[1]):
             path.unlink(missing_ok=True)
 
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress on the terminal: a bar where there is one, a line a stage otherwise."""
+"""Progress on the terminal: a bar where there is one, nothing otherwise."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from types import TracebackType
 
 from tqdm import tqdm
@@ -17,16 +16,21 @@ _SHARES: dict[StageName, float] = {"normalize": 0.5, "geometry": 1.0, "texture":
 
 
 class ConsoleProgress:
-    """Shows the progress of a job that has these stages."""
+    """Shows the progress of a job that has these stages, where standard error is a terminal and is_quiet is not asked
+    for.
+    """
 
-    def __init__(self, stages: tuple[StageName, ...]) -> None:
+    def __init__(self, stages: tuple[StageName, ...], *, is_quiet: bool = False) -> None:
         total = sum(_SHARES[stage] for stage in stages)
         self._before = {
             stage: sum(_SHARES[earlier] for earlier in stages[:place]) / total for place, stage in enumerate(stages)
         }
         self._total = total
         self._bar = tqdm(
-            total=100, disable=not sys.stderr.isatty(), leave=False, bar_format="{desc:<20} {bar} {n:.0f} % {elapsed}"
+            total=100,
+            disable=is_quiet or not sys.stderr.isatty(),
+            leave=False,
+            bar_format="{desc:<20} {bar} {n:.0f} % {elapsed}",
         )
 
     def __enter__(self) -> ConsoleProgress:
@@ -43,8 +47,3 @@ class ConsoleProgress:
         self._bar.set_description_str(f"{progress.stage} ({progress.engine})", refresh=False)
         self._bar.n = 100 * (self._before[progress.stage] + share * progress.fraction)
         self._bar.refresh()
-
-    def summarise(self, folder: Path, name: str) -> None:
-        """Where the results are."""
-        for file in (f"{name}.fbx", f"{name}.glb", "preview.png", "rig.json", "report.json"):
-            print(folder / file)

@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -22,7 +23,7 @@ import requests
 
 from inference_server import __version__
 from inference_server.app import Services, create_app
-from inference_server.config import SECRETS, Config, Origins, load_config
+from inference_server.config import SECRETS, Config, Origins, load_config, make_home
 from inference_server.core.lifeline import end_with_parent
 from inference_server.errors import ServerRunning, SettingInvalid, typed_system_errors
 from inference_server.http_server import build_http_server
@@ -37,6 +38,7 @@ _LOCK_NAME = "server.lock"
 _PORTS_TRIED = 20
 _PORT_LIMIT = 65536
 _ASK_TIMEOUT_S = 1.0
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 log = logging.getLogger("figurine.server")
 
@@ -51,7 +53,7 @@ def run_serve(options: argparse.Namespace) -> int:
     config = origins.config
     _require_token_beyond_loopback(config)
     with typed_system_errors(str(config.home)):
-        config.home.mkdir(parents=True, exist_ok=True)
+        make_home(config)
         with _only_server(config):
             _serve(config, with_worker=not options.no_worker, end_with_stdin=options.end_with_stdin)
     return 0
@@ -59,6 +61,7 @@ def run_serve(options: argparse.Namespace) -> int:
 
 def _serve(config: Config, *, with_worker: bool, end_with_stdin: bool) -> None:
     configure_logging(config, "server")
+    _warn_of_readers(config)
     listener = _listen(config)
     address, port = listener.getsockname()[:2]
     config = replace(config, port=port)
@@ -110,7 +113,7 @@ def _require_token_beyond_loopback(config: Config) -> None:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -142,7 +145,7 @@ def _listen(config: Config) -> socket.socket:
             if error.errno != errno.EADDRINUSE:
                 raise SettingInvalid(
                     f"The server cannot listen on {config.host}, port {port}: {error.strerror}.",
-                    "Use 127.0.0.1 and a port from 1024 on.",
+                    "Choose --host 127.0.0.1 and a --port from 1024 on.",
                 ) from error
             if _is_figurine(config.host, port):
                 raise ServerRunning(
@@ -150,6 +153,13 @@ def _listen(config: Config) -> socket.socket:
                     "Use that one, or choose a port with --port.",
                 ) from None
     raise ServerRunning(f"Ports {tried[0]} to {tried[-1]} are all taken.", "Choose a free one with --port.")
+
+
+def _warn_of_readers(config: Config) -> None:
+    """Say it where others may look into the data folder. It may be meant, so nothing is changed."""
+    found = config.home.stat()
+    if os.name == "posix" and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & _OTHERS:
+        log.warning("other users of this machine may look into %s; chmod 700 forbids it", config.home)
 
 
 def _url(address: str, port: int) -> str:

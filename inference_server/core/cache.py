@@ -2,7 +2,7 @@
 """The stage cache: every stage's result, under the digest of everything that decides it.
 
 One exchange folder per key. Least recently used results make room when the limit is passed. Safe to share between
-processes: a result appears whole or not at all, and two that write the same key write the same content.
+processes: a result appears and goes whole, and two that write the same key write the same content.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 from inference_server.core.codec import pack, unpack
 from inference_server.core.exchange import PARTIAL_PREFIX, ExchangeInvalid, read_exchange, write_exchange
+from inference_server.errors import InternalError
 
 # A folder that is still partial after this long belongs to a process that is gone.
 _ABANDONED_AFTER_S = 3600.0
 # A result used this recently may be what another process is about to copy from.
 _IN_USE_S = 600.0
+# Another process may take a result away between its writing and its reading: not so often in a row.
+_MOST_WRITES = 5
 
 
 class StageCache:
@@ -30,26 +34,38 @@ class StageCache:
         self._limit_bytes = limit_bytes
 
     def get(self, key: str) -> Any | None:
-        """The value stored under the key, or None. A damaged entry is removed and counts as absent."""
+        """The value stored under the key, or None. An entry that differs from its digests, is of another format or
+        lacks a part is removed and counts as absent. Raises OSError where the system cannot read one: it stays.
+        """
         folder = self._folder(key)
         if not folder.exists():
             return None
         try:
             value = unpack(read_exchange(folder))
+        except ExchangeInvalid:
+            _remove(folder)
+            return None
+        try:
             os.utime(folder)
-        except (ExchangeInvalid, OSError):
-            shutil.rmtree(folder, ignore_errors=True)
+        except FileNotFoundError:  # another process removed it after it was read: its files are gone
             return None
         return value
 
     def put(self, key: str, value: Any) -> Any:
         """Store the value, unless another process was quicker, and return it as read back: its files lie inside the
-        cache. Raises OSError.
+        cache. Raises OSError, and InternalError where what is written never reads back.
         """
-        folder = self._folder(key)
-        write_exchange(folder, pack(value), keep_existing=True)
-        self._make_room(keep=folder)
-        return unpack(read_exchange(folder))
+        folder, packed = self._folder(key), pack(value)
+        for _ in range(_MOST_WRITES):
+            write_exchange(folder, packed, keep_existing=True)
+            self._make_room(keep=folder)
+            kept = self.get(key)
+            if kept is not None:
+                return kept
+        raise InternalError(
+            f"A result does not read back from {folder}, although it was written {_MOST_WRITES} times.",
+            "Check the disk of Figurine's data folder.",
+        )
 
     def _folder(self, key: str) -> Path:
         return self._root / key[:2] / key
@@ -73,5 +89,15 @@ class StageCache:
             if total <= self._limit_bytes:
                 return
             if folder != keep and time.time() - used_s > _IN_USE_S:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
                 total -= size
+
+
+def _remove(folder: Path) -> None:
+    """Take an entry from its name in one step, so that nobody reads or keeps half of it, then delete it."""
+    aside = folder.with_name(f"{PARTIAL_PREFIX}{folder.name}-{uuid.uuid4().hex}")
+    try:
+        folder.rename(aside)
+    except OSError:  # another process removed it, or reads it on a system that keeps open files in place
+        return
+    shutil.rmtree(aside, ignore_errors=True)

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from inference_server.core import types
-from inference_server.core.exchange import Exchange, ExchangeInvalid
+from inference_server.core.exchange import PART_MISSING, Exchange, ExchangeInvalid
 from inference_server.core.types import UInt8
 
 # Level 1 packs a 2048² texture in a fifth of the default level's time and is a tenth larger.
@@ -40,10 +40,10 @@ def pack(value: Any) -> Exchange:
 
 
 def unpack(exchange: Exchange) -> Any:
-    """The dataclass that `pack` was given. Raises ExchangeInvalid."""
+    """The dataclass that `pack` was given. Raises ExchangeInvalid, and OSError where the system cannot read a file."""
     try:
         return _unpack(exchange.document["value"], exchange)
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (*PART_MISSING, UnidentifiedImageError, KeyError, TypeError, ValueError) as error:
         raise ExchangeInvalid(f"the stored value cannot be rebuilt: {error}") from error
 
 

@@ -11,6 +11,7 @@ and numpy only: Blender's own Python reads it too.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -31,6 +32,8 @@ VERSION = 1
 DOCUMENT = "document.json"
 ARRAYS = "arrays.npz"
 PARTIAL_PREFIX = ".partial-"
+# What the system says of a part that is not there, or is no file. All else it says is no fault of the folder.
+PART_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class ExchangeInvalid(ValueError):
@@ -84,7 +87,7 @@ def write_exchange(folder: Path, exchange: Exchange, *, keep_existing: bool = Fa
 def read_exchange(folder: Path) -> Exchange:
     """Read a folder and check every file against its digest; files come back as paths inside the folder.
 
-    Raises ExchangeInvalid.
+    Raises ExchangeInvalid, and OSError where the system cannot read what is there.
     """
     try:
         head = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
@@ -98,8 +101,10 @@ def read_exchange(folder: Path) -> Exchange:
                 raise ExchangeInvalid(f"{folder / name} differs from its digest")
         with np.load(folder / ARRAYS, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise error if isinstance(error, ExchangeInvalid) else ExchangeInvalid(f"{folder}: {error}") from error
+    except ExchangeInvalid:
+        raise
+    except (*PART_MISSING, AttributeError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ExchangeInvalid(f"{folder}: {error}") from error
     files: dict[str, bytes | Path] = {name: folder / name for name in digests if name != ARRAYS}
     return Exchange(document=document, arrays=arrays, files=files)
 
@@ -118,8 +123,9 @@ def _put_in_place(partial: Path, folder: Path, keep_existing: bool) -> None:
         folder.rename(aside)  # moved, not emptied: no half of it may stand under its name
     try:
         partial.rename(folder)
-    except OSError:
-        if not (keep_existing and folder.is_dir()):
+    except OSError as error:
+        # Where it was there and is gone again, the error alone tells.
+        if not (keep_existing and (folder.is_dir() or error.errno in (errno.EEXIST, errno.ENOTEMPTY))):
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from inference_server.core.chains import PICTURE_FORMATS
 from inference_server.core.types import SourceImage
 from inference_server.errors import ImageTooLarge, ImageUnreadable, OutOfMemory, UnsupportedMedia
 
-FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 # No stage uses more; above it a picture only costs memory.
 WORKING_SIDE_PX = 4096
 # A compressed picture of the accepted number of pixels never comes near this.
@@ -80,7 +80,7 @@ def _bytes_of(path: Path) -> bytes:
 
 def _open(content: bytes, name: str) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(content), formats=FORMATS)
+        return Image.open(io.BytesIO(content), formats=PICTURE_FORMATS)
     except UnidentifiedImageError as error:
         raise UnsupportedMedia(f"{name} is not a picture that Figurine reads.", _FORMATS_SENTENCE) from error
     except Image.DecompressionBombError as error:

@@ -8,7 +8,8 @@ computed again, so a job that was cut off goes on after its last finished stage.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from inference_server.core.cache import StageCache
 from inference_server.core.digest import digest
 from inference_server.core.metering import Meter
 from inference_server.core.settings import JobSettings
-from inference_server.core.stage import Control, Device, JobPaused, RunContext, Stage
+from inference_server.core.stage import Control, JobPaused, RunContext, Stage
 from inference_server.core.types import (
     EnginePolicy,
     ExportedFiles,
@@ -38,7 +39,8 @@ from inference_server.core.types import (
     TextureInput,
 )
 from inference_server.core.validate import mesh_problems, rig_problems, texture_problems
-from inference_server.errors import BakeFailed, EmptySurface, RigFailed, typed_system_errors
+from inference_server.core.warm import WarmStages
+from inference_server.errors import BakeFailed, EmptySurface, MeshInvalid, RigFailed, typed_system_errors
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,15 @@ class Outcome:
 class Pipeline:
     """Runs jobs one after another, in this process; Blender's part in a child process."""
 
-    def __init__(
-        self, registry: StageRegistry, cache: StageCache, *, product_version: str, device: Device | None = None
-    ) -> None:
+    def __init__(self, registry: StageRegistry, cache: StageCache, warm: WarmStages, *, product_version: str) -> None:
         self._registry = registry
         self._cache = cache
+        self._warm = warm
         self._product_version = product_version
-        self._device = device or Device()
 
     def make_figure(self, source: SourceImage, settings: JobSettings, control: Control) -> Outcome:
         """Picture → rigged asset → files. Raises the errors of the tree."""
-        job = _Job(self._registry, self._cache, self._device, settings, control)
+        job = _Job(self._registry, self._cache, self._warm, settings, control)
         image: NormalizedImage = job.run("normalize", source)
         mesh: Mesh = job.run("geometry", image, lambda value: _raise_any(EmptySurface, mesh_problems(value)))
         textured: TexturedMesh = job.run(
@@ -94,9 +94,9 @@ class Pipeline:
         self, scene: SceneMesh, skeleton: Skeleton | None, settings: JobSettings, control: Control
     ) -> Outcome:
         """Mesh, with or without a skeleton → the same mesh bound to it → files. Raises the errors of the tree."""
-        job = _Job(self._registry, self._cache, self._device, settings, control)
+        job = _Job(self._registry, self._cache, self._warm, settings, control)
         rig = self._rig(job, RigInput(scene.mesh, skeleton))
-        with scene.source.open("rb") as stream:
+        with _source_errors(), scene.source.open("rb") as stream:
             source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job))
         return self._export(job, asset, settings)
@@ -118,12 +118,12 @@ class _Job:
     """One pass through the chain: runs stages, keeps their results and their records."""
 
     def __init__(
-        self, registry: StageRegistry, cache: StageCache, device: Device, settings: JobSettings, control: Control
+        self, registry: StageRegistry, cache: StageCache, warm: WarmStages, settings: JobSettings, control: Control
     ) -> None:
         self.records: list[StageRecord] = []
         self._registry = registry
         self._cache = cache
-        self._device = device
+        self._warm = warm
         self._settings = settings
         self._control = control
 
@@ -140,7 +140,8 @@ class _Job:
             {setting: document[setting] for setting in stage.setting_names},
             self._control,
         )
-        key = _key(stage, value, ctx)
+        with typed_system_errors("Figurine's data folder"):
+            key = _key(stage, value, ctx)
         ctx.progress(0, 1)
         with typed_system_errors("Figurine's data folder"):
             kept = self._cache.get(key)
@@ -160,28 +161,42 @@ class _Job:
         self, stage: Stage[Any, Any], value: Any, ctx: RunContext, key: str, check: Callable[[Any], None]
     ) -> Any:
         meter = Meter()
-        try:
-            with meter:
-                stage.load(self._device)
-                result = stage.run(value, ctx)
-            check(result)
-            return self._cache.put(
-                key,
-                {
-                    "result": result,
-                    "seconds": meter.seconds,
-                    "peak_bytes": meter.peak_bytes,
-                    "notes": tuple(ctx.notes),
-                },
-            )
-        finally:
-            stage.unload()
+        with ctx.clearing:
+            try:
+                with meter:
+                    self._warm.need(stage)
+                    result = stage.run(value, ctx)
+                check(result)
+                return self._cache.put(
+                    key,
+                    {
+                        "result": result,
+                        "seconds": meter.seconds,
+                        "peak_bytes": meter.peak_bytes,
+                        "notes": tuple(ctx.notes),
+                    },
+                )
+            except BaseException as error:
+                self._warm.recover(stage, error)
+                raise
 
 
 def _key(stage: Stage[Any, Any], value: Any, ctx: RunContext) -> str:
-    """Digest of everything that decides the stage's result."""
+    """Digest of everything that decides the stage's result. Raises MeshInvalid."""
     seed = ctx.seed if stage.uses_seed else None
-    return digest([stage.name, stage.engine, stage.version, ctx.settings, seed, stage.requires.weight_ids, value])
+    with _source_errors():
+        return digest([stage.name, stage.engine, stage.version, ctx.settings, seed, stage.requires.weight_ids, value])
+
+
+@contextmanager
+def _source_errors() -> Iterator[None]:
+    """The one file among a stage's input is the artist's own, and may be gone since it was read."""
+    try:
+        yield
+    except OSError as error:
+        raise MeshInvalid(
+            f"{error.filename} cannot be read any more: {error.strerror}.", "Keep the mesh where it is during the run."
+        ) from error
 
 
 def _record(

@@ -24,7 +24,10 @@ SCHEMA_PATH = Path(__file__).with_name("rig.schema.json")
 _MAX_FILE_BYTES = 16 * 1024 * 1024
 # Lengths of larger numbers overflow single precision.
 _LARGEST_NUMBER = 1e9
+# Of a name in a message; usable names are shorter.
+_LONGEST_SHOWN = 80
 _HINT = "Start from the rig.json of an earlier run; docs/rig-json.md describes its fields."
+_TREE_HINT = "Give every bone of the skeleton but one a parent, with no circle."
 
 
 def skeleton_to_document(
@@ -84,7 +87,7 @@ def skeleton_from_document(document: Any, name: str = "The skeleton") -> Skeleto
     if document.get("version") != VERSION:
         raise SkeletonInvalid(f"{name} is of version {document.get('version')}, not {VERSION}.", _HINT)
     try:
-        skeleton = _build(document)
+        skeleton = _build(document, name)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise SkeletonInvalid(f"{name} has a bone that cannot be read: {error!r}.", _HINT) from error
     problems = skeleton_problems(skeleton)
@@ -93,12 +96,12 @@ def skeleton_from_document(document: Any, name: str = "The skeleton") -> Skeleto
     return skeleton
 
 
-def _build(document: dict[str, Any]) -> Skeleton:
+def _build(document: dict[str, Any], label: str) -> Skeleton:
     bones = document["bones"]
     by_name = {_text(bone["name"]): bone for bone in bones}
     if len(by_name) != len(bones):
-        raise SkeletonInvalid("Bone names of the skeleton occur twice.", "Give every bone its own name.")
-    ordered = _parents_first(by_name)
+        raise SkeletonInvalid(f"Bone names of {label} occur twice.", "Give every bone its own name.")
+    ordered = _parents_first(by_name, label)
     index = {bone["name"]: place for place, bone in enumerate(ordered)}
     kind = document.get("kind", "generic")
     if kind not in get_args(Kind):
@@ -119,23 +122,29 @@ def _build(document: dict[str, Any]) -> Skeleton:
     )
 
 
-def _parents_first(by_name: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """The bones in the order given, each that stands before its parent moved behind it."""
+def _parents_first(by_name: dict[str, dict[str, Any]], label: str) -> list[dict[str, Any]]:
+    """The bones in the order given, each that stands before its parent moved behind it. Raises SkeletonInvalid where a
+    parent is missing or bones descend from each other.
+    """
     ordered: dict[str, dict[str, Any]] = {}
     for name in by_name:
         line = {name: by_name[name]}  # from this bone up to the first ancestor that has its place
         child = name
         while (parent := by_name[child]["parent"]) is not None and parent not in ordered:
-            if parent not in by_name or parent in line:
-                raise SkeletonInvalid(
-                    f"The skeleton is no tree: the parent of {child} is missing or its own descendant.",
-                    "Give every bone but one a parent, with no circle.",
-                )
+            if parent not in by_name:
+                fault = f"the bone {_cut(child)} has the parent {_cut(_text(parent))}, and no bone has that name"
+                raise SkeletonInvalid(f"{label} is no tree: {fault}.", _TREE_HINT)
+            if parent in line:
+                raise SkeletonInvalid(f"{label} is no tree: the bone {_cut(child)} descends from itself.", _TREE_HINT)
             line[parent] = by_name[parent]
             child = parent
         for ancestor in reversed(line):
             ordered.setdefault(ancestor, line[ancestor])
     return list(ordered.values())
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
 
 
 def _points(bones: list[dict[str, Any]], end: str) -> Float32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -67,8 +68,8 @@ class Control:
 
 
 class RunContext:
-    """What a stage sees of its job: its seed, the settings it declared, progress, cancellation, and a place for
-    notes."""
+    """What a stage sees of its job: its seed, the settings it declared, progress, cancellation, a place for notes, and
+    one for what has to be cleared away."""
 
     def __init__(
         self, stage: StageName, engine: Engine, seed: int, settings: Mapping[str, Any], control: Control
@@ -76,6 +77,7 @@ class RunContext:
         self.seed = seed
         self.settings = settings
         self.notes: list[str] = []
+        self.clearing = ExitStack()
         self._stage = stage
         self._engine = engine
         self._control = control
@@ -93,6 +95,10 @@ class RunContext:
         """Tell the artist something about this result: what was guessed, what will suffer and why."""
         self.notes.append(sentence)
 
+    def afterwards(self, clear: Callable[[], None]) -> None:
+        """Have work files removed once the result has been stored, or the run has failed."""
+        self.clearing.callback(clear)
+
 
 class Stage(Protocol[In, Out]):
     """One pure step. The same input, seed, settings and weights give the same output on the same device."""
@@ -107,10 +113,10 @@ class Stage(Protocol[In, Out]):
     uses_seed: ClassVar[bool]
 
     def load(self, device: Device) -> None:
-        """Import and load what `run` needs. Raises WeightsMissing, WeightsCorrupt, OutOfMemory."""
+        """Import and load what every `run` needs. Raises WeightsMissing, WeightsCorrupt, OutOfMemory."""
 
     def run(self, value: In, ctx: RunContext) -> Out:
         """Do the step. Raises the errors of the tree, and nothing else for bad input."""
 
     def unload(self) -> None:
-        """Give back what `load` and `run` took: memory, work files. The result has been stored by then."""
+        """Give back the memory that `load` and `run` took. Between `load` and this lie any number of runs."""

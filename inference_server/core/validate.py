@@ -37,32 +37,6 @@ def mesh_problems(mesh: Mesh) -> list[str]:
     return []
 
 
-def closed_surface_problems(mesh: Mesh) -> list[str]:
-    """Watertight, manifold along every edge, one consistent winding that faces outward."""
-    problems = mesh_problems(mesh)
-    if problems:
-        return problems
-    faces = mesh.faces.astype(np.int64)
-    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    _, undirected_count = np.unique(np.sort(directed, axis=1), axis=0, return_counts=True)
-    if (undirected_count == 1).any():
-        problems.append(f"{int((undirected_count == 1).sum())} edges are open.")
-    if (undirected_count > 2).any():
-        problems.append(f"{int((undirected_count > 2).sum())} edges have more than two faces.")
-    _, directed_count = np.unique(directed, axis=0, return_counts=True)
-    if (directed_count > 1).any():
-        problems.append(f"{int((directed_count > 1).sum())} edges lie between faces of opposite winding.")
-    if signed_volume(mesh) <= 0:
-        problems.append("The faces point inward.")
-    return problems
-
-
-def signed_volume(mesh: Mesh) -> float:
-    """Enclosed volume in cubic metres, positive when the faces point outward."""
-    a, b, c = (mesh.vertices[mesh.faces[:, corner]].astype(np.float64) for corner in range(3))
-    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)
-
-
 def texture_problems(textured: TexturedMesh) -> list[str]:
     """Texture coordinates that are finite and inside the picture."""
     if not np.isfinite(textured.uv).all():

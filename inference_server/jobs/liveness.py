@@ -11,6 +11,8 @@ import psutil
 
 # A job that ended its worker so often without finishing another stage is failed, and the queue goes on.
 MOST_ATTEMPTS = 3
+# With this a worker ends that was to stop a step which does not look up; it is no fault, and another takes its place.
+EXIT_CANCELLED = 75
 
 
 def new_worker_name() -> str:
@@ -31,3 +33,5 @@ def is_gone(worker: str) -> bool:
         return bool(psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+    except psutil.AccessDenied:
+        return False

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-JobState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
-InputKind = Literal["image", "mesh"]
+from inference_server.core.chains import InputKind
 
-JOB_STATES: tuple[JobState, ...] = ("queued", "running", "waiting", "done", "failed", "cancelled")
+JobState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
+
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,5 @@ def publish_outcome(
 
 
 def _publish(folders: JobFolders, job: Job, name: str, content: bytes | Path) -> Artifact:
-    path = folders.save_artifact(job.id, name, content)
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Artifact(name, name, MEDIA_TYPES[name], path.stat().st_size, sha256)
+    stored = folders.save_artifact(job.id, name, content)
+    return Artifact(name, stored.file, MEDIA_TYPES[name], stored.size_bytes, stored.sha256)

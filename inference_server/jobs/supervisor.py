@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The supervisor: keeps a worker running, gives up on silent runs, deletes what is old. A thread of the HTTP
-process.
+process. A step that fails does not keep the others from being done.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import logging
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 
 from inference_server.config import Config
 from inference_server.core.children import child_environment, module_command
 from inference_server.errors import WorkerLost
 from inference_server.jobs.folder import JobFolders
-from inference_server.jobs.liveness import MOST_ATTEMPTS, is_gone
+from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, is_gone
 from inference_server.jobs.queue import StaleWatch
 from inference_server.jobs.retention import delete_old_jobs
+from inference_server.jobs.slots import SlotWatch
 from inference_server.jobs.store import JobStore
 
 _LOOK_EVERY_S = 0.25
@@ -46,6 +48,8 @@ class Supervisor:
         self._next_start_s = 0.0
         self._pause_s = 0.0
         self._next_retention_s = 0.0
+        self._slots = SlotWatch(config.workers_root)
+        self._faults: dict[str, str] = {}
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -58,25 +62,42 @@ class Supervisor:
 
     @property
     def is_worker_alive(self) -> bool:
-        """Whether the worker child runs now."""
+        """Whether a worker runs now on this data folder: the child, or one that was started beside it."""
+        return self._is_child_alive() or self._slots.is_any_held()
+
+    def _is_child_alive(self) -> bool:
         child = self._child
         return child is not None and child.poll() is None
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                try:
-                    self._look()
-                except Exception:  # a full disk or a locked table: the next look may pass
-                    log.exception("the supervisor met a fault and goes on")
+                self._look()
                 self._stop.wait(_LOOK_EVERY_S)
         finally:
             self._end_child()
 
     def _look(self) -> None:
-        if self._with_worker and not self.is_worker_alive:
+        self._try("keep a worker running", self._keep_child)
+        self._try("give up lost runs", self._give_up_lost_runs)
+        self._try("delete old jobs", self._delete_old_jobs)
+
+    def _try(self, what: str, step: Callable[[], object]) -> None:
+        """Do a step; the next look tries it again. A fault that repeats itself is logged once."""
+        try:
+            step()
+            self._faults.pop(what, None)
+        except Exception as fault:  # a full disk, a locked table, no memory for a process
+            kind = type(fault).__name__
+            if self._faults.get(what) != kind:
+                self._faults[what] = kind
+                log.exception("the supervisor could not %s; it goes on trying", what)
+
+    def _keep_child(self) -> None:
+        if self._with_worker and not self._is_child_alive():
             self._restart_child()
-        self._give_up_lost_runs()
+
+    def _delete_old_jobs(self) -> None:
         if time.monotonic() >= self._next_retention_s:
             self._next_retention_s = time.monotonic() + _RETENTION_EVERY_S
             delete_old_jobs(self._config, self._store, self._folders)
@@ -85,8 +106,13 @@ class Supervisor:
         """Start the worker, at once after a long life, later and later after short ones."""
         now_s = time.monotonic()
         if self._child is not None:
-            log.warning("the worker ended with exit code %s", self._child.returncode)
-            was_short = now_s - self._born_s < _SHORTEST_LIFE_S
+            was_told = self._child.returncode == EXIT_CANCELLED
+            log.log(
+                logging.INFO if was_told else logging.WARNING,
+                "the worker ended with exit code %s",
+                self._child.returncode,
+            )
+            was_short = not was_told and now_s - self._born_s < _SHORTEST_LIFE_S
             self._pause_s = min(_LONGEST_PAUSE_S, max(0.5, 2 * self._pause_s)) if was_short else 0.0
             self._next_start_s = now_s + self._pause_s
             self._child = None

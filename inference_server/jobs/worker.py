@@ -10,9 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from inference_server import __version__
 from inference_server.config import Config
@@ -23,16 +23,19 @@ from inference_server.core.rig_document import read_skeleton
 from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.core.stage import Control, JobPaused, Progress
 from inference_server.core.types import StageRecord
+from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.errors import (
     Cancelled,
     DeviceLost,
     ExportCrashed,
     FigurineError,
     InternalError,
+    NotFound,
     typed_system_errors,
 )
+from inference_server.jobs.faults import persist
 from inference_server.jobs.folder import JobFolders
-from inference_server.jobs.liveness import MOST_ATTEMPTS, new_worker_name
+from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, new_worker_name
 from inference_server.jobs.model import Job, StageEntry
 from inference_server.jobs.queue import JobQueue
 from inference_server.jobs.results import publish_intermediate, publish_outcome
@@ -46,8 +49,8 @@ _TRIED_AGAIN = (ExportCrashed, DeviceLost)
 _BEAT_EVERY_S = 0.4
 # A step that does not come to its end this long after a cancel is ended with its process.
 _CANCEL_GRACE_S = 1.2
-_DISK_RETRY_S = 0.5
-EXIT_CANCELLED = 75
+
+Result = TypeVar("Result")
 
 log = logging.getLogger("figurine.worker")
 
@@ -72,20 +75,25 @@ class Worker:
         self._folders = folders
         self._queue = queue
         self._blender = BlenderProcess(config.blender, config.work_root)
+        self._warm = WarmStages(memory_budget_bytes())
         self._pipeline = Pipeline(
             EngineRegistry(self._blender),
             StageCache(config.cache_root, config.cache_mib << 20),
+            self._warm,
             product_version=__version__,
         )
         self._current: _Run | None = None
+        self._stop = threading.Event()
 
     def run_until(self, stop: threading.Event) -> None:
-        """Take jobs until `stop` is set."""
+        """Take jobs until `stop` is set. Raises the faults of the jobs table that do not pass by themselves."""
+        self._stop = stop
         log.info("worker %s is ready", self.name)
-        while self._queue.wait(stop):
-            job = _persist(lambda: self._store.claim(self.name))
-            if job is not None:
-                self.run(job)
+        with self._warm:
+            while self._persist(lambda: self._queue.wait(stop)):
+                job = self._persist(lambda: self._store.claim(self.name))
+                if job is not None:
+                    self.run(job)
 
     def run(self, job: Job) -> None:
         """Run one claimed job to its end, its pause, or the loss of its lease. Never raises for what the job did."""
@@ -94,8 +102,8 @@ class Worker:
         try:
             with run:
                 self._work(job, run)
-        except LeaseLost:
-            log.warning("job %s was given to another worker", job.id)
+        except (LeaseLost, NotFound):
+            log.warning("job %s was given to another worker, or deleted", job.id)
         except KeyboardInterrupt:
             self.release_current()
             raise
@@ -108,7 +116,7 @@ class Worker:
         if run is not None:
             try:
                 self._store.release(run.job.id, run.lease)
-            except (LeaseLost, OperationalError):
+            except (LeaseLost, DatabaseError):
                 log.warning("job %s could not be put back; it will be found stale", run.job.id)
 
     def _work(self, job: Job, run: _Run) -> None:
@@ -118,10 +126,11 @@ class Worker:
             with typed_system_errors("Figurine's data folder"):
                 outcome = self._make(job, settings, run.control)
                 files = publish_outcome(self._folders, job, outcome, settings, time.perf_counter() - started)
-            _persist(lambda: self._store.finish(job.id, run.lease, files))
+            done = self._persist(lambda: self._store.finish(job.id, run.lease, files))
+            self._folders.remove_artifacts(job.id, keep={artifact.file for artifact in done.artifacts})
             log.info("job %s is done in %.1f s", job.id, time.perf_counter() - started, extra={"job": job.id})
         except JobPaused as pause:
-            _persist(lambda: self._store.pause(job.id, run.lease))
+            self._persist(lambda: self._store.pause(job.id, run.lease))
             log.info("job %s waits after %s", job.id, pause, extra={"job": job.id})
         except FigurineError as error:
             self._end_with(run, error)
@@ -137,12 +146,17 @@ class Worker:
         if run.is_lost:
             raise LeaseLost(job.id)
         document = error.to_document()
-        if isinstance(error, _TRIED_AGAIN) and _persist(lambda: self._store.get(job.id)).attempts < MOST_ATTEMPTS:
+        if isinstance(error, _TRIED_AGAIN) and self._persist(lambda: self._store.get(job.id)).attempts < MOST_ATTEMPTS:
             log.warning("job %s is tried again: %s", job.id, error, extra={"job": job.id})
-            _persist(lambda: self._store.release(job.id, run.lease, is_blameless=False))
+            self._persist(lambda: self._store.release(job.id, run.lease, is_blameless=False))
             return
         log.warning("job %s ended: %s", job.id, error, extra={"job": job.id})
-        _persist(lambda: self._store.fail(job.id, run.lease, document))
+        at = run.progress
+        place = {"stage": at.stage, "engine": at.engine} if at else {}
+        self._persist(lambda: self._store.fail(job.id, run.lease, document, **place))
+
+    def _persist(self, work: Callable[[], Result]) -> Result:
+        return persist(work, self._stop)
 
     def _make(self, job: Job, settings: JobSettings, control: Control) -> Outcome:
         def on_result(record: StageRecord, result: Any) -> None:
@@ -158,8 +172,8 @@ class Worker:
                 notes=record.notes,
             )
             files = publish_intermediate(self._folders, job, result)
-            _persist(lambda: self._store.record_stage(job.id, lease, entry))
-            _persist(lambda: self._store.add_artifacts(job.id, lease, files))
+            self._persist(lambda: self._store.record_stage(job.id, lease, entry))
+            self._persist(lambda: self._store.add_artifacts(job.id, lease, files))
             log.info(
                 "stage %s (%s) %s",
                 record.stage,
@@ -170,10 +184,10 @@ class Worker:
 
         control.on_result = on_result
         if job.input_kind == "image":
-            content = self._folders.input(job.id, "picture").read_bytes()
+            content = self._folders.find_input(job.id, "picture").read_bytes()
             source = decode_image(content, job.input_name, self._config.max_megapixels)
             return self._pipeline.make_figure(source, settings, control)
-        mesh = next((self._folders.folder(job.id) / "input").glob("mesh.*"))
+        mesh = self._folders.find_input(job.id, "mesh")
         scene = read_scene(mesh, self._blender, control.raise_if_cancelled, job.input_name)
         skeleton_path = self._folders.input(job.id, "rig.json")
         skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
@@ -191,7 +205,7 @@ class _Run:
         self.is_lost = False
         self._replace_process = replace_process
         self._store = store
-        self._progress: Progress | None = None
+        self.progress: Progress | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_over, name="heartbeat", daemon=True)
 
@@ -204,7 +218,7 @@ class _Run:
         self._thread.join()
 
     def _show(self, progress: Progress) -> None:
-        self._progress = progress
+        self.progress = progress
 
     def _beat_until_over(self) -> None:
         cancelled_at_s: float | None = None
@@ -219,11 +233,11 @@ class _Run:
                 self.is_lost = True
                 self.control.cancel()
                 return
-            except OperationalError:  # a full disk: the next beat may pass
+            except DatabaseError:  # the next beat may pass; where none does, the run's own writes tell
                 continue
 
     def _beat(self) -> bool:
-        progress = self._progress
+        progress = self.progress
         return self._store.beat(
             self.job.id,
             self.lease,
@@ -237,15 +251,3 @@ class _Run:
         self._store.fail(self.job.id, self.lease, Cancelled("The job was cancelled.").to_document())
         log.warning("job %s did not stop in time: the worker ends", self.job.id, extra={"job": self.job.id})
         self._replace_process()
-
-
-def _persist(write: Callable[[], Any]) -> Any:
-    """Do a write to the table, again and again while the disk is full or the table is locked: no end of a job is
-    lost.
-    """
-    while True:
-        try:
-            return write()
-        except OperationalError as error:
-            log.warning("the jobs table cannot be written: %s", error.orig)
-            time.sleep(_DISK_RETRY_S)

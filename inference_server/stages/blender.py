@@ -8,7 +8,6 @@ thread ends the process. The worker is judged by its validated result; its exit 
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import time
@@ -18,11 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from inference_server import errors
 from inference_server.core.children import PROJECT_ROOT, child_environment, module_command
 from inference_server.core.exchange import Exchange, ExchangeInvalid, read_exchange, write_exchange
+from inference_server.core.owners import is_owner_gone, owner_mark
 
 _ENTRY = PROJECT_ROOT / "inference_server" / "blender_worker" / "entry.py"
 _POLL_INTERVAL_S = 0.05
@@ -43,13 +41,12 @@ class BlenderProcess:
         self._work_root = work_root
 
     def new_work_folder(self) -> Path:
-        """An empty folder of this process; those of processes that are gone are removed. Raises OSError."""
+        """An empty folder of this process; those of this host's processes that are gone are removed. Raises OSError."""
         self._work_root.mkdir(parents=True, exist_ok=True)
         for folder in self._work_root.iterdir():
-            owner = folder.name.partition("-")[0]
-            if not (owner.isdigit() and psutil.pid_exists(int(owner))):
+            if is_owner_gone(folder.name.rpartition("-")[0]):
                 shutil.rmtree(folder, ignore_errors=True)
-        folder = self._work_root / f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        folder = self._work_root / f"{owner_mark()}-{uuid.uuid4().hex[:12]}"
         folder.mkdir()
         return folder
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from inference_server.core.chains import MESH_SUFFIXES
 from inference_server.core.exchange import Exchange
 from inference_server.core.frames import from_blender
 from inference_server.core.types import Mesh, SceneMesh, SceneObject
@@ -14,7 +15,6 @@ from inference_server.core.validate import mesh_problems
 from inference_server.errors import MeshInvalid, UnsupportedMedia
 from inference_server.stages.blender import BlenderProcess
 
-MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".fbx", ".ply", ".stl")
 _MAX_FACES = 3_000_000
 
 

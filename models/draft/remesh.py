@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Well-shaped triangles of one size on an implicit body, and the checks that keep the surface closed.
+"""Well-shaped triangles of one size on an implicit body, without specks beside it.
 
 Frame and units: those of models.draft.inflate.
 """
@@ -60,23 +60,6 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:  # (V
         [np.bincount(faces.ravel(), np.repeat(face_normals[:, i], 3), len(vertices)) for i in range(3)], axis=1
     )
     return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-20)
-
-
-def is_closed_manifold(faces: np.ndarray) -> bool:  # faces: (F, 3)
-    """Whether every edge has one face on either side, wound alike, and every vertex has one ring of faces."""
-    starts, ends = faces.ravel().astype(np.int64), np.roll(faces, -1, axis=1).ravel().astype(np.int64)
-    count = int(faces.max()) + 1
-    forward, backward = np.sort(starts * count + ends), np.sort(ends * count + starts)
-    if (np.diff(forward) == 0).any() or not np.array_equal(forward, backward):
-        return False
-    # The ring of a corner is reached through the edges that its face shares with its neighbours.
-    by_key, by_reverse = np.argsort(starts * count + ends), np.argsort(ends * count + starts)
-    own = by_key  # half-edge a -> b of one face: its start corner is a
-    twin = by_reverse  # the half-edge b -> a of the neighbour: its end corner is a
-    twin_end = twin - twin % 3 + (twin + 1) % 3
-    ones = np.ones(len(own), np.int8)
-    rings = csgraph.connected_components(sparse.coo_matrix((ones, (own, twin_end)), shape=(len(own),) * 2), False)[0]
-    return rings == len(np.unique(faces))
 
 
 def drop_islands(vertices: np.ndarray, faces: np.ndarray, smallest_share: float) -> tuple[np.ndarray, np.ndarray]:

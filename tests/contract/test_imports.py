@@ -69,11 +69,13 @@ RULES = (
         (
             "inference_server.api",
             "inference_server.security",
+            "inference_server.core.chains",
             "inference_server.core.hints",
             "inference_server.core.settings",
             "inference_server.core.types",
             "inference_server.jobs.store",
             "inference_server.jobs.queue",
+            "inference_server.jobs.faults",
             "inference_server.jobs.folder",
             "inference_server.jobs.model",
             "inference_server.config",
@@ -93,7 +95,7 @@ RULES = (
         frozenset({"numpy", "PIL"}) | HEAVY - {"torch", "diffusers", "transformers"},
     ),
     Rule(("models",), ("models",), None),
-    Rule(("blender_addon",), ("blender_addon",), BLENDER | {"numpy", "requests"}),
+    Rule(("blender_addon",), ("blender_addon",), BLENDER | {"numpy", "requests", "urllib3"}),
 )
 
 

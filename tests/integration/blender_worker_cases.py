@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from inference_server.core.exchange import Exchange, read_exchange, write_exchange
-from tests.integration.inspect_fbx import leave
+from tests.integration.inspector import leave
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the figurine command as a user would, and inspects what it made."""
+"""Runs the figurine command as a user would, and judges what it made."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 
 from inference_server.core.cache import StageCache
 from inference_server.core.frames import to_blender
 from inference_server.core.types import Rig
 
 ROOT = Path(__file__).resolve().parents[2]
-INSPECTOR = Path(__file__).with_name("asset_inspector.py")
 TIMEOUT_S = 300
 
 
@@ -62,13 +62,6 @@ def kept_result(home: Path, report: Mapping[str, Any], stage: str) -> Any:
     return StageCache(home / "cache", 1 << 40).get(key)["result"]
 
 
-def write_exchange_arrays(path: Path, home: Path, report: Mapping[str, Any]) -> None:
-    """The arrays that Blender was given, as an npz for the inspector: vertices in Blender's frame, indices, weights."""
-    request = kept_result(home, report, "rig")
-    assert isinstance(request, Rig)
-    np.savez(path, indices=request.skin.indices, weights=request.skin.weights, vertices=final_vertices(home, report))
-
-
 def final_vertices(home: Path, report: Mapping[str, Any]) -> np.ndarray:
     """(V, 3) float32, Blender's frame, at the final size."""
     from inference_server.core.assemble import stand_on_ground
@@ -78,38 +71,53 @@ def final_vertices(home: Path, report: Mapping[str, Any]) -> np.ndarray:
     return to_blender(standing.mesh.vertices)
 
 
-def inspect_assets(assets: list[dict[str, str]], scratch: Path) -> list[dict[str, Any]]:
-    """Open FBX files in one Blender process; see asset_inspector.py."""
-    request, answer = scratch / "inspect.json", scratch / "inspected.json"
-    request.write_text(json.dumps({"assets": assets}), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(INSPECTOR), str(request), str(answer)], capture_output=True, text=True, timeout=1800
-    )
-    assert answer.exists(), done.stderr[-2000:]
-    inspected: list[dict[str, Any]] = json.loads(answer.read_text(encoding="utf-8"))
-    return inspected
-
-
-def assert_sound(seen: Mapping[str, Any], kind: str) -> None:
-    """Everything that a finished figure must hold."""
-    assert (seen["armatures"], seen["meshes"], seen["objects"], seen["actions"]) == (1, 1, 2, 0)
-    assert seen["modifiers"] == [["ARMATURE", True]]
-    assert seen["is_child"]
-    assert np.allclose(seen["scales"], 1.0, atol=1e-6)
-    assert seen["unweighted"] == 0
-    assert seen["weight_sum_error"] < 1e-5
-    assert seen["influences"] <= 4
-    assert seen["weight_error"] < 1e-5
-    assert seen["vertex_error"] < 1e-5
-    assert seen["pictures"] and min(seen["pictures"][0]) >= 1024
-    assert seen["grey_spread"] > 0.01
-    assert seen["names_equal"]
-    assert seen["parents_equal"]
-    assert seen["head_error"] < 1e-5
-    assert seen["leaf_tail_error"] < 1e-5
-    assert (seen["open_edges"], seen["crowded_edges"]) == (0, 0)
+def assert_sound(seen: Mapping[str, Any], folder: Path, home: Path) -> None:
+    """Everything that a finished figure must hold. seen: its FBX, inspected and posed; home: where its stages lie."""
+    report = report_of(folder)
+    assert (len(seen["armatures"]), len(seen["meshes"]), seen["objects"], seen["actions"]) == (1, 1, 2, 0)
+    (armature,), (mesh,) = seen["armatures"], seen["meshes"]
+    assert mesh["modifiers"] == [["ARMATURE", armature["name"]]]
+    assert mesh["parent"] == armature["name"]
+    assert np.allclose([mesh["scale"], armature["scale"]], 1.0, atol=1e-6)
+    (picture,) = (image for image in seen["images"] if image["packed_bytes"])
+    assert min(picture["size"]) >= 1024
+    assert picture["deviation"] > 0.01
     assert seen["stiff_bones"] == []
-    low, high = np.array(seen["low"]), np.array(seen["high"])
-    assert abs(low[2]) < 1e-4
-    size = (high - low)[2] if kind == "humanoid" else (high - low).max()
-    assert abs(size - (1.7 if kind == "humanoid" else 1.0)) < 1e-3
+    _assert_bones(armature, json.loads((folder / "rig.json").read_text(encoding="utf-8"))["bones"])
+    _assert_weights(mesh, kept_result(home, report, "rig"))
+    vertices = np.array(mesh["vertices"])
+    assert np.abs(vertices - final_vertices(home, report)).max() < 1e-5
+    assert trimesh.Trimesh(vertices, mesh["polygons"], process=False).is_watertight
+    _assert_size(vertices, report["kind"]["value"])
+
+
+def _assert_bones(armature: Mapping[str, Any], document: Sequence[Mapping[str, Any]]) -> None:
+    """Names, parents, heads of all bones, and tails of the last ones: FBX stores no others."""
+    found = {bone["name"]: bone for bone in armature["bones"]}
+    parents = {bone["parent"] for bone in document}
+    assert set(found) == {bone["name"] for bone in document}
+    for bone in document:
+        assert found[bone["name"]]["parent"] == bone["parent"]
+        assert np.abs(np.subtract(found[bone["name"]]["head"], bone["head"])).max() < 1e-5
+        if bone["name"] not in parents:
+            assert np.abs(np.subtract(found[bone["name"]]["tail"], bone["tail"])).max() < 1e-5
+
+
+def _assert_weights(mesh: Mapping[str, Any], rig: Rig) -> None:
+    column = {name: place for place, name in enumerate(rig.skeleton.names)}
+    found = np.zeros((len(mesh["weights"]), len(column)))
+    for row, weights in zip(found, mesh["weights"], strict=True):
+        for name, weight in weights.items():
+            row[column[name]] = weight
+    wanted = np.zeros_like(found)
+    np.add.at(wanted, (np.arange(len(wanted))[:, None], rig.skin.indices), rig.skin.weights)
+    assert np.abs(found - wanted).max() < 1e-5
+    assert np.abs(found.sum(axis=1) - 1).max() < 1e-5
+    assert (found > 0).sum(axis=1).max() <= 4
+
+
+def _assert_size(vertices: np.ndarray, kind: str) -> None:
+    size = np.ptp(vertices, axis=0)
+    assert abs(vertices[:, 2].min()) < 1e-4
+    measured = size[2] if kind == "humanoid" else size.max()
+    assert abs(measured - (1.7 if kind == "humanoid" else 1.0)) < 1e-3

@@ -206,6 +206,7 @@ BAD_SKELETONS = {
     "a circle": [bone("a", "b", [0, 0, 0], [0, 0, 1]), bone("b", "a", [0, 0, 1], [0, 0, 2])],
     "two roots": [bone("a", None, [0, 0, 0], [0, 0, 1]), bone("b", None, [0, 0, 1], [0, 0, 2])],
     "no bones": [],
+    "a parent that is missing": [bone("a", None, [0, 0, 0], [0, 0, 1]), bone("b", "hips", [0, 0, 1], [0, 0, 2])],
     "no length": [bone("a", None, [0, 0, 0], [0, 0, 1]), bone("b", "a", [0, 0, 1], [0, 0, 1])],
 }
 
@@ -217,4 +218,12 @@ def test_skeleton_that_is_no_tree(case: str, home: Path, tmp_path: Path, capsys:
     skeleton.write_text(json.dumps(document), encoding="utf-8")
     mesh = tmp_path / "mesh.obj"
     mesh.write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 2 3 4\nf 1 3 4\n", encoding="utf-8")
-    assert_refused(["rig", str(mesh), "--skeleton", str(skeleton)], tmp_path / "out", "skeleton", capsys)
+    assert_refused(["rig", str(mesh), "--skeleton", str(skeleton)], tmp_path / "out", str(skeleton), capsys)
+
+
+def test_a_parent_that_is_missing_is_named(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = {"format": "figurine-rig", "version": 1, "bones": BAD_SKELETONS["a parent that is missing"]}
+    skeleton = tmp_path / "rig.json"
+    skeleton.write_text(json.dumps(document), encoding="utf-8")
+    sentence = f"{skeleton} is no tree: the bone b has the parent hips, and no bone has that name."
+    assert_refused(["rig", str(EXAMPLE), "--skeleton", str(skeleton)], tmp_path / "out", sentence, capsys)

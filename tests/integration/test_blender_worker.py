@@ -24,7 +24,7 @@ from tests.integration.blender_worker_cases import (
     pillar,
     run_worker,
 )
-from tests.integration.inspect_fbx import inspect
+from tests.integration.inspector import inspect
 
 pytestmark = [
     pytest.mark.blender,

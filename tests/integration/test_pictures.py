@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.jobs import ROOT, assert_sound, figurine, inspect_assets, report_of, write_exchange_arrays
+from tests.integration.inspector import inspect
+from tests.integration.jobs import ROOT, assert_sound, figurine
 
 PICTURES = sorted((ROOT.parent / "shared" / "images").glob("*.png"))
 
@@ -17,19 +18,15 @@ PICTURES = sorted((ROOT.parent / "shared" / "images").glob("*.png"))
 @pytest.mark.blender
 @pytest.mark.timeout(3600)
 def test_every_picture_becomes_a_sound_figure(tmp_path: Path) -> None:
-    asked = []
+    failures = []
     home = tmp_path / "home"
     for picture in PICTURES:
         folder = tmp_path / picture.stem
         done = figurine("run", picture, "--out", folder, "--name", "figure", home=home)
         assert done.exit_code == 0, f"{picture.name}: {done.stderr}"
-        skin = folder / "skin.npz"
-        write_exchange_arrays(skin, home, report_of(folder))
-        asked.append({"fbx": str(folder / "figure.fbx"), "rig": str(folder / "rig.json"), "skin": str(skin)})
-    failures = []
-    for picture, seen in zip(PICTURES, inspect_assets(asked, tmp_path), strict=True):
+        (seen,) = inspect(folder / "figure.fbx", is_posed=True)
         try:
-            assert_sound(seen, report_of(tmp_path / picture.stem)["kind"]["value"])
+            assert_sound(seen, folder, home)
         except AssertionError as error:
             failures.append(f"{picture.name}: {error}")
     assert not failures, "\n".join(failures)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -15,10 +18,18 @@ import pytest
 from PIL import Image
 
 from inference_server.core.rig_document import SCHEMA_PATH, read_skeleton
-from tests.integration.jobs import ROOT, Done, assert_sound, figurine, inspect_assets, report_of, write_exchange_arrays
+from tests.integration.inspector import inspect
+from tests.integration.jobs import ROOT, Done, assert_sound, figurine, report_of
 
 pytestmark = pytest.mark.blender
 
+# Blender reads no PYTHONPATH, has bpy at hand before the script runs, and leaves its own arguments in sys.argv.
+STAND_IN = """#!{python} -I
+import runpy, sys
+import bpy
+assert sys.argv[1:4] == ["-b", "--factory-startup", "--python"] and sys.argv[5] == "--", sys.argv
+runpy.run_path(sys.argv[4], run_name="__main__")
+"""
 EXAMPLES = {
     "adventurer.png": "humanoid",
     "fox_kid.png": "humanoid",
@@ -26,6 +37,22 @@ EXAMPLES = {
     "lantern.png": None,
     "robot.jpg": None,
 }
+
+
+def result_names(stem: str) -> list[str]:
+    return [f"{stem}.fbx", f"{stem}.glb", "preview.png", "rig.json", "report.json"]
+
+
+def assert_said(said: str, report: dict[str, Any]) -> None:
+    """The console says what the report says: engines, what body it was taken for, every warning."""
+    lines = said.splitlines()
+    for stage in report["stages"]:
+        assert [line.split()[:2] for line in lines].count([stage["stage"], stage["engine"]]) == 1
+    kind = report["kind"]
+    assert f"kind       {kind['value']}, {kind['confidence']:.0%} sure" in lines
+    for warning in report["warnings"]:
+        assert f"warning    {warning['stage']}: {warning['sentence']}" in lines
+    assert any(line.startswith("why draft") and "neural" in line for line in lines)
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +64,16 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder = root / Path(picture).stem
         done = figurine("run", ROOT / "examples" / picture, "--out", folder, home=root / "home")
         assert done.exit_code == 0, done.stderr
-        assert done.stderr == ""
+        assert done.stdout.split() == [str(folder / name) for name in result_names(Path(picture).stem)]
+        assert_said(done.stderr, report_of(folder))
         folders[picture] = folder
     return folders
 
 
-def test_every_example_becomes_a_sound_figure(figures: dict[str, Path], tmp_path: Path) -> None:
-    asked = []
-    for picture, folder in figures.items():
-        name = Path(picture).stem
-        home = folder.parent / "home"
-        write_exchange_arrays(tmp_path / f"{name}.npz", home, report_of(folder))
-        asked.append(
-            {"fbx": str(folder / f"{name}.fbx"), "rig": str(folder / "rig.json"), "skin": str(tmp_path / f"{name}.npz")}
-        )
-    for picture, seen in zip(figures, inspect_assets(asked, tmp_path), strict=True):
-        assert_sound(seen, report_of(figures[picture])["kind"]["value"])
+def test_every_example_becomes_a_sound_figure(figures: dict[str, Path]) -> None:
+    files = [folder / f"{Path(picture).stem}.fbx" for picture, folder in figures.items()]
+    for folder, seen in zip(figures.values(), inspect(*files, is_posed=True), strict=True):
+        assert_sound(seen, folder, folder.parent / "home")
 
 
 def test_figures_of_two_legs_are_humanoids(figures: dict[str, Path]) -> None:
@@ -63,13 +84,7 @@ def test_figures_of_two_legs_are_humanoids(figures: dict[str, Path]) -> None:
 
 def test_only_the_declared_files_are_written(figures: dict[str, Path]) -> None:
     folder = figures["adventurer.png"]
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "adventurer.fbx",
-        "adventurer.glb",
-        "preview.png",
-        "report.json",
-        "rig.json",
-    ]
+    assert {path.name for path in folder.iterdir()} == set(result_names("adventurer"))
     assert list((folder.parent / "home" / "work").iterdir()) == []
 
 
@@ -137,6 +152,40 @@ def test_height_name_and_kind_are_obeyed(figures: dict[str, Path], tmp_path: Pat
     box = document["bounding_box"]
     assert max(np.subtract(box["max"], box["min"])) == pytest.approx(0.25, abs=1e-5)
     assert (tmp_path / "Mr_Pup.fbx").exists()
+
+
+@pytest.fixture(params=["installed", "stand-in"])
+def blender_program(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """An installed Blender, and the bpy module behind the part of its command line that we use."""
+    if importlib.util.find_spec("bpy") is None:
+        pytest.skip("the bpy module, which looks into the files, is not installed")
+    if request.param == "installed":
+        installed = os.environ.get("FIGURINE_BLENDER") or shutil.which("blender")
+        if installed is None:
+            pytest.skip("no Blender is installed: neither FIGURINE_BLENDER nor a blender on the PATH")
+        return Path(installed)
+    if os.name == "nt":
+        pytest.skip("scripts are no programs on Windows")
+    program = tmp_path / "blender"
+    program.write_text(STAND_IN.format(python=sys.executable), encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_blender_program_exports_the_same(figures: dict[str, Path], tmp_path: Path, blender_program: Path) -> None:
+    home = figures["lantern.png"].parent / "home"
+    done = figurine(
+        *("run", ROOT / "examples/lantern.png", "--out", tmp_path / "out", "--name", blender_program.parent.name),
+        home=home,
+        environment={"FIGURINE_BLENDER": str(blender_program)},
+    )
+    assert done.exit_code == 0, done.stderr
+    report = report_of(tmp_path / "out")
+    assert [stage["reused"] for stage in report["stages"]] == [True] * 4 + [False]
+    assert report["digests"] == report_of(figures["lantern.png"])["digests"]
+    (file,) = (tmp_path / "out").glob("*.fbx")
+    (seen,) = inspect(file, is_posed=True)
+    assert_sound(seen, tmp_path / "out", home)
 
 
 def test_nothing_of_the_current_folder_is_run(figures: dict[str, Path], tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -147,6 +149,7 @@ def test_the_handshake_is_for_its_owner_alone_and_goes_with_the_server(tmp_path:
     home = tmp_path / "home"
     with Server(home, ("--no-worker",)) as server:
         assert stat.S_IMODE((home / "server.json").stat().st_mode) == 0o600
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
         assert read_handshake(home) == server.handshake
         assert server.handshake.token not in " ".join(psutil_command_line(server))
         server.submit()
@@ -158,6 +161,33 @@ def psutil_command_line(server: Server) -> list[str]:
     import psutil
 
     return psutil.Process(server.process.pid).cmdline()
+
+
+def test_a_worker_beside_the_server_is_seen_and_readers_of_the_folder_are_named(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    with Server(home, ("--no-worker",)) as server:
+
+        def is_alive() -> bool:
+            return bool(server.request("GET", "/v1/health").json()["worker"]["alive"])
+
+        def wait_until(alive: bool) -> None:
+            deadline = time.monotonic() + 30.0
+            while is_alive() != alive:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+        assert not is_alive()
+        environment = os.environ | {"FIGURINE_HOME": str(home)}
+        with subprocess.Popen(
+            command("worker", "--end-with-stdin"), cwd=ROOT, env=environment, stdin=subprocess.PIPE
+        ) as worker:
+            wait_until(True)
+            worker.kill()
+            worker.wait()
+            wait_until(False)
+        assert stat.S_IMODE(home.stat().st_mode) == 0o755
+        assert f"other users of this machine may look into {home}" in server.console()
 
 
 def test_a_second_server_on_the_same_folder_is_refused(server: Server) -> None:
@@ -194,6 +224,24 @@ def test_the_configuration_is_shown_with_origins_and_without_secrets(tmp_path: P
     assert done.exit_code == 0
     assert secret not in done.stdout
     assert "token = •••• " in done.stdout and "# environment" in done.stdout and "# default" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples of the manual need curl")
+def test_the_examples_of_the_manual_work(server: Server, tmp_path: Path) -> None:
+    manual = (ROOT / "docs/server.md").read_text(encoding="utf-8")
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```", manual, re.DOTALL | re.MULTILINE))
+    assert "~/.local/share/figurine" in script
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script.replace("~/.local/share/figurine", str(server.home))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "done"), done
+    assert (tmp_path / "fox_kid_figure.fbx").read_bytes().startswith(b"Kaydara FBX Binary")
+    assert (tmp_path / "fox_kid_preview.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_server_ends_with_the_pipe_of_the_program_that_started_it(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_job_that_kills_its_worker_three_times_fails_and_the_queue_goes_on(tmp
 
 
 def test_two_workers_never_run_one_job(tmp_path: Path) -> None:
-    """Six jobs, two workers: each job is computed once, by its journal and by its attempts."""
+    """Four jobs, two workers: each job is computed once, by its journal and by its attempts."""
     import os
     import subprocess
 
@@ -123,3 +123,7 @@ def test_two_workers_never_run_one_job(tmp_path: Path) -> None:
             second.wait(timeout=30)
         assert [job["state"] for job in ended] == ["done"] * 4
         assert [job["attempts"] for job in ended] == [1] * 4
+    logs = [(home / "logs" / name).read_text(encoding="utf-8") for name in ("worker.log", "worker-2.log")]
+    assert [log.count("is ready") for log in logs] == [1, 1]
+    for job_id in jobs:
+        assert sum(f"job {job_id} is done" in log for log in logs) == 1

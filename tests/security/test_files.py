@@ -48,7 +48,7 @@ def test_ids_never_lead_out_of_the_folder(desk: Desk, verb: str) -> None:
 @pytest.mark.parametrize("what", ["file", "folder", "job"])
 def test_links_are_not_followed(desk: Desk, tmp_path_factory: pytest.TempPathFactory, what: str) -> None:
     job_id = desk.bring_to("done")
-    place = desk.folders.artifact(job_id, "preview.png")
+    place = desk.place_of(job_id, "preview.png")
     away = tmp_path_factory.mktemp("away")
     moved = {"file": place, "folder": place.parent, "job": place.parent.parent}[what]
     moved.rename(away / "moved")

@@ -52,7 +52,7 @@ def test_without_the_check_a_link_would_be_followed(
     desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = desk.bring_to("done")
-    place = desk.folders.artifact(job_id, "preview.png")
+    place = desk.place_of(job_id, "preview.png")
     secret = tmp_path_factory.mktemp("away") / "secret"
     secret.write_bytes(b"secret")
     place.unlink()

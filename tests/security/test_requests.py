@@ -69,7 +69,7 @@ def test_a_request_without_a_host_is_refused(desk: Desk) -> None:
     assert (reply.status_code, code_of(reply)) == (403, "ForeignHost")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:47110", "localhost:47110"])
+@pytest.mark.parametrize("host", ["127.0.0.1:47110", "localhost:47110", "Localhost:47110", "LOCALHOST:47110"])
 def test_our_own_names_pass(desk: Desk, host: str) -> None:
     assert desk.ask("GET", "/v1/jobs", headers={"Host": host}).status_code == 200
 
@@ -87,6 +87,9 @@ def test_our_own_names_pass(desk: Desk, host: str) -> None:
         ("localhost", "localhost:47110", 200),
         ("localhost", "[::1]:47110", 403),
         ("Workstation", "workstation:47110", 200),
+        ("workstation", "WorkStation:47110", 200),
+        ("fe80::1", "[FE80::1]:47110", 200),
+        ("0.0.0.0", "LocalHost:47110", 200),
         ("workstation", "evil.example:47110", 403),
         ("0.0.0.0", "192.168.1.6:47110", 200),
         ("0.0.0.0", "localhost:47110", 200),

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,7 +52,6 @@ def run(*arguments: str) -> int:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ([], "VERB"),
         (["dance"], "dance"),
         (["run"], "IMAGE"),
         (["run", "a.png"], "--out"),
@@ -98,6 +98,33 @@ def test_values_out_of_range_are_one_line_and_exit_code_2(
     assert err.startswith("figurine: ")
     assert word in err
     assert not (tmp_path / "out").exists()
+
+
+def test_without_a_verb_the_verbs_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 2
+    out, err = capsys.readouterr()
+    first, *verbs = err.splitlines()
+    assert out == ""
+    assert first == "figurine: name a verb. See figurine VERB --help."
+    assert [line.split()[0] for line in verbs] == ["run", "rig", "serve", "worker", "doctor"]
+    assert all(len(line.split()) > 3 for line in verbs)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_cannot_be_is_said_with_its_flag(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    assert run("serve", "--port", port) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"figurine: --port {port} cannot be used (0 to 65535 is allowed).")
+    assert err.count("\n") == 1
+
+
+def test_an_address_that_cannot_be_listened_on_is_said_with_its_flags(tmp_path: Path) -> None:
+    environment = os.environ | {"FIGURINE_HOME": str(tmp_path), "FIGURINE_TOKEN": "x" * 32}
+    command = [sys.executable, "-m", "inference_server", "serve", "--host", "192.0.2.1", "--port", "47555"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("figurine: The server cannot listen on 192.0.2.1, port 47555: ")
+    assert done.stderr.endswith("Choose --host 127.0.0.1 and a --port from 1024 on.\n")
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,6 +204,27 @@ def test_a_signal_ends_it_with_one_line(tmp_path: Path, number: signal.Signals) 
     assert err.startswith("figurine: Stopped.")
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_stop_has_not_failed(tmp_path: Path, number: signal.Signals) -> None:
+    environment = os.environ | {"FIGURINE_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "inference_server", "worker"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        log = tmp_path / "home" / "logs" / "worker.log"
+        deadline_s = time.monotonic() + 30
+        while not (log.exists() and "is ready" in log.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline_s
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (0, "")
+        assert "Traceback" not in err and "Stopped" not in err
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_doctor_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:

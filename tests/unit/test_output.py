@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from inference_server.commands.output import open_output
+from inference_server.core.owners import owner_mark
 from inference_server.errors import DiskFull, OutputUnwritable
 
 TINY_DISK_BYTES = 64 * 1024
@@ -64,14 +65,17 @@ def test_a_source_that_is_missing_leaves_the_older_results(tmp_path: Path) -> No
     assert (tmp_path / "rig.json").read_bytes() == b"old"
 
 
-def test_parts_of_dead_processes_are_swept_and_others_left(tmp_path: Path) -> None:
+def test_parts_of_this_hosts_dead_processes_are_swept_and_others_left(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for name in (f".figurine-{dead.pid}-x.fbx.part", f".figurine-{os.getppid()}-x.fbx.part", ".figurine-x.part"):
+    host = owner_mark().partition("-")[0]
+    marks = (f"{host}-{os.getppid()}", f"00000000-{dead.pid}", "x")
+    kept = [f".figurine-{mark}-x.fbx.part" for mark in marks]
+    for name in (*kept, f".figurine-{host}-{dead.pid}-x.fbx.part"):
         (tmp_path / name).write_bytes(b"half")
     with open_output(tmp_path):
         pass
-    assert tree_of(tmp_path) == [f".figurine-{os.getppid()}-x.fbx.part", ".figurine-x.part"]
+    assert tree_of(tmp_path) == sorted(kept)
 
 
 def test_a_folder_in_the_way_of_a_file(tmp_path: Path) -> None:

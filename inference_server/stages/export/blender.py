@@ -41,7 +41,6 @@ class BlenderExport:
 
     def __init__(self, blender: BlenderProcess) -> None:
         self._blender = blender
-        self._folders: list[Path] = []
 
     def load(self, device: Device) -> None:
         """Nothing to load: Blender is started for each run and ends with it."""
@@ -50,7 +49,7 @@ class BlenderExport:
         """Raises BlenderMissing, ExportCrashed, DeadlineExceeded, DiskFull, MeshInvalid."""
         asset = value.asset
         folder = self._blender.new_work_folder()
-        self._folders.append(folder)
+        ctx.afterwards(lambda: shutil.rmtree(folder, ignore_errors=True))  # the stage cache has copies of the files
         if isinstance(asset, RiggedAsset):
             verb, request = "export", _asset_request(asset, value.name)
         else:
@@ -68,9 +67,7 @@ class BlenderExport:
         )
 
     def unload(self) -> None:
-        """Remove the work folders: the stage cache has its own copy of the files."""
-        while self._folders:
-            shutil.rmtree(self._folders.pop(), ignore_errors=True)
+        """Nothing is held."""
 
 
 def _asset_request(asset: RiggedAsset, name: str) -> Exchange:

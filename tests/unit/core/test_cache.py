@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from inference_server.core.cache import StageCache
 from inference_server.core.digest import digest
-from inference_server.core.exchange import PARTIAL_PREFIX
+from inference_server.core.exchange import PARTIAL_PREFIX, Exchange, read_exchange, write_exchange
 from inference_server.core.types import ExportedFiles, Mesh
+from inference_server.errors import InternalError
 
 PLENTY_BYTES = 1 << 30
 WRITER = """
@@ -71,6 +76,102 @@ def test_files_lie_inside_the_cache_afterwards(tmp_path: Path) -> None:
         (work / name).unlink()
     assert stored.fbx.read_bytes() == b"a.fbx"
     assert entry(tmp_path / "cache", 1) in stored.glb.parents
+
+
+@pytest.mark.parametrize("name", ["document.json", "arrays.npz"])
+def test_an_entry_that_lacks_a_part_is_dropped(tmp_path: Path, name: str) -> None:
+    cache = StageCache(tmp_path, PLENTY_BYTES)
+    cache.put(key_of(1), np.arange(5))
+    (entry(tmp_path, 1) / name).unlink()
+    assert cache.get(key_of(1)) is None
+    assert not entry(tmp_path, 1).exists()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOMEM])
+@pytest.mark.parametrize("name", ["document.json", "arrays.npz", "value.result.png"])
+def test_what_cannot_be_read_now_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    cache = StageCache(tmp_path, PLENTY_BYTES)
+    cache.put(key_of(1), {"result": np.zeros((4, 4, 3), np.uint8), "other": np.arange(3)})
+    name = name.removeprefix("value.")
+    assert (entry(tmp_path, 1) / name).exists()
+    opened = io.open
+
+    def refuse(path: Any, *arguments: Any, **more: Any) -> Any:
+        if Path(path).name == name:
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("io.open", refuse)
+        with pytest.raises(OSError) as caught:
+            cache.get(key_of(1))
+    assert caught.value.errno == number
+    assert cache.get(key_of(1)) is not None
+
+
+def test_a_picture_that_cannot_be_opened_any_more_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = StageCache(tmp_path, PLENTY_BYTES)
+    cache.put(key_of(1), np.zeros((4, 4, 3), np.uint8))
+
+    def refuse(*arguments: Any, **more: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("inference_server.core.codec.Image.open", refuse)
+        with pytest.raises(OSError, match="Too many open files"):
+            cache.get(key_of(1))
+    assert cache.get(key_of(1)) is not None
+
+
+def lose_after_writing(monkeypatch: pytest.MonkeyPatch, times: int) -> list[Path]:
+    """Another process takes the entry away right after it was written, so many times."""
+    lost: list[Path] = []
+
+    def write(folder: Path, content: Exchange, *, keep_existing: bool) -> None:
+        write_exchange(folder, content, keep_existing=keep_existing)
+        if len(lost) < times:
+            shutil.rmtree(folder)
+            lost.append(folder)
+
+    monkeypatch.setattr("inference_server.core.cache.write_exchange", write)
+    return lost
+
+
+def test_a_result_that_another_process_takes_away_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = lose_after_writing(monkeypatch, 2)
+    assert (StageCache(tmp_path, PLENTY_BYTES).put(key_of(1), np.arange(5)) == np.arange(5)).all()
+    assert len(lost) == 2
+
+
+def test_a_disk_that_never_gives_back_what_was_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = lose_after_writing(monkeypatch, 1000)
+    with pytest.raises(InternalError, match="does not read back"):
+        StageCache(tmp_path, PLENTY_BYTES).put(key_of(1), np.arange(5))
+    assert len(lost) < 10
+
+
+def test_a_damaged_entry_that_another_process_left_is_replaced(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path, PLENTY_BYTES)
+    cache.put(key_of(1), np.arange(5))
+    (entry(tmp_path, 1) / "arrays.npz").write_bytes(b"")
+    assert (cache.put(key_of(1), np.arange(5)) == np.arange(5)).all()
+
+
+def test_an_entry_that_goes_while_it_is_read_counts_as_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = StageCache(tmp_path, PLENTY_BYTES)
+    cache.put(key_of(1), np.arange(5))
+
+    def read(folder: Path) -> Exchange:
+        found = read_exchange(folder)
+        shutil.rmtree(folder)
+        return found
+
+    monkeypatch.setattr("inference_server.core.cache.read_exchange", read)
+    assert cache.get(key_of(1)) is None
 
 
 @pytest.mark.parametrize("name", ["document.json", "arrays.npz"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -149,3 +150,16 @@ def test_pickles_are_not_read(folder: Path) -> None:
     (folder / DOCUMENT).write_text(json.dumps(head))
     with pytest.raises(ExchangeInvalid, match="allow_pickle"):
         read_exchange(folder)
+
+
+def test_a_folder_that_was_there_and_is_gone_again_is_no_failure_of_the_second_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, target: Path) -> Path:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty", str(target))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    write_exchange(tmp_path / "out", Exchange(), keep_existing=True)
+    with pytest.raises(OSError, match="not empty"):
+        write_exchange(tmp_path / "out", Exchange())
+    assert list(tmp_path.iterdir()) == []

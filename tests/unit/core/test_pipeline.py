@@ -27,7 +27,19 @@ from inference_server.core.types import (
     SourceImage,
     StageName,
 )
-from inference_server.errors import BakeFailed, Cancelled, DiskFull, EmptySurface, OutOfMemory, RigFailed
+from inference_server.core.warm import WarmStages
+from inference_server.errors import (
+    BakeFailed,
+    Cancelled,
+    DeviceLost,
+    DiskFull,
+    EmptySurface,
+    FigurineError,
+    MeshInvalid,
+    OutOfMemory,
+    OutputUnwritable,
+    RigFailed,
+)
 from tests.unit.core.tiny_stages import TinyRegistry, TinyRig, Workshop
 
 ALL = ["normalize", "geometry", "texture", "rig", "export"]
@@ -40,9 +52,14 @@ def workshop(tmp_path: Path, tiny_skeleton: Skeleton, sphere: Mesh) -> Workshop:
     return Workshop(folder, tiny_skeleton, sphere)
 
 
+def new_pipeline(workshop: Workshop, tmp_path: Path, budget_bytes: int = 100) -> Pipeline:
+    cache = StageCache(tmp_path / "cache", 1 << 30)
+    return Pipeline(TinyRegistry(workshop), cache, WarmStages(budget_bytes), product_version="0.0.test")
+
+
 @pytest.fixture
 def pipeline(workshop: Workshop, tmp_path: Path) -> Pipeline:
-    return Pipeline(TinyRegistry(workshop), StageCache(tmp_path / "cache", 1 << 30), product_version="0.0.test")
+    return new_pipeline(workshop, tmp_path)
 
 
 @pytest.fixture
@@ -59,12 +76,52 @@ def content_of(outcome: Outcome) -> tuple[Any, ...]:
     return digest(outcome.asset), outcome.files.fbx.read_bytes(), outcome.files.glb.read_bytes()
 
 
-def test_stages_run_in_order_and_are_unloaded_each(pipeline: Pipeline, workshop: Workshop, source: SourceImage) -> None:
+def test_stages_run_in_order_each_loaded_when_it_is_needed(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage
+) -> None:
     outcome = make(pipeline, source)
-    assert workshop.log == [f"{verb} {name}" for name in ALL for verb in ("load", "run", "unload")]
+    assert workshop.log == [f"{verb} {name}" for name in ALL for verb in ("load", "run")]
     assert [record.stage for record in outcome.records] == ALL
     assert outcome.asset.textured.mesh.vertices[:, 1].max() == pytest.approx(1.7, rel=1e-5)
-    assert outcome.files.fbx.read_bytes()  # although unload took the work files away
+    assert outcome.files.fbx.read_bytes()
+    assert list(workshop.folder.iterdir()) == []  # the stage's work files; the result's are in the cache
+
+
+def test_stages_stay_loaded_between_runs(pipeline: Pipeline, workshop: Workshop, source: SourceImage) -> None:
+    make(pipeline, source)
+    workshop.log.clear()
+    make(pipeline, source, depth=2.0, texture_px=1024)
+    assert workshop.log == [f"run {name}" for name in ALL[1:]]
+
+
+def test_a_small_budget_holds_the_last_ones(workshop: Workshop, tmp_path: Path, source: SourceImage) -> None:
+    pipeline = new_pipeline(workshop, tmp_path, budget_bytes=2)  # each tiny stage declares one byte
+    make(pipeline, source)
+    assert [line for line in workshop.log if "unload" in line] == [f"unload {name}" for name in ALL[:3]]
+    workshop.log.clear()
+    make(pipeline, source, kind="generic", name="other")
+    assert workshop.log == ["run rig", "run export"]
+
+
+def test_what_is_kept_needs_no_stage_loaded(workshop: Workshop, tmp_path: Path, source: SourceImage) -> None:
+    make(new_pipeline(workshop, tmp_path), source)
+    workshop.log.clear()
+    make(new_pipeline(workshop, tmp_path), source)
+    assert workshop.log == []
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OutOfMemory("The device is full."), DeviceLost("It is gone.")])
+def test_all_stages_are_unloaded_where_memory_or_device_gave_out(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage, error: Exception
+) -> None:
+    def fail(ctx: RunContext, result: Any) -> Any:
+        raise error
+
+    workshop.faults["texture"] = fail
+    with pytest.raises(FigurineError):
+        make(pipeline, source)
+    assert workshop.log[-4:] == ["run texture", "unload normalize", "unload geometry", "unload texture"]
+    assert workshop.ran.count("texture") == 1  # nothing is tried again behind the caller's back
 
 
 def test_everything_is_kept_and_comes_back_equal(pipeline: Pipeline, workshop: Workshop, source: SourceImage) -> None:
@@ -82,8 +139,7 @@ def test_everything_is_kept_and_comes_back_equal(pipeline: Pipeline, workshop: W
 def test_another_process_life_goes_on_from_the_folder(workshop: Workshop, tmp_path: Path, source: SourceImage) -> None:
     results = []
     for _ in range(2):
-        fresh = Pipeline(TinyRegistry(workshop), StageCache(tmp_path / "cache", 1 << 30), product_version="0.0.test")
-        results.append(content_of(make(fresh, source)))
+        results.append(content_of(make(new_pipeline(workshop, tmp_path), source)))
     assert results[0] == results[1]
     assert workshop.ran == ALL
 
@@ -175,7 +231,7 @@ def test_cancelling_stops_at_the_next_step_and_keeps_what_is_done(
     with pytest.raises(Cancelled):
         make(pipeline, source, control)
     assert workshop.ran == ALL[: ALL.index(stage) + 1]
-    assert workshop.log[-1] == f"unload {stage}"
+    assert list(workshop.folder.iterdir()) == []
     make(pipeline, source)
     assert workshop.ran == [*ALL[: ALL.index(stage) + 1], *ALL[ALL.index(stage) :]]
 
@@ -212,7 +268,7 @@ def test_a_bad_result_is_a_typed_error_and_is_not_kept(
     workshop.faults[stage] = lambda ctx, result: spoil(result)
     with pytest.raises(error):
         make(pipeline, source)
-    assert workshop.log[-1] == f"unload {stage}"
+    assert workshop.log[-1] == f"run {stage}"  # it stays loaded: it only could not do this
     del workshop.faults[stage]
     workshop.log.clear()
     make(pipeline, source)
@@ -229,7 +285,7 @@ def test_a_bad_result_is_a_typed_error_and_is_not_kept(
         (KeyboardInterrupt(), KeyboardInterrupt),
     ],
 )
-def test_a_failing_stage_is_unloaded_and_earlier_results_stay(
+def test_earlier_results_stay_when_a_stage_fails(
     pipeline: Pipeline,
     workshop: Workshop,
     source: SourceImage,
@@ -242,7 +298,7 @@ def test_a_failing_stage_is_unloaded_and_earlier_results_stay(
     workshop.faults["rig"] = fail
     with pytest.raises(expected):
         make(pipeline, source)
-    assert workshop.log[-1] == "unload rig"
+    assert ("unload rig" in workshop.log) == (expected is not RigFailed)  # what it did is known, or it is not
     workshop.faults.clear()
     workshop.log.clear()
     make(pipeline, source)
@@ -280,3 +336,60 @@ def test_a_changed_file_is_exported_again(pipeline: Pipeline, workshop: Workshop
     workshop.log.clear()
     pipeline.rig_scene(scene, None, JobSettings(), Control())
     assert workshop.ran == ["export"]
+
+
+def test_a_mesh_file_that_is_gone_after_its_rig_is_named(
+    pipeline: Pipeline, workshop: Workshop, scene: SceneMesh
+) -> None:
+    scene.source.unlink()
+    with pytest.raises(MeshInvalid, match="No such file") as caught:
+        pipeline.rig_scene(scene, None, JobSettings(), Control())
+    assert str(scene.source) in caught.value.message
+    assert workshop.ran == ["rig"]
+
+
+def test_a_mesh_file_that_is_gone_over_the_exports_key_is_named(
+    pipeline: Pipeline, workshop: Workshop, scene: SceneMesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = hashlib.file_digest
+
+    def hash_for_the_last_time(stream: Any, kind: str) -> Any:
+        found = hashed(stream, kind)
+        if Path(stream.name) == scene.source:
+            scene.source.unlink()
+        return found
+
+    monkeypatch.setattr("inference_server.core.pipeline.hashlib.file_digest", hash_for_the_last_time)
+    with pytest.raises(MeshInvalid, match="No such file"):
+        pipeline.rig_scene(scene, None, JobSettings(), Control())
+    assert workshop.ran == ["rig"]
+
+
+def test_memory_that_runs_out_over_a_key_is_a_typed_error(
+    pipeline: Pipeline, source: SourceImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(value: Any) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr("inference_server.core.pipeline.digest", fail)
+    with pytest.raises(OutOfMemory):
+        make(pipeline, source)
+
+
+def test_a_cache_that_cannot_be_read_is_a_typed_error_and_is_left_alone(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(pipeline, source)
+    before = sorted(tmp_path.rglob("*"))
+
+    def refuse(path: Path, *arguments: Any, **more: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        with pytest.raises(OutputUnwritable, match="Permission denied"):
+            make(pipeline, source)
+    assert sorted(tmp_path.rglob("*")) == before
+    workshop.log.clear()
+    make(pipeline, source)
+    assert workshop.log == []

@@ -211,6 +211,34 @@ def test_what_is_no_skeleton_is_refused(document: dict[str, Any], damage: Callab
 
 
 @pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (with_bone(2, parent="pelvis"), "the bone leg.L has the parent pelvis, and no bone has that name."),
+        (with_bone(2, parent="y" * 5000), f"the bone leg.L has the parent {'y' * 80}…, and no bone has that name."),
+        (with_bone(1, parent="head"), "the bone head descends from itself."),
+        (with_bone(2, parent="leg.L"), "the bone leg.L descends from itself."),
+    ],
+    ids=["missing", "long", "circle", "itself"],
+)
+def test_a_wrong_parent_is_named_with_its_file(
+    document: dict[str, Any], tmp_path: Path, damage: Callable[[dict[str, Any]], None], sentence: str
+) -> None:
+    damage(document := copy.deepcopy(document))
+    path = tmp_path / "edited.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(SkeletonInvalid) as caught:
+        read_skeleton(path)
+    assert caught.value.message == f"{path} is no tree: {sentence}"
+
+
+def test_a_name_that_occurs_twice_is_said_with_the_file(document: dict[str, Any]) -> None:
+    document = copy.deepcopy(document)
+    document["bones"][2]["name"] = document["bones"][3]["name"]
+    with pytest.raises(SkeletonInvalid, match=r"of hand\.json occur twice"):
+        skeleton_from_document(document, "hand.json")
+
+
+@pytest.mark.parametrize(
     "content",
     [b"", b"not json", b"{", b"\xff\xfe\x00", b"[]", b"null", b'"rig"', b"[" * 200_000, b'{"a":' * 100_000],
 )

@@ -11,10 +11,8 @@ import pytest
 
 from inference_server.core.types import Mesh, Rig, Skeleton, Skin, TexturedMesh
 from inference_server.core.validate import (
-    closed_surface_problems,
     mesh_problems,
     rig_problems,
-    signed_volume,
     skeleton_problems,
     skin_problems,
     texture_problems,
@@ -36,14 +34,12 @@ def changed(array: np.ndarray, place: Any, value: float) -> np.ndarray:
 def test_good_meshes(sphere: Mesh, box: Mesh) -> None:
     for mesh in (sphere, box):
         assert mesh_problems(mesh) == []
-        assert closed_surface_problems(mesh) == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_vertices_that_are_no_numbers(sphere: Mesh, value: float) -> None:
     broken = replace(sphere, vertices=changed(sphere.vertices, (3, 1), value))
     assert mesh_problems(broken) == ["1 vertices of the mesh are not finite numbers."]
-    assert closed_surface_problems(broken) == mesh_problems(broken)
 
 
 def test_a_mesh_without_faces() -> None:
@@ -65,33 +61,6 @@ def test_one_triangle_is_no_body() -> None:
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_area_is_judged_relative_to_size(sphere: Mesh, scale: float) -> None:
     assert mesh_problems(replace(sphere, vertices=sphere.vertices * scale)) == []
-
-
-def test_an_open_surface(sphere: Mesh) -> None:
-    assert closed_surface_problems(replace(sphere, faces=sphere.faces[1:])) == ["3 edges are open."]
-
-
-def test_inward_faces(sphere: Mesh) -> None:
-    assert closed_surface_problems(replace(sphere, faces=sphere.faces[:, ::-1])) == ["The faces point inward."]
-
-
-def test_one_face_turned_over(sphere: Mesh) -> None:
-    faces = sphere.faces.copy()
-    faces[7] = faces[7, ::-1]
-    assert closed_surface_problems(replace(sphere, faces=faces)) == [
-        "3 edges lie between faces of opposite winding.",
-    ]
-
-
-def test_an_edge_of_three_faces(sphere: Mesh) -> None:
-    doubled = replace(sphere, faces=np.concatenate([sphere.faces, sphere.faces[:1]]))
-    assert "3 edges have more than two faces." in closed_surface_problems(doubled)
-
-
-def test_volume(box: Mesh, sphere: Mesh) -> None:
-    assert signed_volume(box) == pytest.approx(0.4 * 2.0 * 0.6, rel=1e-5)
-    assert 0.9 * np.pi / 6 < signed_volume(sphere) < np.pi / 6
-    assert signed_volume(replace(box, faces=box.faces[:, ::-1])) == pytest.approx(-0.48, rel=1e-5)
 
 
 def test_texture_coordinates(sphere: Mesh) -> None:

@@ -122,12 +122,8 @@ class TinyExport(TinyStage):
         paths = [self.workshop.folder / f"asset.{suffix}" for suffix in ("fbx", "glb", "png")]
         for path in paths:
             path.write_text(f"{value.name} {digest(value.asset.rig)}")
+            ctx.afterwards(path.unlink)
         return ExportedFiles(*paths, blender_version="none")
-
-    def unload(self) -> None:
-        super().unload()
-        for path in self.workshop.folder.glob("asset.*"):
-            path.unlink()
 
 
 class TinyRegistry:

@@ -5,7 +5,6 @@ table, to bring jobs into any state.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -107,14 +106,23 @@ class Desk:
         job = self.start(job_id)
         assert job.lease is not None
         self.record(job, *(STAGE_NAMES if job.input_kind == "image" else ("rig", "export")))
-        made = []
-        for written, content in files.items():
-            name = written.replace("__", ".")
-            self.folders.save_artifact(job.id, name, content)
-            kind = MEDIA_TYPES.get(name, "application/octet-stream")
-            made.append(Artifact(name, name, kind, len(content), hashlib.sha256(content).hexdigest()))
+        made = [self.publish(job.id, name.replace("__", "."), content) for name, content in files.items()]
         self.store.finish(job.id, job.lease, made)
         return job_id
+
+    def publish(self, job_id: str, name: str, content: bytes) -> Artifact:
+        """Store a file as the worker does; it is not declared yet."""
+        stored = self.folders.save_artifact(job_id, name, content)
+        kind = MEDIA_TYPES.get(name, "application/octet-stream")
+        return Artifact(name, stored.file, kind, stored.size_bytes, stored.sha256)
+
+    def place_of(self, job_id: str, name: str) -> Path:
+        """Where a declared file lies."""
+        return next(
+            self.folders.artifact(job_id, artifact.file)
+            for artifact in self.store.get(job_id).artifacts
+            if artifact.name == name
+        )
 
     def bring_to(self, state: str) -> str:
         """A job in this state."""

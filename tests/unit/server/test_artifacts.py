@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import pytest
 
+from inference_server.jobs.model import Artifact
+from inference_server.jobs.store import JobStore, LeaseLost
 from tests.unit.server.desk import Desk, code_of
 
 CONTENT = bytes(range(256)) * 4
@@ -93,16 +96,18 @@ def test_another_content_is_not_sent_for_a_digest(desk: Desk, job_id: str) -> No
 
 
 def test_a_file_that_was_deleted_from_the_disk(desk: Desk, job_id: str) -> None:
-    desk.folders.artifact(job_id, "preview.png").unlink()
+    desk.place_of(job_id, "preview.png").unlink()
     reply = desk.ask("GET", url_of(desk, job_id))
     assert (reply.status_code, code_of(reply)) == (404, "NotFound")
 
 
 def test_files_are_deleted_and_the_job_stays(desk: Desk, job_id: str) -> None:
-    url = url_of(desk, job_id)
+    url, place = url_of(desk, job_id), desk.place_of(job_id, "preview.png")
+    stray = desk.folders.artifact(job_id, desk.publish(job_id, "report.json", b"of a run that was given up on").file)
+    assert place.exists() and stray.exists()
     reply = desk.ask("DELETE", f"/v1/jobs/{job_id}/artifacts")
     assert (reply.status_code, reply.json["artifacts"], reply.json["state"]) == (200, [], "done")
-    assert not desk.folders.artifact(job_id, "preview.png").exists()
+    assert not place.exists() and not stray.exists()
     assert desk.folders.input(job_id, "picture").exists()
     assert desk.ask("GET", url).status_code == 404
 
@@ -111,3 +116,57 @@ def test_files_are_deleted_and_the_job_stays(desk: Desk, job_id: str) -> None:
 def test_files_of_a_job_that_goes_on_are_kept(desk: Desk, state: str) -> None:
     reply = desk.ask("DELETE", f"/v1/jobs/{desk.bring_to(state)}/artifacts")
     assert (reply.status_code, code_of(reply)) == (409, "StateError")
+
+
+def test_a_run_that_was_given_up_on_overwrites_nothing(desk: Desk) -> None:
+    job_id = desk.queue()
+    lost = desk.start(job_id)
+    assert desk.store.give_up(lost, 3, {}) is not None
+    mine = desk.start(job_id)
+    assert lost.lease is not None and mine.lease is not None
+    early = desk.publish(job_id, "normalized.png", b"of the lost run, before")
+    desk.store.finish(job_id, mine.lease, [desk.publish(job_id, "normalized.png", CONTENT)])
+    late = desk.publish(job_id, "normalized.png", b"of the lost run, after")
+    for file in (early, late):
+        with pytest.raises(LeaseLost):
+            desk.store.add_artifacts(job_id, lost.lease, [file])
+    assert desk.ask("GET", url_of(desk, job_id)).data == CONTENT
+
+
+def test_files_named_as_declared_by_an_earlier_version_are_found(desk: Desk) -> None:
+    job_id = desk.queue()
+    job = desk.start(job_id)
+    assert job.lease is not None
+    place = desk.folders.artifact(job_id, "figure.fbx")
+    place.parent.mkdir()
+    place.write_bytes(CONTENT)
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    file = Artifact("figure.fbx", "figure.fbx", "application/octet-stream", len(CONTENT), sha256)
+    desk.store.finish(job_id, job.lease, [file])
+    reply = desk.ask("GET", url_of(desk, job_id))
+    assert (reply.status_code, reply.data) == (200, CONTENT)
+    assert reply.headers["Content-Disposition"] == "attachment; filename=figure.fbx"
+    desk.ask("DELETE", f"/v1/jobs/{job_id}/artifacts")
+    assert not place.exists()
+
+
+def test_a_retry_waits_until_the_files_are_deleted(desk: Desk) -> None:
+    job_id = desk.bring_to("cancelled")
+    order = []
+
+    def retry() -> None:
+        other = JobStore(desk.config.database)
+        other.retry(job_id, 100)
+        order.append("retried")
+        other.close()
+
+    thread = threading.Thread(target=retry)
+
+    def delete_files() -> None:
+        thread.start()
+        thread.join(0.3)
+        order.append("deleted")
+
+    desk.store.remove_artifacts(job_id, delete_files)
+    thread.join()
+    assert order == ["deleted", "retried"]

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
-from inference_server.api.health import ENGINES
-from inference_server.api.uploads import MESH_SUFFIXES, PICTURE_FORMATS
-from inference_server.core.images import FORMATS
+from inference_server.core.chains import CHAINS, ENGINES, MESH_SUFFIXES, PICTURE_FORMATS
 from inference_server.core.types import STAGE_NAMES
-from inference_server.stages import scene
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
-from tests.unit.server.desk import TOKEN, Desk
+from tests.unit.server.desk import MESH, TOKEN, Desk
 
 
 def test_without_the_token_only_the_version_is_told(desk: Desk) -> None:
@@ -43,13 +41,21 @@ def test_the_limits_are_the_configured_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGE_NAMES)
-def test_the_engines_are_those_of_the_registry(desk: Desk, stage: str) -> None:
+def test_the_registry_builds_every_engine_that_is_told(desk: Desk, stage: str) -> None:
     registry = EngineRegistry(BlenderProcess(None, desk.config.work_root))
-    assert ENGINES[stage] == registry.engines_of(stage)
     told = {entry["stage"]: entry["engines"] for entry in desk.ask("GET", "/v1/capabilities").json["stages"]["image"]}
-    assert tuple(told[stage]) == ENGINES[stage]
+    for engine in told[stage]:
+        built = registry.choose(stage, engine).stage
+        assert (built.name, built.engine) == (stage, engine)
 
 
-def test_the_formats_are_those_that_the_worker_reads() -> None:
-    assert set(PICTURE_FORMATS) == set(FORMATS)
-    assert MESH_SUFFIXES == scene.MESH_SUFFIXES
+def test_what_is_told_is_what_is_read(desk: Desk) -> None:
+    told = desk.ask("GET", "/v1/capabilities").json
+    assert {kind: [entry["stage"] for entry in chain] for kind, chain in told["stages"].items()} == {
+        kind: list(chain) for kind, chain in CHAINS.items()
+    }
+    assert set(ENGINES) == set(STAGE_NAMES) == set(CHAINS["image"])
+    assert told["picture_formats"] == list(PICTURE_FORMATS)
+    for suffix in told["mesh_suffixes"]:
+        assert desk.send(mesh=(io.BytesIO(MESH), f"fox{suffix}")).status_code == 202
+    assert told["mesh_suffixes"] == list(MESH_SUFFIXES)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from inference_server.jobs.folder import new_job_id
+from inference_server.jobs.model import NewJob
 from tests.unit.server.desk import MESH, PICTURE, Desk, code_of
 
 STATES = ("queued", "running", "waiting", "done", "failed", "cancelled")
@@ -61,6 +63,24 @@ def test_a_thumbnail_is_the_preview_or_the_cut_out_picture(desk: Desk) -> None:
     assert desk.ask("GET", shown[made[0]]).data == b"seen"
     assert desk.ask("GET", shown[made[1]]).data == b"cut"
     assert shown[made[2]] is None
+
+
+def test_a_line_of_the_list_is_enough_for_a_panel(desk: Desk) -> None:
+    learn(desk, TAKEN)
+    failed, running = desk.bring_to("failed"), desk.queue(image=PICTURE, settings='{"name": "Reynard"}')
+    job = desk.start(running)
+    assert job.lease is not None
+    desk.record(job, "normalize")
+    desk.store.beat(running, job.lease, stage="geometry", engine="draft", fraction=0.5)
+    lines = {line["id"]: line for line in desk.ask("GET", "/v1/jobs").json["jobs"]}
+    for job_id in (failed, running):
+        whole = desk.show(job_id)
+        shared = set(lines[job_id]) & set(whole)
+        assert shared == set(lines[job_id]) - {"name", "thumbnail"}
+        assert {name: lines[job_id][name] for name in shared} == {name: whole[name] for name in shared}
+    assert lines[failed]["error"]["message"] == "Nothing stands out."
+    assert (lines[running]["name"], lines[running]["engine"]) == ("Reynard", "draft")
+    assert lines[running]["eta_s"] == pytest.approx(1.0 + 4.0 + 1.0 + 2.0)
 
 
 def test_watching_costs_little_while_nothing_changes(desk: Desk) -> None:
@@ -232,6 +252,20 @@ def test_running_again(desk: Desk, state: str) -> None:
     assert desk.folders.input(reply.json["id"], "picture").read_bytes() == PICTURE
 
 
+@pytest.mark.parametrize(("state", "verb"), [("waiting", "continue"), ("failed", "retry"), ("cancelled", "retry")])
+def test_a_full_queue_takes_no_job_back(desk: Desk, state: str, verb: str) -> None:
+    job_id = desk.bring_to(state)
+    for _ in range(desk.config.max_queued):
+        desk.store.add(NewJob(new_job_id(), "image", "fox.png", {}, "d"), desk.config.max_queued)
+    before = desk.store.get(job_id)
+    reply = desk.ask("POST", f"/v1/jobs/{job_id}/{verb}")
+    assert (reply.status_code, code_of(reply), reply.json["error"]["retryable"]) == (429, "QueueFull", True)
+    assert int(reply.headers["Retry-After"]) > 0
+    assert desk.store.get(job_id) == before
+    assert desk.store.claim("worker") is not None
+    assert desk.ask("POST", f"/v1/jobs/{job_id}/{verb}").status_code == 202
+
+
 def test_continuing_merges_settings_and_pauses_only_if_asked(desk: Desk) -> None:
     for wanted, pause in (({"seed": 5}, None), ({"seed": 5, "pause_after": "rig"}, "rig")):
         job_id = desk.queue(image=PICTURE, settings='{"depth": 2, "pause_after": "normalize"}')
@@ -331,7 +365,5 @@ def test_a_job_that_is_not_there(desk: Desk, method: str, path: str, body: Any) 
 
 
 def test_a_settings_document_of_an_earlier_version_is_shown(desk: Desk) -> None:
-    from inference_server.jobs.model import NewJob
-
     desk.store.add(NewJob("a" * 32, "image", "old.png", {"name": "old"}, "d"), 10)
     assert desk.show("a" * 32)["settings"] == {"name": "old"}

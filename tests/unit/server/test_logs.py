@@ -105,6 +105,15 @@ def test_files_rotate(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "line 499" in lines(config)[-1]
 
 
+def test_a_second_worker_has_a_file_of_its_own(config: Config) -> None:
+    configure_logging(config, "worker", 1)
+    log.info("of the first")
+    configure_logging(config, "worker", 2)
+    log.info("of the second")
+    assert [line.endswith("of the first") for line in lines(config, "worker")] == [True]
+    assert [line.endswith("of the second") for line in lines(config, "worker-2")] == [True]
+
+
 def test_configuring_again_writes_each_line_once(config: Config) -> None:
     configure_logging(config, "server")
     configure_logging(config, "server")

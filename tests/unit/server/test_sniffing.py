@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from inference_server.api.uploads import sniff_picture
+from inference_server.core.chains import PICTURE_FORMATS
 from inference_server.core.hints import describe, fits
-from inference_server.core.images import FORMATS
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", PICTURE_FORMATS)
 def test_what_pillow_writes_is_known_by_its_first_bytes(name: str) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (8, 8), (200, 30, 30)).save(stream, name)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import subprocess
@@ -14,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inference_server.config import Config, load_config
+from inference_server.config import Config, load_config, make_home
+from inference_server.errors import NotFound
 from inference_server.jobs.folder import JobFolders, new_job_id
 from inference_server.jobs.handshake import Handshake, read_handshake, remove_handshake, write_handshake
 from inference_server.jobs.liveness import is_gone, new_worker_name
@@ -113,3 +115,60 @@ def test_the_handshake_is_private_and_removed_by_its_owner_alone(tmp_path: Path)
     assert read_handshake(tmp_path) is None
     (tmp_path / "server.json").write_text("half {", encoding="utf-8")
     assert read_handshake(tmp_path) is None
+
+
+def test_an_input_that_jobs_share_counts_once(config: Config) -> None:
+    folders = JobFolders(config.jobs_root)
+    first, second = new_job_id(), new_job_id()
+    folders.save_input(first, "picture", io.BytesIO(bytes(1000)))
+    folders.copy_inputs(first, second)
+    folders.save_artifact(second, "figure.fbx", bytes(10))
+    assert sorted(folders.sizes()) == sorted((first, second))
+    assert sum(folders.sizes().values()) == 1010
+    folders.remove(first)
+    assert folders.sizes() == {second: 1010}
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_passed_over(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = JobFolders(config.jobs_root)
+    old, gone = new_job_id(), new_job_id()
+    folders.save_input(old, "picture", io.BytesIO(b"x"))
+    os.utime(folders.folder(old), (1000, 1000))
+    monkeypatch.setattr(JobFolders, "_folders", lambda self: [self.folder(gone), self.folder(old)])
+    assert folders.older_than(3600.0) == [old]
+    assert folders.sizes() == {gone: 0, old: 1}
+
+
+def test_an_input_that_goes_while_it_is_copied_is_said_to_be_gone(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = JobFolders(config.jobs_root)
+    first = new_job_id()
+    folders.save_input(first, "picture", io.BytesIO(b"x"))
+    found = folders.inputs(first)
+    folders.remove(first)
+    monkeypatch.setattr(JobFolders, "inputs", lambda self, job_id: found)
+    with pytest.raises(NotFound, match="input is gone"):
+        folders.copy_inputs(first, new_job_id())
+
+
+def test_a_process_that_may_not_be_looked_at_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(process: psutil.Process) -> str:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "status", refuse)
+    assert not is_gone(new_worker_name())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of folders are POSIX")
+def test_the_data_folder_is_private_unless_it_was_there(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        (tmp_path / "shared").mkdir(mode=0o755)
+        for name, mode in (("new", 0o700), ("shared", 0o755)):
+            make_home(load_config({"FIGURINE_HOME": str(tmp_path / name)}).config)
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+    finally:
+        os.umask(before)
