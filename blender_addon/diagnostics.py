@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text that Copy Diagnostics puts on the clipboard: everything a bug report needs, and no secret."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import deque
+from pathlib import Path
+
+from .runtime import Message, Runtime
+from .status import server_status
+
+_LOG_LINES = 40
+
+
+def diagnostics(runtime: Runtime, blender_version: str) -> str:
+    """Versions, server, the last errors and the end of the logs. The token is in none of it, nor the user's name."""
+    status = server_status(runtime)
+    server = runtime.snapshot.server
+    connection = runtime.choices.connection
+    parts = [
+        f"Figurine {runtime.version} · Blender {blender_version}",
+        f"{platform.platform()} · {platform.machine()} · Python {platform.python_version()}",
+        f"Connection: {connection.mode} · {server.url or connection.address or 'no address'}",
+        f"Online Access: {'on' if connection.online_access else 'off'}",
+        f"Installed server: {runtime.installed or 'none'}{'' if runtime.is_installed else ' (not usable)'}",
+        f"Own command: {'yes' if runtime.choices.command else 'no'}",
+        f"Server: {status.title} · {status.detail} · process {runtime.server_state} · answer {server.state}",
+    ]
+    if status.error is not None:
+        parts += ["", "Server's problem:", *_error_lines(status.error.message, status.error.hint, status.error.details)]
+    shown = [item for item in runtime.messages if item.level == "error"]
+    if runtime.last_error is not None and runtime.last_error not in shown:
+        shown.append(runtime.last_error)
+    for message in shown:
+        parts += ["", "Message:", *_message_lines(message)]
+    for job in runtime.snapshot.jobs[:3]:
+        parts += ["", f"Job {job.number} {job.job_id}: {job.state}, {job.stage or '-'}, {dict(job.settings)}"]
+        if job.error is not None:
+            parts += _error_lines(job.error.message, job.error.hint, job.error.details)
+    installer = runtime.installer or runtime.failed_installer
+    if installer is not None:
+        parts += ["", f"Installation ({installer.state}):", *installer.tail(_LOG_LINES)]
+    parts += ["", "Server's log:", *_log_tail(runtime.paths.log)]
+    return _without_secrets("\n".join(parts), connection.token)
+
+
+def _message_lines(message: Message) -> list[str]:
+    return _error_lines(message.text, message.hint, message.details)
+
+
+def _error_lines(text: str, hint: str, details: str) -> list[str]:
+    return [line for line in (text, hint, details) if line]
+
+
+def _log_tail(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return [line.rstrip() for line in deque(stream, _LOG_LINES)]
+    except OSError:
+        return ["(none)"]
+
+
+def _without_secrets(text: str, token: str) -> str:
+    for secret, shown in (
+        (token, "(token)"),
+        (str(Path.home()), "~"),
+        (os.environ.get("FIGURINE_TOKEN", ""), "(token)"),
+    ):
+        if len(secret) > 1:
+            text = text.replace(secret, shown)
+    return text

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an installation's output means for an artist: the cause in one sentence, and what to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import DiskFull, FigurineError, InstallFailed
+
+_AGAIN = "then click Install Server again."
+_DISK_FULL = re.compile(
+    r"No space left on device|\[Errno 28\]|WinError 112|Disk quota exceeded|not enough space on the"
+)
+_NO_WHEEL = re.compile(r"No matching distribution found for (\S+)")
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """pattern: in the output. message: may name the pattern's first group as {0}."""
+
+    pattern: re.Pattern[str]
+    message: str
+    hint: str
+
+
+# The first that is found counts: a broken connection is followed by "no matching distribution".
+_CAUSES = (
+    _Cause(
+        re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError"),
+        "The downloads were refused: the connection's certificate is not trusted on this machine.",
+        "A company's proxy or an antivirus program may stand in between: ask who runs it for its certificate, set the "
+        f"variable PIP_CERT to it, {_AGAIN}",
+    ),
+    _Cause(
+        re.compile(r"ProxyError|Tunnel connection failed|407 Proxy"),
+        "The proxy of this network does not let the downloads through.",
+        f"Set the variable HTTPS_PROXY to the proxy's address, with name and password where it needs them, {_AGAIN}",
+    ),
+    _Cause(
+        re.compile(
+            r"connection broken by|Max retries exceeded|ReadTimeout|ConnectTimeout|NewConnectionError|IncompleteRead"
+            r"|ProtocolError|Connection aborted|HTTP error 5\d\d"
+        ),
+        "The downloads did not arrive: there is no connection to the internet, or it broke off.",
+        f"Check the connection, {_AGAIN} What has arrived is not downloaded twice.",
+    ),
+    _Cause(
+        re.compile(r"DO NOT MATCH THE HASHES|BadZipFile|has a corrupt|is not a zip file|invalid wheel|is invalid"),
+        "A download arrived damaged.",
+        f"Check the connection, {_AGAIN}",
+    ),
+    _Cause(
+        re.compile(r"requires a different Python: (\S+)"),
+        "This version of the server does not run under Python {0}, which this Blender brings.",
+        "Use a Blender from 4.2 to 5.2, or the Figurine that belongs to this one.",
+    ),
+    _Cause(
+        re.compile(r"WinError 32|being used by another process"),
+        "Another program holds a file of the installation; often it is an antivirus program that looks at it.",
+        f"Wait a minute, {_AGAIN}",
+    ),
+    _Cause(
+        re.compile(r"Long Path support|WinError 206|File name too long"),
+        "The paths of the installation are longer than this system allows.",
+        "Choose a folder with a shorter path for the server in Preferences, " + _AGAIN,
+    ),
+    _Cause(
+        re.compile(r"PermissionError|Permission denied|WinError 5\b|Read-only file system"),
+        "Blender may not write the files of the installation.",
+        f"Look whether an antivirus program or the folder's rights forbid it, {_AGAIN}",
+    ),
+)
+
+
+def explain_failure(step: str, output: tuple[str, ...], folder: Path, system: str) -> FigurineError:
+    """The error for a step whose program failed with this output. system: as the artist would name it."""
+    text = "\n".join(output)
+    if _DISK_FULL.search(text):
+        return DiskFull(str(folder))
+    for cause in _CAUSES:
+        found = cause.pattern.search(text)
+        if found:
+            return InstallFailed(cause.message.format(*found.groups()), cause.hint, text)
+    found = _NO_WHEEL.search(text)
+    if found:
+        return InstallFailed(
+            f"There is no ready-made {found[1]} for {system}.",
+            "Run the server on another machine, and enter its address in Preferences.",
+            text,
+        )
+    return InstallFailed(
+        f"{step} failed: {_last_sentence(output)}",
+        "Click Install Server again. If it fails again, Copy Diagnostics says all that is known.",
+        text,
+    )
+
+
+def _last_sentence(output: tuple[str, ...]) -> str:
+    """The last line that pip marks as an error, or else the last line that says anything."""
+    said = [line.strip() for line in output if line.strip()]
+    marked = [line.removeprefix("ERROR:").strip() for line in said if line.startswith("ERROR:")]
+    return (marked or said or ["it said nothing"])[-1]

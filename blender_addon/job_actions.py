@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be done with a job, and the reason where it cannot: these sentences are the tooltips of grey buttons."""
+
+from __future__ import annotations
+
+from .views import JobView
+from .wording import ENDED_STATES, STATE_LABELS
+
+NO_JOB = "Choose a job in the list first."
+
+
+def import_obstacle(job: JobView) -> str:
+    """Why its result cannot be imported, "" where it can."""
+    if job.state == "done":
+        return ""
+    if job.state in ENDED_STATES:
+        return "This job has no result. Retry it."
+    return "This job has no result yet."
+
+
+def retry_obstacle(job: JobView) -> str:
+    """Why it cannot be tried again, "" where it can."""
+    if job.state in ("failed", "cancelled", "lost") or (job.state == "done" and job.error is not None):
+        return ""
+    if job.state == "done":
+        return "This job did not fail. Rerun makes a new one from it."
+    return "This job has not ended."
+
+
+def rerun_obstacle(job: JobView) -> str:
+    """Why no new job can be made from it, "" where one can."""
+    if job.state == "lost" or job.job_id is None:
+        return "The server does not have this job any more. Retry sends the picture again."
+    return "" if job.state in ENDED_STATES else "This job has not ended."
+
+
+def resume_obstacle(job: JobView) -> str:
+    """Why it cannot go on, "" where it can."""
+    return "" if job.state == "waiting" else "Only a job that waits for you can be continued."
+
+
+def cancel_obstacle(job: JobView) -> str:
+    """Why it cannot be cancelled, "" where it can."""
+    if job.is_cancelling:
+        return "This job is being cancelled."
+    if job.state in ("sending", "queued", "running", "waiting"):
+        return ""
+    return f"There is nothing to cancel: {STATE_LABELS[job.state].lower()}."
+
+
+def delete_obstacle(job: JobView) -> str:
+    """Why it cannot be deleted, "" where it can."""
+    return "" if job.state in ENDED_STATES else "This job has not ended. Cancel it first."
+
+
+def folder_obstacle(job: JobView) -> str:
+    """Why its folder cannot be opened, "" where it can."""
+    return "" if job.result is not None else "The files of this job are not on this computer. Import it first."

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Menus of the panel, and entries in Blender's own."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import runtime
+
+
+class FIGURINE_MT_help(bpy.types.Menu):
+    """Help."""
+
+    bl_label = "Figurine Help"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What helps when something does not work."""
+        layout = self.layout
+        layout.label(text=f"Figurine {runtime.current().version}")
+        layout.separator()
+        layout.operator("figurine.copy_diagnostics", icon="COPYDOWN")
+        layout.operator("figurine.open_log", icon="TEXT")
+        layout.operator("figurine.open_preferences", icon="PREFERENCES")
+
+
+class FIGURINE_MT_server(bpy.types.Menu):
+    """What is seldom done with the server."""
+
+    bl_label = "Server"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Start, stop, repair."""
+        layout = self.layout
+        layout.operator("figurine.start_server", icon="PLAY")
+        layout.operator("figurine.stop_server", icon="SNAP_FACE")
+        layout.operator("figurine.install_server", text="Repair Server", icon="TOOL_SETTINGS")
+        layout.separator()
+        layout.operator("figurine.open_log", icon="TEXT")
+        layout.operator("figurine.copy_diagnostics", icon="COPYDOWN")
+        layout.operator("figurine.open_preferences", icon="PREFERENCES")
+
+
+def _draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    self.layout.operator_context = "INVOKE_DEFAULT"
+    self.layout.operator("figurine.drop_picture", text="Figurine…", icon="OUTLINER_OB_ARMATURE").generate = True
+
+
+def _draw_import(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    self.layout.operator("figurine.drop_picture", text="Figurine from Picture (.png/.jpg/.webp)")
+
+
+def add_menus() -> None:
+    """Add > Figurine… and File > Import > Figurine from Picture."""
+    bpy.types.VIEW3D_MT_add.append(_draw_add)
+    bpy.types.TOPBAR_MT_file_import.append(_draw_import)
+
+
+def remove_menus() -> None:
+    """Take both entries away."""
+    bpy.types.TOPBAR_MT_file_import.remove(_draw_import)
+    bpy.types.VIEW3D_MT_add.remove(_draw_add)
+
+
+CLASSES = (FIGURINE_MT_help, FIGURINE_MT_server)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What operators share: the job they act on, and the file that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+
+from .. import runtime
+from ..errors import FigurineError
+from ..job_actions import NO_JOB
+from ..properties import FigurineRequest
+from ..runtime import FileMark, Runtime
+from ..views import JobView
+
+
+def file_mark(now: Runtime) -> FileMark:
+    """The .blend file that is open."""
+    return FileMark(now.opened, bpy.data.filepath)
+
+
+def chosen_key(context: bpy.types.Context) -> str:
+    """The key of the job that is highlighted in the list, "" for none."""
+    window = context.window_manager.figurine
+    return window.jobs[window.active].key if 0 <= window.active < len(window.jobs) else ""
+
+
+def candidates(context: bpy.types.Context) -> list[JobView]:
+    """The jobs that a button of the panel can mean: the highlighted one, those shown at large, those with messages."""
+    now = runtime.current()
+    keys = [chosen_key(context), now.focus, *(job.key for job in now.open_jobs), *(m.key for m in now.messages)]
+    found = [now.job(key) for key in dict.fromkeys(keys) if key]
+    return [job for job in found if job is not None]
+
+
+def poll_jobs(
+    operator: type[bpy.types.Operator], context: bpy.types.Context, why_not: Callable[[JobView], str]
+) -> bool:
+    """Whether the verb fits a job that is shown; otherwise the reason becomes the button's tooltip."""
+    jobs = candidates(context)
+    reasons = [why_not(job) for job in jobs]
+    if jobs and not all(reasons):
+        return True
+    operator.poll_message_set(reasons[0] if reasons else NO_JOB)
+    return False
+
+
+def find_job(
+    operator: bpy.types.Operator, context: bpy.types.Context, key: str, why_not: Callable[[JobView], str]
+) -> JobView | None:
+    """The job of this key, or the highlighted one for ""; where the verb does not fit it, that is reported."""
+    job = runtime.current().job(key or chosen_key(context))
+    reason = NO_JOB if job is None else why_not(job)
+    if reason:
+        operator.report({"WARNING"}, reason)
+        return None
+    return job
+
+
+def choose_picture(request: FigurineRequest, path: Path) -> None:
+    """Make this file the picture."""
+    request.image = None
+    request.picture = str(path)
+
+
+def tell(operator: bpy.types.Operator, error: FigurineError, key: str | None = None) -> None:
+    """Show the error in the panel, and where the mouse is."""
+    runtime.current().complain(error, key)
+    operator.report({"WARNING"}, f"{error.message} {error.hint}".strip())

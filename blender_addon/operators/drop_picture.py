@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures that are dropped on the panel or the viewport, or chosen in File > Import."""
+
+# No postponed annotations: Blender reads them as they are.
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, StringProperty
+
+from ..clipboard import PICTURE_SUFFIXES
+from ..preferences import preferences
+from .common import choose_picture
+
+
+class FIGURINE_OT_drop_picture(bpy.types.Operator):
+    """Make a character from a picture file"""
+
+    bl_idname = "figurine.drop_picture"
+    bl_label = "Figurine from Picture"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"})
+    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
+    filter_glob: StringProperty(
+        default=";".join(f"*{suffix}" for suffix in PICTURE_SUFFIXES), options={"HIDDEN", "SKIP_SAVE"}
+    )
+    generate: BoolProperty(
+        name="Generate at Once",
+        description="Start now, with the settings of the panel. Of several pictures, each becomes a job",
+        options={"SKIP_SAVE"},
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """With files: they were dropped. Without: ask for one."""
+        self.generate = context.scene.figurine.generate_on_drop
+        if self.filepath or self.files:
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make it the picture; where that was asked for, generate."""
+        dropped = [Path(self.directory) / file.name for file in self.files if file.name] or [Path(self.filepath)]
+        pictures = [path for path in dropped if path.suffix.lower() in PICTURE_SUFFIXES]
+        if not pictures:
+            self.report({"WARNING"}, f"{dropped[0].name} is no picture. PNG, JPEG, WebP, AVIF and GIF can be used.")
+            return {"CANCELLED"}
+        if not self.generate:
+            choose_picture(context.scene.figurine, pictures[0])
+            return {"FINISHED"}
+        for picture in pictures:
+            choose_picture(context.scene.figurine, picture)
+            if not bpy.ops.figurine.generate.poll():
+                self.report({"WARNING"}, "The picture is chosen; the panel says why it cannot be generated now.")
+                break
+            bpy.ops.figurine.generate()
+        return {"FINISHED"}
+
+
+class FIGURINE_FH_picture(bpy.types.FileHandler):
+    """Takes pictures that are dropped on a 3D viewport."""
+
+    bl_idname = "FIGURINE_FH_picture"
+    bl_label = "Figurine from Picture"
+    bl_import_operator = "figurine.drop_picture"
+    bl_file_extensions = ";".join(PICTURE_SUFFIXES)
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        """On the sidebar always, on the viewport where Preferences allow it."""
+        if context.area is None or context.area.type != "VIEW_3D" or context.region is None:
+            return False
+        if context.region.type == "UI":
+            return True
+        return context.region.type == "WINDOW" and preferences(context).accepts_drops
+
+
+CLASSES = (FIGURINE_OT_drop_picture, FIGURINE_FH_picture)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generate: send the picture and the settings. Nothing in the file changes, so nothing is there to undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from .. import runtime
+from ..errors import FigurineError, PictureUnreadable
+from ..job import Request
+from ..job_settings import settings_document
+from ..pictures import image_file
+from ..properties import FigurineRequest
+from ..status import obstacle
+from .common import file_mark, tell
+
+
+class FIGURINE_OT_generate(bpy.types.Operator):
+    """Make a textured, rigged character from the picture. The server is started first if it does not run"""
+
+    bl_idname = "figurine.generate"
+    bl_label = "Generate"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey where nothing can be generated, with the reason."""
+        request = context.scene.figurine
+        reason = obstacle(runtime.current(), bool(request.picture or request.image))
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Hand the request over; the rest happens in the background."""
+        now = runtime.current()
+        try:
+            request = request_of(context.scene.figurine)
+        except FigurineError as error:
+            tell(self, error)
+            return {"CANCELLED"}
+        now.generate(request, file_mark(now))
+        return {"FINISHED"}
+
+
+def request_of(fields: FigurineRequest) -> Request:
+    """What is to be sent. An image of the file is saved first. Raises PictureUnreadable, DiskFull, FolderUnwritable."""
+    if fields.image is not None:
+        picture = image_file(fields.image, runtime.current().paths.pictures)
+    else:
+        picture = Path(bpy.path.abspath(fields.picture))
+        if not picture.is_file():
+            raise PictureUnreadable(picture.name, f"there is no such file in {picture.parent}")
+    settings = settings_document(fields.wishes(), Path(fields.image.name) if fields.image else picture)
+    return Request(picture, settings["name"], settings, fields.import_when_done)
+
+
+CLASSES = (FIGURINE_OT_generate,)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Use Image: a picture that the Blender file holds."""
+
+# No postponed annotations: Blender reads them as they are.
+import bpy
+from bpy.props import EnumProperty
+
+# Blender's own, without pixels that can be read.
+_NOT_PICTURES = ("RENDER_RESULT", "COMPOSITING")
+# Blender does not keep the texts of computed lists: they have to live as long as the menu.
+_items: list[tuple[str, str, str]] = []
+
+
+def usable_images() -> list[bpy.types.Image]:
+    """Images of the file that can be sent."""
+    return [image for image in bpy.data.images if image.type not in _NOT_PICTURES]
+
+
+def _list_images(self: bpy.types.Operator, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+    _items[:] = [(image.name, image.name, "Use this image as the picture") for image in usable_images()]
+    return _items
+
+
+class FIGURINE_OT_use_image(bpy.types.Operator):
+    """Use an image of this Blender file as it is now, also one that was painted or packed"""
+
+    bl_idname = "figurine.use_image"
+    bl_label = "Use Image"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_property = "image"
+
+    image: EnumProperty(name="Image", description="An image of this file", items=_list_images, options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey where the file has no image."""
+        has_images = bool(usable_images())
+        if not has_images:
+            cls.poll_message_set("This Blender file has no images.")
+        return has_images
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask which one."""
+        context.window_manager.invoke_search_popup(self)
+        return {"FINISHED"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make it the picture."""
+        context.scene.figurine.image = bpy.data.images[self.image]
+        return {"FINISHED"}
+
+
+CLASSES = (FIGURINE_OT_use_image,)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text in panels: Blender's labels are one line each, so sentences are broken to the panel's width."""
+
+from __future__ import annotations
+
+import blf
+import bpy
+
+from ..wording import wrapped
+
+# Blender's own margins, by what text stands in, in pixels at a resolution scale of 1.
+_PANEL_MARGIN_PX = 46
+_BOX_MARGIN_PX = 18
+_ICON_PX = 22
+_BUTTON_PX = 36
+# Narrower regions do not show text; and where no region is known (in the background), this is a usual width.
+_LEAST_WIDTH_PX = 90
+_USUAL_WIDTH_PX = 300
+# Lines of one sentence stand closer together than separate rows.
+_LINE_SCALE = 0.75
+_INTERFACE_FONT = 0
+
+
+def draw_text(
+    layout: bpy.types.UILayout,
+    text: str,
+    icon: str = "NONE",
+    *,
+    is_in_box: bool = True,
+    is_beside_button: bool = False,
+) -> None:
+    """A sentence, word for word, in as many lines as the region's width needs."""
+    column = layout.column(align=True)
+    column.scale_y = _LINE_SCALE
+    margin_px = _PANEL_MARGIN_PX + _BOX_MARGIN_PX * is_in_box + _ICON_PX * (icon != "NONE")
+    margin_px += _BUTTON_PX * is_beside_button
+    for number, line in enumerate(_lines(text, margin_px)):
+        if icon == "NONE":
+            column.label(text=line, translate=False)
+        else:
+            column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
+
+
+def draw_faint(layout: bpy.types.UILayout, text: str, *, is_in_box: bool = True) -> None:
+    """A sentence that only helps those who look for help."""
+    column = layout.column()
+    column.active = False
+    draw_text(column, text, is_in_box=is_in_box)
+
+
+def draw_words(
+    layout: bpy.types.UILayout, text: str, hint: str, icon: str = "ERROR", *, is_beside_button: bool = False
+) -> None:
+    """What happened, and below it what to do next."""
+    column = layout.column(align=True)
+    strong = column.column(align=True)
+    strong.alert = icon == "ERROR"
+    draw_text(strong, text, icon, is_beside_button=is_beside_button)
+    if hint:
+        draw_text(column, hint, "BLANK1", is_beside_button=is_beside_button)
+
+
+def _lines(text: str, margin_px: float) -> list[str]:
+    context = bpy.context
+    scale = context.preferences.system.ui_scale or 1.0  # 0 in the background
+    blf.size(_INTERFACE_FONT, context.preferences.ui_styles[0].widget.points * scale)
+    width_px = context.region.width if context.region is not None else _USUAL_WIDTH_PX * scale
+    room_px = max(width_px - margin_px * scale, _LEAST_WIDTH_PX * scale)
+    return wrapped(text, room_px, lambda line: blf.dimensions(_INTERFACE_FONT, line)[0])

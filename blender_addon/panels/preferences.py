@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layout of the add-on's preferences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .layout import draw_faint
+
+if TYPE_CHECKING:
+    from ..preferences import FigurinePreferences
+
+
+def draw_preferences(layout: bpy.types.UILayout, chosen: FigurinePreferences) -> None:
+    """First where the server is, then what that choice needs."""
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    layout.row().prop(chosen, "mode", expand=True)
+    column = layout.column()
+    if chosen.mode == "managed":
+        draw_faint(column, "Blender installs, starts and stops the server. Pictures never leave this computer.")
+        column.prop(chosen, "keep_running")
+        column.prop(chosen, "command")
+        column.prop(chosen, "install_folder")
+        column.prop(chosen, "home")
+    else:
+        draw_faint(column, "The server must be of the same version as the add-on, and you need its token.")
+        column.prop(chosen, "address")
+        column.prop(chosen, "token")
+        draw_faint(column, "The token is kept in Blender's preferences, as text. It is never written anywhere else.")
+    layout.prop(chosen, "accepts_drops")
+    _draw_online(layout.box())
+
+
+def _draw_online(box: bpy.types.UILayout) -> None:
+    is_on = bpy.app.online_access
+    row = box.row()
+    row.label(
+        text=f"Allow Online Access is {'on' if is_on else 'off'}",
+        icon="INTERNET" if is_on else "INTERNET_OFFLINE",
+    )
+    if not is_on:
+        row.operator("figurine.allow_online", icon="PREFERENCES")
+    draw_faint(
+        box,
+        "It is needed to install the server and to use one on another machine. A server on this computer works "
+        "without it.",
+    )

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job that runs, or was the last to run: a row for each stage."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..job_actions import retry_obstacle
+from ..runtime import Runtime
+from ..views import JobView
+from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, percent, stage_label
+from .layout import draw_faint, draw_text, draw_words
+
+_BIG = 1.4
+
+
+def shown_job(now: Runtime) -> JobView | None:
+    """The job to show at large: the one that runs, otherwise the one that was asked for last."""
+    going_on = now.open_jobs
+    active = [job for job in going_on if job.state in ("running", "fetching", "waiting")]
+    if active or going_on:
+        return (active or going_on)[0]
+    return now.job(now.focus) if now.focus is not None else None
+
+
+def draw_progress(layout: bpy.types.UILayout, now: Runtime) -> None:
+    """How far the job is, and how many wait behind it."""
+    for request, _file in now.waiting_requests:
+        row = layout.box().row()
+        row.label(text=f"{request.name}: waits for the server to start", icon="TIME", translate=False)
+        row.operator("figurine.cancel", text="", icon="X").key = ""
+    job = shown_job(now)
+    if job is None:
+        return
+    box = layout.box()
+    _draw_title(box, job)
+    if job.state in OPEN_STATES:
+        _draw_bar(box, job)
+    if job.state in ("running", "waiting", "done") or job.stages:
+        _draw_stages(box, job)
+    if job.error is not None:
+        draw_words(box, job.error.message, job.error.hint)
+        if not retry_obstacle(job):
+            box.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
+        box.operator("figurine.copy_diagnostics", icon="COPYDOWN")
+    for warning in job.warnings:
+        draw_text(box, warning, "INFO")
+    if now.postponed and any(result.key == job.key for result in now.results):
+        draw_text(box, now.postponed, "TIME")
+    behind = len([other for other in now.open_jobs if other.key != job.key])
+    if behind:
+        draw_faint(layout, f"{behind} more in the queue; see Jobs below.", is_in_box=False)
+
+
+def _draw_title(box: bpy.types.UILayout, job: JobView) -> None:
+    row = box.row()
+    icons = {"done": "CHECKMARK", "failed": "ERROR", "lost": "ERROR", "cancelled": "CANCEL", "waiting": "PAUSE"}
+    row.label(text=f"{job.name}: {STATE_LABELS[job.state].lower()}", icon=icons.get(job.state, "TIME"), translate=False)
+    buttons = row.row()
+    buttons.alignment = "RIGHT"
+    if job.state in OPEN_STATES:
+        buttons.operator("figurine.cancel", text="Cancelling…" if job.is_cancelling else "Cancel").key = job.key
+    else:
+        buttons.operator("figurine.close_progress", text="", icon="X", emboss=False)
+
+
+def _draw_bar(box: bpy.types.UILayout, job: JobView) -> None:
+    texts = {
+        "sending": "Sending the picture",
+        "queued": "Waiting for its turn",
+        "fetching": f"Fetching the result · {percent(job.stage_progress)}",
+        "waiting": f"{percent(job.progress)} · waits for you",
+    }
+    text = texts.get(job.state, percent(job.progress))
+    if job.state == "running" and job.eta_s is not None:
+        text = f"{text} · {duration(job.eta_s)} left"
+    box.progress(factor=job.stage_progress if job.state == "fetching" else job.progress, text=text, type="BAR")
+    if job.state == "waiting":
+        row = box.row()
+        row.scale_y = _BIG
+        row.operator("figurine.resume_job", text="Continue", icon="PLAY").key = job.key
+
+
+def _draw_stages(box: bpy.types.UILayout, job: JobView) -> None:
+    done = {result.stage: result for result in job.stages}
+    names = [*STAGE_LABELS, *(stage for stage in done if stage not in STAGE_LABELS)]
+    column = box.column(align=True)
+    for stage in names:
+        result = done.get(stage)
+        if result is not None:
+            row = column.row()
+            row.label(text=stage_label(stage), icon="CHECKMARK")
+            facts = row.row()
+            facts.alignment = "RIGHT"
+            facts.active = False
+            facts.label(text=f"{result.engine} · {'kept' if result.reused else duration(result.seconds)}")
+            if result.fallback_reason:
+                draw_faint(column, result.fallback_reason)
+        elif stage == job.stage and job.state == "running":
+            row = column.row()
+            row.label(text=stage_label(stage), icon="PLAY")
+            row.progress(factor=job.stage_progress, text=job.engine or "", type="BAR")
+        else:
+            row = column.row()
+            row.active = False
+            row.label(text=stage_label(stage), icon="RADIOBUT_OFF")

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The request as it stands in the file, and the list of jobs as Blender's list widget needs it."""
+
+# No postponed annotations: Blender reads them as they are.
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from . import previews
+from .job_settings import Wishes
+from .wording import STAGE_LABELS
+
+_MAX_PATH_LENGTH = 1024
+_LONGEST_NAME = 59
+# Blender's integers are signed.
+_LARGEST_SEED = 2**31 - 1
+
+_ENGINES = (
+    ("auto", "Automatic", "Neural where this computer can run it, draft otherwise; the panel says which it was"),
+    ("neural", "Neural", "The best result. It needs a GPU and downloaded weights, and fails without them"),
+    ("draft", "Draft", "A rounded figure from the outline, in seconds, on any computer"),
+)
+_KINDS = (
+    ("auto", "Automatic", "Figurine decides, and says how sure it is"),
+    ("humanoid", "Humanoid", "Two legs, two arms"),
+    ("quadruped", "Quadruped", "Four legs"),
+    ("generic", "Something Else", "Bones along the shape, without names"),
+    ("none", "No Skeleton", "A single bone that carries the whole"),
+)
+_TEXTURES = (
+    ("1024", "1024 px", "Small files"),
+    ("2048", "2048 px", "Right for most"),
+    ("4096", "4096 px", "For close-ups; takes longer"),
+)
+_PAUSES = (
+    ("none", "Never", "Run through to the end"),
+    *(
+        (stage, label, f"Wait after this step until Continue is pressed: {label}")
+        for stage, label in list(STAGE_LABELS.items())[:-1]
+    ),
+)
+
+
+def _show_picture(self: "FigurineRequest", _context: bpy.types.Context) -> None:
+    previews.show_picture(self.picture)
+
+
+class FigurineRequest(bpy.types.PropertyGroup):
+    """What is to be generated. Saved with the file."""
+
+    picture: StringProperty(
+        name="Picture",
+        description="A PNG, JPEG, WebP, AVIF or GIF picture of one character, seen from the front",
+        subtype="FILE_PATH",
+        maxlen=_MAX_PATH_LENGTH,
+        update=_show_picture,
+    )
+    image: PointerProperty(
+        name="Image",
+        description="An image of this Blender file, used instead of a picture file",
+        type=bpy.types.Image,
+    )
+    engine: EnumProperty(name="Engine", description="What makes the model", items=_ENGINES, default="auto")
+    kind: EnumProperty(name="Body", description="What body the character has", items=_KINDS, default="auto")
+    height_m: FloatProperty(
+        name="Height",
+        description="Total height of a humanoid, largest side of anything else. 0 is automatic: 1.7 m for a "
+        "humanoid, 1 m otherwise",
+        subtype="DISTANCE",
+        unit="LENGTH",
+        min=0.0,
+        max=1000.0,
+        soft_max=10.0,
+        default=0.0,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="The same picture, settings and seed give the same model. The draft engine has no chance in it",
+        min=0,
+        max=_LARGEST_SEED,
+    )
+    name: StringProperty(
+        name="Name",
+        description="The name of the objects. Leave empty for the picture's name",
+        maxlen=_LONGEST_NAME,
+    )
+    depth: FloatProperty(
+        name="Thickness",
+        description="How thick a draft is: 1 is as estimated, 0.5 half of it, 2 twice",
+        min=0.1,
+        max=3.0,
+        default=1.0,
+        step=10,
+    )
+    texture_px: EnumProperty(name="Texture", description="The side of the texture", items=_TEXTURES, default="2048")
+    pause_after: EnumProperty(
+        name="Pause After",
+        description="Look at the result of a step before the job goes on",
+        items=_PAUSES,
+        default="none",
+    )
+    at_cursor: BoolProperty(
+        name="Place at 3D Cursor",
+        description="Put the character where the 3D cursor is, otherwise at the world's origin",
+        default=True,
+    )
+    enter_pose_mode: BoolProperty(
+        name="Enter Pose Mode",
+        description="Have the character ready to be posed as soon as it is there",
+        default=False,
+    )
+    import_when_done: BoolProperty(
+        name="Import When Done",
+        description="Bring the character into this file as soon as it is ready. Otherwise it waits under Jobs",
+        default=True,
+    )
+    generate_on_drop: BoolProperty(
+        name="Generate on Drop",
+        description="Start as soon as a picture is dropped, with the settings as they are",
+        default=False,
+    )
+
+    def wishes(self) -> Wishes:
+        """The request for the parts that know no Blender."""
+        return Wishes(
+            name=self.name,
+            engine=self.engine,
+            kind=self.kind,
+            height_m=self.height_m,
+            seed=self.seed,
+            depth=self.depth,
+            texture_px=int(self.texture_px),
+            pause_after="" if self.pause_after == "none" else self.pause_after,
+        )
+
+
+class FigurineJobRow(bpy.types.PropertyGroup):
+    """One line of the list: all else is looked up by the key."""
+
+    key: StringProperty(options={"SKIP_SAVE"})
+
+
+class FigurineWindow(bpy.types.PropertyGroup):
+    """The list of jobs, for the list widget. Not saved: it is made again from the journal."""
+
+    jobs: CollectionProperty(type=FigurineJobRow, options={"SKIP_SAVE"})
+    active: IntProperty(name="Job", description="The job that the buttons below act on", options={"SKIP_SAVE"})
+
+
+def add_properties() -> None:
+    """Give every scene its request, and the window manager the list."""
+    bpy.types.Scene.figurine = PointerProperty(type=FigurineRequest)
+    bpy.types.WindowManager.figurine = PointerProperty(type=FigurineWindow)
+
+
+def remove_properties() -> None:
+    """Take both away again; what a file has stored stays in it."""
+    del bpy.types.WindowManager.figurine
+    del bpy.types.Scene.figurine
+
+
+CLASSES = (FigurineRequest, FigurineJobRow, FigurineWindow)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one timer: brings what happened on threads to the panel, and results into the file.
+
+A result is imported by itself only into the file for which it was asked. Where another one is open, the panel offers
+it; where the artist is in the middle of something, it waits and the panel says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+import bpy
+from bpy.app.handlers import persistent
+
+from . import previews, runtime
+from .errors import FigurineError, LinkError
+from .importer import push_undo, reason_to_wait
+from .importing import import_job
+from .mirror import mirror_jobs, tag_redraw, visible_panels
+from .operators.common import file_mark
+from .operators.paste_picture import finish_paste
+from .preferences import choices
+from .runtime import Runtime
+from .views import Notice, ResultReady, Snapshot, SnapshotChanged
+
+IDLE_DELAY_S = 1.0
+BUSY_DELAY_S = 0.2
+_FIRST_DELAY_S = 0.1
+# The engine looks for the server so long after the panel was last seen.
+_ATTENTION_S = 3.0
+# Whether the server is installed is looked up so often while the panel is seen: another Blender may install it.
+_TICKS_BETWEEN_LOOKS = 10
+# In other modes an import would end what the artist does.
+_MODES_TO_IMPORT_IN = ("OBJECT", "POSE")
+_log = logging.getLogger(__name__)
+
+_is_ticking = False
+_ticks = 0
+_drawn: object = None
+
+
+def start() -> None:
+    """Begin to tick, also after another file was opened. In the background nothing ticks by itself."""
+    bpy.app.handlers.load_post.append(_note_other_file)
+    if not bpy.app.background:
+        runtime.current().wake = wake
+        runtime.current().start()
+        bpy.app.timers.register(_tick_safely, first_interval=_FIRST_DELAY_S, persistent=True)
+
+
+def stop() -> None:
+    """End it."""
+    global _drawn
+    if bpy.app.timers.is_registered(_tick_safely):
+        bpy.app.timers.unregister(_tick_safely)
+    bpy.app.handlers.load_post.remove(_note_other_file)
+    _drawn = None
+
+
+def wake() -> None:
+    """Tick at once."""
+    if not _is_ticking and bpy.app.timers.is_registered(_tick_safely):
+        bpy.app.timers.unregister(_tick_safely)
+        bpy.app.timers.register(_tick_safely, first_interval=0.0, persistent=True)
+
+
+def tick() -> float:
+    """One turn: a few milliseconds, or the import of one result. The seconds until the next one is due."""
+    global _ticks
+    _ticks += 1
+    now, context = runtime.current(), bpy.context
+    wanted = choices(context, now.paths, now.version)
+    if wanted != now.choices:
+        now.apply(wanted)
+    _take_events(now)
+    _follow_installer(now)
+    _send_waiting(now)
+    if now.clipboard is not None and now.clipboard.is_done:
+        finish_paste(context.scene.figurine, now)
+    panels = visible_panels(context)
+    if panels:
+        now.engine.watch(_ATTENTION_S)
+        if _ticks % _TICKS_BETWEEN_LOOKS == 0:
+            now.look_for_installation()
+    if previews.show_picture(context.scene.figurine.picture):
+        now.touch()
+    _import_next(context, now)
+    _show(context, now, panels)
+    return BUSY_DELAY_S if _is_busy(now) else IDLE_DELAY_S
+
+
+def _tick_safely() -> float:
+    """A timer that raises is never called again: whatever happens is said, and the next turn comes."""
+    global _is_ticking
+    _is_ticking = True
+    try:
+        return tick()
+    except Exception as error:
+        _log.exception("The pump's turn failed.")
+        hint = "Use Copy Diagnostics and report it. Restarting Blender helps; jobs are kept."
+        problem = FigurineError(f"Something in Figurine failed: {error!r}.", hint, details=traceback.format_exc())
+        runtime.current().complain(problem)
+        return IDLE_DELAY_S
+    finally:
+        _is_ticking = False
+
+
+@persistent
+def _note_other_file(*_: object) -> None:
+    """Another file is open: what belongs to the window manager is made again."""
+    global _drawn
+    now = runtime.current()
+    now.opened += 1
+    _drawn = None
+    now.touch()
+
+
+def _take_events(now: Runtime) -> None:
+    while not now.engine.events.empty():
+        event = now.engine.events.get()
+        if isinstance(event, SnapshotChanged):
+            _tell_failures(now, now.snapshot, event.snapshot)
+            now.snapshot = event.snapshot
+        elif isinstance(event, ResultReady):
+            now.results = [result for result in now.results if result.key != event.key] + [event]
+        elif isinstance(event, Notice) and not isinstance(event.error, LinkError):
+            now.complain(event.error, event.key)  # the server's part of the panel shows the others
+        now.touch()
+
+
+def _tell_failures(now: Runtime, before: Snapshot, after: Snapshot) -> None:
+    """A job that failed behind the one that is shown would fail without a word."""
+    states = {job.key: job.state for job in before.jobs}
+    for job in after.jobs:
+        went_wrong = job.error is not None and job.state in ("failed", "lost")
+        if job.is_ours and went_wrong and states.get(job.key, job.state) != job.state and job.error is not None:
+            now.complain(job.error, job.key)
+
+
+def _follow_installer(now: Runtime) -> None:
+    installer = now.installer
+    if installer is None or installer.state == "running":
+        return
+    now.look_for_installation()
+    now.installer = None
+    now.failed_installer = installer if installer.state == "failed" else None
+    if installer.state == "failed" and installer.error is not None:
+        now.complain(installer.error)
+    elif installer.state == "done":
+        now.say("The server is installed.", "Choose a picture and press Generate; the server starts by itself.")
+    now.touch()
+
+
+def _send_waiting(now: Runtime) -> None:
+    """Requests wait until the server runs; where it does not start, the panel says why and they are gone."""
+    if not now.waiting_requests:
+        _start_for_sending(now)
+        return
+    if "running" in (now.server_state, now.snapshot.server.state):
+        waiting, now.waiting_requests = now.waiting_requests, []
+        for request, file in waiting:
+            now.send(request, file)
+    elif now.server_state == "failed":
+        now.waiting_requests = []
+        now.touch()
+
+
+def _start_for_sending(now: Runtime) -> None:
+    """The server can have stopped since it was last seen, just when Generate was pressed."""
+    is_gone = now.snapshot.server.state == "absent" and now.server_state == "stopped"
+    is_sending = any(job.state == "sending" and job.key in now.files for job in now.snapshot.jobs)
+    if is_gone and is_sending and now.is_server_wanted and now.choices.is_managed and now.can_start:
+        now.start_server()
+
+
+def _import_next(context: bpy.types.Context, now: Runtime) -> None:
+    if not now.results:
+        now.postponed = ""
+        return
+    ready = now.results[0]
+    file = now.files.get(ready.key)
+    if file is None or not file.is_same(file_mark(now)):
+        now.results = now.results[1:]
+        text = f"{ready.view.name} is done. It was made for another Blender file, so it was not imported by itself."
+        now.say(text, "", key=ready.key, offers_import=True)
+        return
+    with context.temp_override(window=context.window_manager.windows[0]):
+        postponed = _reason_to_wait(bpy.context)
+        if postponed != now.postponed:
+            now.postponed = postponed
+            now.touch()
+        if not postponed:
+            now.results = now.results[1:]
+            _import(bpy.context, now, ready)
+
+
+def _reason_to_wait(context: bpy.types.Context) -> str:
+    reason = reason_to_wait(context)
+    if reason:
+        return f"The result is here. It is imported as soon as that is over: {reason}."
+    if context.mode not in _MODES_TO_IMPORT_IN:
+        return "The result is here. It is imported as soon as you are in Object Mode or Pose Mode."
+    return ""
+
+
+def _import(context: bpy.types.Context, now: Runtime, ready: ResultReady) -> None:
+    request = context.scene.figurine
+    try:
+        import_job(context, ready.view, ready.folder, request.at_cursor, request.enter_pose_mode)
+    except FigurineError as error:
+        now.complain(error, ready.key)
+        return
+    push_undo(f"Import {ready.view.name}")
+    now.touch()
+
+
+def _is_busy(now: Runtime) -> bool:
+    return bool(
+        now.is_installing
+        or now.server_state in ("starting", "stopping")
+        or now.waiting_requests
+        or now.results
+        or now.clipboard
+        or any(job.is_busy for job in now.snapshot.jobs)
+    )
+
+
+def _show(context: bpy.types.Context, now: Runtime, panels: list[bpy.types.Region]) -> None:
+    """Bring the list up to date and redraw, where anything changed."""
+    global _drawn
+    installer = now.installer
+    log = () if installer is None else (installer.state, installer.step, installer.progress, installer.tail(3))
+    drawn = (now.revision, now.server_state, log)
+    if drawn == _drawn:
+        return
+    mirror_jobs(context.window_manager.figurine, now)
+    previews.show_thumbnails([job.thumbnail for job in now.snapshot.jobs if job.thumbnail is not None])
+    if now.server_state == "running" and now.snapshot.server.state != "running":
+        now.engine.refresh()
+    tag_redraw(panels)
+    _drawn = (now.revision, now.server_state, log)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Switching the add-on on and off: every step has its way back, and a step that fails takes back those before it."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+
+from . import command_line, menus, preferences, previews, properties, pump, runtime
+from .job import JobEngine
+from .operators import (
+    cancel,
+    delete_job,
+    dismiss,
+    drop_picture,
+    generate,
+    import_job,
+    load_more,
+    new_seed,
+    open_folder,
+    paste_picture,
+    rerun_job,
+    resume_job,
+    retry_job,
+    server,
+    use_image,
+    use_render,
+)
+from .operators import help as help_operators
+from .panels import jobs, main
+
+_MODULES = (
+    preferences,
+    properties,
+    generate,
+    cancel,
+    server,
+    paste_picture,
+    use_image,
+    use_render,
+    drop_picture,
+    new_seed,
+    import_job,
+    retry_job,
+    resume_job,
+    rerun_job,
+    delete_job,
+    open_folder,
+    load_more,
+    dismiss,
+    help_operators,
+    menus,
+    main,
+    jobs,
+)
+
+Step = tuple[Callable[[], object], Callable[[], object]]
+
+
+@functools.cache
+def version() -> str:
+    """The add-on's version, from its manifest."""
+    with (Path(__file__).parent / "blender_manifest.toml").open("rb") as stream:
+        return str(tomllib.load(stream)["version"])
+
+
+def register() -> None:
+    """Switch everything on."""
+    done: list[Callable[[], object]] = []
+    try:
+        for do, undo in _steps():
+            do()
+            done.append(undo)
+    except BaseException:
+        for undo in reversed(done):
+            undo()
+        raise
+
+
+def unregister() -> None:
+    """Switch everything off."""
+    for _, undo in reversed(_steps()):
+        undo()
+
+
+def _steps() -> list[Step]:
+    classes = [
+        (functools.partial(bpy.utils.register_class, kind), functools.partial(bpy.utils.unregister_class, kind))
+        for module in _MODULES
+        for kind in module.CLASSES
+    ]
+    return [
+        *classes,
+        (properties.add_properties, properties.remove_properties),
+        (previews.add_previews, previews.remove_previews),
+        (_open_runtime, _close_runtime),
+        (menus.add_menus, menus.remove_menus),
+        (command_line.add_command, command_line.remove_command),
+        (pump.start, pump.stop),
+        (functools.partial(atexit.register, _quit), functools.partial(atexit.unregister, _quit)),
+    ]
+
+
+def _open_runtime() -> None:
+    paths = preferences.paths()
+    chosen = preferences.choices(bpy.context, paths, version())
+    now = runtime.Runtime(paths, version(), chosen, JobEngine(paths.jobs))
+    now.apply(chosen)
+    runtime.install(now)
+
+
+def _close_runtime() -> None:
+    runtime.current().close()
+    runtime.install(None)
+
+
+def _quit() -> None:
+    """Blender closes: nothing may hold it up."""
+    runtime.current().close(is_quitting=True)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All or nothing: what a failed import leaves behind is removed, and what the user had selected comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import bpy
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """What the user was doing. edited: the objects that share the mode, where several can."""
+
+    active: bpy.types.Object | None
+    mode: str
+    selected: tuple[bpy.types.Object, ...]
+    edited: tuple[bpy.types.Object, ...]
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Object Mode inside. Where the body fails, every data-block that it made is removed, and selection, active
+    object and mode are as before. The active collection is as before in either case.
+    """
+    layer = bpy.context.view_layer
+    before = set(_data_blocks())
+    collection = layer.active_layer_collection.collection
+    selection = _leave_modes()
+    try:
+        yield
+    except BaseException:
+        _leave_modes()
+        bpy.data.batch_remove([block for pointer, block in _data_blocks().items() if pointer not in before])
+        bpy.context.view_layer.update()  # its list of objects names the removed ones until then
+        _restore(selection)
+        raise
+    finally:
+        make_active_collection(collection)
+
+
+def make_active_collection(collection: bpy.types.Collection) -> None:
+    """New objects go there; the scene's own collection where this one is not in the view layer."""
+    layer = bpy.context.view_layer
+    waiting = [layer.layer_collection]
+    while waiting:
+        entry = waiting.pop()
+        if entry.collection == collection:
+            layer.active_layer_collection = entry
+            return
+        waiting += entry.children
+
+
+def _data_blocks() -> dict[int, bpy.types.ID]:
+    """Every data-block of the file by its address, which holds as long as nothing of the user's is removed."""
+    blocks: dict[int, bpy.types.ID] = {}
+    for part in bpy.data.bl_rna.properties:
+        if part.type == "COLLECTION":
+            blocks |= {block.as_pointer(): block for block in getattr(bpy.data, part.identifier)}
+    return blocks
+
+
+def _leave_modes() -> _Selection:
+    """Go to Object Mode; returns what to come back to."""
+    context = bpy.context
+    active = context.view_layer.objects.active
+    mode = active.mode if active is not None else "OBJECT"
+    edited = tuple(entry for entry in context.view_layer.objects if entry.mode == mode) if mode != "OBJECT" else ()
+    selection = _Selection(active, mode, tuple(context.view_layer.objects.selected), edited)
+    if mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    return selection
+
+
+def _restore(selection: _Selection) -> None:
+    """Several objects enter a mode together when all of them are selected."""
+    objects = bpy.context.view_layer.objects
+    _select(selection.edited or selection.selected)
+    objects.active = selection.active
+    if selection.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode=selection.mode)
+    _select(selection.selected)
+
+
+def _select(chosen: tuple[bpy.types.Object, ...]) -> None:
+    for entry in bpy.context.view_layer.objects:
+        entry.select_set(entry in chosen)

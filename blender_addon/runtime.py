@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the add-on knows while it is on: one `Runtime`, made by register() and closed by unregister().
+
+No bpy here. The main thread alone reads and changes it; threads belong to the parts it holds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from .clipboard import PictureReader
+from .connection import Connection
+from .errors import FigurineError
+from .install import Installation, Installer, installed_version, is_sound
+from .job import JobEngine, Request
+from .server_process import ServerProcess, server_command
+from .views import JobView, ResultReady, Snapshot
+from .wording import OPEN_STATES
+
+# More would push the buttons out of sight; the oldest go first.
+_MOST_MESSAGES = 4
+# Blender waits so long for each part when the add-on is switched off; what is left ends by itself.
+_CLOSE_TIMEOUT_S = 5.0
+_QUIT_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the add-on's files are. folder: the extension's own, for the user. wheel: the server inside the add-on.
+    blender: this program, "" where Blender is a Python module. python: Blender's own.
+    """
+
+    folder: Path
+    wheel: Path
+    blender: str
+    python: Path
+
+    @property
+    def jobs(self) -> Path:
+        """The journal and the fetched results."""
+        return self.folder / "jobs"
+
+    @property
+    def pictures(self) -> Path:
+        """Pictures that were pasted or saved from Blender."""
+        return self.folder / "pictures"
+
+    @property
+    def log(self) -> Path:
+        """What the server that Blender started prints."""
+        return self.folder / "server.log"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What Preferences say. command: of the artist's own server, "" for the installed one. install_folder: where the
+    installed one is.
+    """
+
+    connection: Connection
+    command: str
+    install_folder: Path
+    keep_running: bool
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether Blender starts and stops the server."""
+        return self.connection.mode == "managed"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the panel shows until it is dismissed. key: the job it is about. offers_import: the job's result waits."""
+
+    number: int
+    level: Literal["error", "info"]
+    text: str
+    hint: str = ""
+    details: str = ""
+    key: str | None = None
+    offers_import: bool = False
+
+
+@dataclass(frozen=True)
+class FileMark:
+    """An open .blend file. opened: counts the files that this Blender has opened. path: "" where it was never saved."""
+
+    opened: int
+    path: str
+
+    def is_same(self, other: FileMark) -> bool:
+        """Whether it is this file still, or again."""
+        return self.opened == other.opened or (self.path != "" and self.path == other.path)
+
+
+def _sleep_on() -> None:
+    """Where no timer runs, there is nobody to wake."""
+
+
+@dataclass
+class Runtime:
+    """revision grows with every change that the panel can show. waiting_requests: until the server runs. files: in
+    which file each job was asked for. focus: the job that the panel shows at large. results: what is to be imported.
+    postponed: why that has to wait. wake: has the pump look at once. is_server_wanted: something was asked of it since
+    it was last stopped.
+    """
+
+    paths: Paths
+    version: str
+    choices: Choices
+    engine: JobEngine
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    installer: Installer | None = None
+    failed_installer: Installer | None = None
+    server: ServerProcess | None = None
+    messages: list[Message] = field(default_factory=list)
+    waiting_requests: list[tuple[Request, FileMark]] = field(default_factory=list)
+    files: dict[str, FileMark] = field(default_factory=dict)
+    focus: str | None = None
+    results: list[ResultReady] = field(default_factory=list)
+    postponed: str = ""
+    clipboard: PictureReader | None = None
+    installed: str | None = None
+    is_installed: bool = False
+    opened: int = 0
+    revision: int = 0
+    last_error: Message | None = None
+    wake: Callable[[], None] = _sleep_on
+    is_started: bool = False
+    is_server_wanted: bool = False
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def start(self) -> None:
+        """Begin to look after jobs, those of earlier sessions included."""
+        if not self.is_started:
+            self.is_started = True
+            self.engine.start()
+
+    def touch(self) -> None:
+        """Something changed that the panel can show, or that the pump should see now."""
+        self.revision += 1
+        self.wake()
+
+    def apply(self, choices: Choices) -> None:
+        """Use these from now on."""
+        self.choices = choices
+        self.look_for_installation()
+        self._configure()
+
+    def look_for_installation(self) -> None:
+        """See whether the server is installed: one small file is read."""
+        folder = self.choices.install_folder
+        found = (is_sound(folder), installed_version(folder))
+        if found != (self.is_installed, self.installed):
+            self.is_installed, self.installed = found
+            self._configure()
+
+    def _configure(self) -> None:
+        self.engine.configure(replace(self.choices.connection, is_installed=self.can_start))
+        self.touch()
+
+    @property
+    def can_start(self) -> bool:
+        """Whether there is something that Start can run."""
+        return bool(self.choices.command) or self.is_installed
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the installed server belongs to another version of the add-on."""
+        return not self.choices.command and self.is_installed and self.installed != self.version
+
+    @property
+    def is_installing(self) -> bool:
+        """Whether the server is being installed."""
+        return self.installer is not None and self.installer.state == "running"
+
+    @property
+    def server_state(self) -> str:
+        """Of the process that Blender started: stopped, starting, running, stopping or failed."""
+        return "stopped" if self.server is None else self.server.state
+
+    def install(self) -> None:
+        """Install, update or repair the server, on threads and processes of its own. A running one is stopped."""
+        self.stop_server()
+        paths = self.paths
+        wanted = Installation(self.choices.install_folder, paths.wheel, paths.python, Path(paths.blender))
+        self.installer = Installer(wanted)
+        self.installer.start()
+        self.touch()
+
+    def start_server(self) -> None:
+        """Start the server, or find the one that runs for this data folder."""
+        if self.server_state in ("stopped", "failed"):
+            self.server = self._new_server()
+            self.server.start()
+            self.touch()
+
+    def stop_server(self) -> None:
+        """Stop the server of this data folder, if Blender started it, now or earlier."""
+        if self.server is None:
+            self.server = self._new_server()
+        self.server.stop()
+        self.is_server_wanted = False
+        self.waiting_requests.clear()
+        self.touch()
+
+    def _new_server(self) -> ServerProcess:
+        choices = self.choices
+        command = shlex.split(choices.command) if choices.command else server_command(choices.install_folder)
+        environment = {"FIGURINE_BLENDER": self.paths.blender} if self.paths.blender else {}
+        home = choices.connection.home
+        return ServerProcess(command, home, self.paths.log, environment, choices.keep_running)
+
+    def generate(self, request: Request, file: FileMark) -> None:
+        """Send the request; first start the server where Blender manages it and it does not run."""
+        self.is_server_wanted = True
+        if self.choices.is_managed and self.snapshot.server.state != "running" and self.server_state != "running":
+            self.waiting_requests.append((request, file))
+            self.start_server()
+            self.touch()
+            return
+        self.send(request, file)
+
+    def send(self, request: Request, file: FileMark) -> None:
+        """Hand the request to the engine and show its job."""
+        self.focus = self.engine.generate(request)
+        self.files[self.focus] = file
+        self.touch()
+
+    def say(self, text: str, hint: str = "", *, key: str | None = None, offers_import: bool = False) -> None:
+        """Show a sentence that is no error."""
+        self._show(Message(next(self._numbers), "info", text, hint, "", key, offers_import))
+
+    def complain(self, error: FigurineError, key: str | None = None) -> None:
+        """Show an error in its own words, once."""
+        message = Message(next(self._numbers), "error", error.message, error.hint, error.details, key)
+        self.last_error = message
+        self._show(message)
+
+    def _show(self, message: Message) -> None:
+        same = (message.text, message.key)
+        self.messages = [item for item in self.messages if (item.text, item.key) != same]
+        self.messages = [*self.messages, message][-_MOST_MESSAGES:]
+        self.touch()
+
+    def dismiss(self, number: int) -> Message | None:
+        """Take a message away."""
+        found = next((item for item in self.messages if item.number == number), None)
+        self.messages = [item for item in self.messages if item.number != number]
+        self.touch()
+        return found
+
+    def forget_messages(self, key: str) -> None:
+        """Take away what was said about a job."""
+        self.messages = [item for item in self.messages if item.key != key]
+        self.touch()
+
+    def job(self, key: str) -> JobView | None:
+        """The job of this key, as last seen."""
+        return next((job for job in self.snapshot.jobs if job.key == key), None)
+
+    @property
+    def open_jobs(self) -> list[JobView]:
+        """Ours that still go on, oldest first."""
+        return [job for job in reversed(self.snapshot.jobs) if job.is_ours and job.state in OPEN_STATES]
+
+    def close(self, *, is_quitting: bool = False) -> None:
+        """End everything that runs. A server stays where Preferences say so. is_quitting: hardly wait for it."""
+        timeout_s = _QUIT_TIMEOUT_S if is_quitting else _CLOSE_TIMEOUT_S
+        if self.is_started:
+            self.engine.close(timeout_s)
+        if self.installer is not None:
+            self.installer.close(timeout_s)
+        if self.server is not None:
+            self.server.close(timeout_s)
+        if self.clipboard is not None and not is_quitting:
+            self.clipboard.join()
+
+
+_current: Runtime | None = None
+
+
+def current() -> Runtime:
+    """The one that register() made."""
+    assert _current is not None, "Figurine is not registered."
+    return _current
+
+
+def install(runtime: Runtime | None) -> None:
+    """Make this the current one; None when the add-on goes."""
+    global _current
+    _current = runtime

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a bone's role is called elsewhere, which group it belongs to, and which bone is its mirror image.
+
+Roles are those of rig.json: VRM 1.0 humanoid bone names (hips, leftUpperArm…), camelCase names of the same kind for
+other bodies (frontLeftFoot, tail2, neck1), "root", and "chain" where no part is known. Bone names are snake_case with
+the side behind a point (upper_arm.L), so that Blender itself can mirror a pose.
+
+Sources: the VRM 1.0 specification (VRMC_vrm, humanoid), Unity's enumeration HumanBodyBones, and the joint names of
+Mixamo's auto-rigger.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Group = Literal["Spine", "Head", "Arms", "Legs", "Fingers", "Tail", "Other"]
+Side = Literal["L", "R", ""]
+
+# In the order in which Blender lists the bone collections.
+GROUPS: tuple[Group, ...] = ("Spine", "Head", "Arms", "Legs", "Fingers", "Tail", "Other")
+
+ROOT, CHAIN = "root", "chain"
+MIXAMO_PREFIX = "mixamorig:"
+
+_FINGERS = ("Index", "Middle", "Ring", "Little")
+_SIDES = ("left", "right")
+
+# Unity's and Mixamo's names where they are not the role itself with a capital letter. One side stands for both.
+_UNITY_SPECIAL = {
+    # VRM 1.0 names the thumb as anatomy does; Unity counts its three bones like a finger's.
+    "leftThumbMetacarpal": "LeftThumbProximal",
+    "leftThumbProximal": "LeftThumbIntermediate",
+    "leftThumbDistal": "LeftThumbDistal",
+}
+_MIXAMO_CENTRE = {
+    "hips": "Hips",
+    "spine": "Spine",
+    "chest": "Spine1",
+    "upperChest": "Spine2",
+    "neck": "Neck",
+    "head": "Head",
+}
+_MIXAMO_LEFT = {
+    "leftEye": "LeftEye",
+    "leftShoulder": "LeftShoulder",
+    "leftUpperArm": "LeftArm",
+    "leftLowerArm": "LeftForeArm",
+    "leftHand": "LeftHand",
+    "leftUpperLeg": "LeftUpLeg",
+    "leftLowerLeg": "LeftLeg",
+    "leftFoot": "LeftFoot",
+    "leftToes": "LeftToeBase",
+    "leftThumbMetacarpal": "LeftHandThumb1",
+    "leftThumbProximal": "LeftHandThumb2",
+    "leftThumbDistal": "LeftHandThumb3",
+} | {
+    f"left{finger}{joint}": f"LeftHand{'Pinky' if finger == 'Little' else finger}{number}"
+    for finger in _FINGERS
+    for number, joint in enumerate(("Proximal", "Intermediate", "Distal"), start=1)
+}
+
+
+def _to_the_right(name: str) -> str:
+    return name.replace("left", "right").replace("Left", "Right")
+
+
+def _both_sides(left: dict[str, str]) -> dict[str, str]:
+    return left | {_to_the_right(role): _to_the_right(name) for role, name in left.items()}
+
+
+# The 55 humanoid bones of VRM 1.0, which are their roles' names.
+VRM_BONES: tuple[str, ...] = (
+    *("hips", "spine", "chest", "upperChest", "neck", "head", "leftEye", "rightEye", "jaw"),
+    *(f"{side}{part}" for side in _SIDES for part in ("UpperLeg", "LowerLeg", "Foot", "Toes")),
+    *(f"{side}{part}" for side in _SIDES for part in ("Shoulder", "UpperArm", "LowerArm", "Hand")),
+    *(f"{side}Thumb{joint}" for side in _SIDES for joint in ("Metacarpal", "Proximal", "Distal")),
+    *(
+        f"{side}{finger}{joint}"
+        for side in _SIDES
+        for finger in _FINGERS
+        for joint in ("Proximal", "Intermediate", "Distal")
+    ),
+)
+# Those without which a file is no VRM.
+VRM_REQUIRED: frozenset[str] = frozenset({"hips", "spine", "head"}) | {
+    f"{side}{part}" for side in _SIDES for part in ("UpperLeg", "LowerLeg", "Foot", "UpperArm", "LowerArm", "Hand")
+}
+# Role → Unity's HumanBodyBones.
+UNITY_NAMES: dict[str, str] = {role: role[0].upper() + role[1:] for role in VRM_BONES} | _both_sides(_UNITY_SPECIAL)
+# Role → Mixamo's joint, with its prefix. A Mixamo skeleton has no jaw.
+MIXAMO_NAMES: dict[str, str] = {
+    role: MIXAMO_PREFIX + name for role, name in (_MIXAMO_CENTRE | _both_sides(_MIXAMO_LEFT)).items()
+}
+
+# What the words of a role say about its group; the first word that is found counts.
+_GROUP_WORDS: tuple[tuple[Group, frozenset[str]], ...] = (
+    ("Fingers", frozenset({"thumb", "index", "middle", "ring", "little"})),
+    ("Arms", frozenset({"shoulder", "arm", "hand", "wing"})),
+    ("Legs", frozenset({"leg", "foot", "toes"})),
+    ("Head", frozenset({"neck", "head", "eye", "jaw", "ear"})),
+    ("Tail", frozenset({"tail"})),
+    ("Spine", frozenset({"hips", "spine", "chest", ROOT})),
+)
+_WORD = re.compile(r"[A-Z]?[a-z]+")
+_SIDED_NAME = re.compile(r"(?P<stem>.+)\.(?P<side>[LR])(?P<number>\.\d{3})?")
+
+
+def words_of(role: str) -> tuple[str, ...]:
+    """A role's words in lower case, without its numbers: frontLeftUpperLeg is front, left, upper, leg."""
+    return tuple(word.lower() for word in _WORD.findall(role))
+
+
+def group_of(role: str) -> Group:
+    """The bone collection that a role belongs to; "Other" for chains and for what is not known."""
+    words = set(words_of(role))
+    return next((group for group, marks in _GROUP_WORDS if words & marks), "Other")
+
+
+def side_of(bone: str) -> Side:
+    """The side that a bone's name tells: upper_arm.L is on the character's left. "" where it stands in the middle."""
+    match = _SIDED_NAME.fullmatch(bone)
+    if match is None:
+        return ""
+    return "L" if match["side"] == "L" else "R"
+
+
+def mirrored_bone(bone: str) -> str:
+    """The bone's name on the other side; the same name where it has no side."""
+    match = _SIDED_NAME.fullmatch(bone)
+    if match is None:
+        return bone
+    return f"{match['stem']}.{'R' if match['side'] == 'L' else 'L'}{match['number'] or ''}"
+
+
+def bone_name(role: str) -> str:
+    """The name that a bone of a humanoid role gets here: leftUpperArm is upper_arm.L. Other roles: KeyError."""
+    return _BONE_NAMES[role]
+
+
+def _snake_case(role: str) -> str:
+    words = words_of(role)
+    sides = {"left": ".L", "right": ".R"}
+    return "_".join(words[1:]) + sides[words[0]] if words[0] in sides else "_".join(words)
+
+
+_BONE_NAMES = {role: _snake_case(role) for role in VRM_BONES}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel says about the server, and why Generate is grey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import FigurineError
+from .runtime import Runtime
+
+StatusKind = Literal[
+    "installing", "not_installed", "outdated", "stopped", "starting", "running", "stopping", "failed", "checking"
+]
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """title: a few words. detail: a sentence or facts, "" for none. error: what is wrong, to be shown in full."""
+
+    kind: StatusKind
+    title: str
+    detail: str = ""
+    error: FigurineError | None = None
+
+
+def server_status(runtime: Runtime) -> ServerStatus:
+    """The server as the artist should see it now."""
+    if runtime.is_installing and runtime.installer is not None:
+        return ServerStatus("installing", "Installing the Server", runtime.installer.step)
+    if runtime.choices.is_managed:
+        return _managed(runtime)
+    return _at_address(runtime)
+
+
+def _managed(runtime: Runtime) -> ServerStatus:
+    process = runtime.server_state
+    if process == "stopping":
+        return ServerStatus("stopping", "Server Stopping")
+    if runtime.snapshot.server.state == "running":
+        return _running(runtime)
+    if process == "starting":
+        return ServerStatus("starting", "Server Starting", "This takes a few seconds.")
+    if not runtime.can_start:
+        return ServerStatus("not_installed", "Server Not Installed")
+    if runtime.is_outdated:
+        detail = f"The installed server is version {runtime.installed}, the add-on is {runtime.version}."
+        return ServerStatus("outdated", "Server Needs an Update", detail)
+    if process == "failed" and runtime.server is not None:
+        return ServerStatus("failed", "Server Did Not Start", error=runtime.server.error)
+    if process == "running":
+        return _not_answering(runtime) or ServerStatus("starting", "Server Starting", "This takes a few seconds.")
+    return _not_answering(runtime) or ServerStatus("stopped", "Server Stopped", "It starts when you press Generate.")
+
+
+def _at_address(runtime: Runtime) -> ServerStatus:
+    if runtime.snapshot.server.state == "running":
+        return _running(runtime)
+    return _not_answering(runtime) or ServerStatus("checking", "Looking for the Server")
+
+
+def _running(runtime: Runtime) -> ServerStatus:
+    server = runtime.snapshot.server
+    engines = " + ".join(engine for engine in server.engines if engine != "blender")
+    facts = [fact for fact in (server.version, engines) if fact]
+    if not runtime.choices.is_managed:
+        facts.append(server.url.partition("://")[2])
+    if server.worker_alive is False:
+        facts.append("its worker is starting")
+    return ServerStatus("running", "Server Running", " · ".join(facts))
+
+
+def _not_answering(runtime: Runtime) -> ServerStatus | None:
+    """The status of a server that is there and cannot be used, or should be there and is not."""
+    server = runtime.snapshot.server
+    titles = {
+        "unreachable": "Server Not Reached",
+        "wrong_version": "Server of Another Version",
+        "bad_token": "Token Refused",
+        "offline": "Online Access Is Off",
+        "absent": "Server Not Running",
+    }
+    if server.error is None or (server.state == "absent" and runtime.choices.is_managed):
+        return None
+    return ServerStatus("failed", titles.get(server.state, "Server Not Reached"), error=server.error)
+
+
+def obstacle(runtime: Runtime, has_picture: bool) -> str:
+    """Why nothing can be generated now, "" where it can."""
+    status = server_status(runtime)
+    if status.kind == "not_installed":
+        return "Install the server first: the button is at the top of this panel."
+    if status.kind == "installing":
+        return "The server is being installed. Generate works as soon as that is done."
+    if status.kind == "outdated":
+        return "Update the server first: the button is at the top of this panel."
+    if status.kind == "stopping":
+        return "The server is stopping. Wait a moment, then press Generate."
+    if status.kind == "failed" and runtime.snapshot.server.state in ("wrong_version", "bad_token", "offline"):
+        return f"{status.title}. What to do is said at the top of this panel."
+    if not has_picture:
+        return "Choose a picture first: a file, Paste, an image of this file, or drop one here."
+    return ""

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel draws: frozen pictures of the server and of the jobs, and the events that bring them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .documents import StageResult
+from .errors import FigurineError
+
+ServerState = Literal["unknown", "absent", "running", "unreachable", "wrong_version", "bad_token", "offline"]
+ViewState = Literal["sending", "queued", "running", "waiting", "fetching", "done", "failed", "cancelled", "lost"]
+# In these states something goes on without the artist.
+BUSY: tuple[ViewState, ...] = ("sending", "queued", "running", "fetching")
+
+
+@dataclass(frozen=True)
+class ServerView:
+    """The server as it answered last. engines: what it can run, like ("draft",). worker_alive: None where unknown.
+    error: why it is not running.
+    """
+
+    state: ServerState = "unknown"
+    url: str = ""
+    version: str = ""
+    engines: tuple[str, ...] = ()
+    worker_alive: bool | None = None
+    error: FigurineError | None = None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job. key: ours, for the engine's methods. number: the server's, 0 until it is known. picture: the local copy
+    that was sent, or empty. stage_progress: 0..1, of the stage or, while fetching, of the files. progress: 0..1, of
+    the job. error: why it failed, could not be fetched (then it is `done` without a result), or is not heard of.
+    thumbnail: a small local PNG. result: the local folder with figure.fbx, rig.json, report.json and the others, None
+    until fetched. is_ours: sent from this user's Blender, not found in the server's list. is_cancelling: a cancel is
+    on its way.
+    """
+
+    key: str
+    state: ViewState
+    name: str
+    job_id: str | None = None
+    number: int = 0
+    picture: str = ""
+    stage: str | None = None
+    engine: str | None = None
+    stage_progress: float = 0.0
+    progress: float = 0.0
+    eta_s: float | None = None
+    stages: tuple[StageResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: FigurineError | None = None
+    created_s: float = 0.0
+    thumbnail: Path | None = None
+    result: Path | None = None
+    is_ours: bool = True
+    is_imported: bool = False
+    is_cancelling: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something goes on without the artist."""
+        return self.state in BUSY
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All there is to draw. jobs: newest first. has_more: the server has older ones; see JobEngine.load_more."""
+
+    server: ServerView = ServerView()
+    jobs: tuple[JobView, ...] = ()
+    has_more: bool = False
+
+
+@dataclass(frozen=True)
+class SnapshotChanged:
+    """There is something new to draw."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class ResultReady:
+    """A result lies in the folder and waits to be imported; then call JobEngine.mark_imported."""
+
+    key: str
+    folder: Path
+    view: JobView
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to tell the artist once. key: of the job, None where it concerns all."""
+
+    error: FigurineError
+    key: str | None = None
+
+
+Event = SnapshotChanged | ResultReady | Notice

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Figurine server of another version, as far as the add-on asks it: python3 other_version.py PORT_FILE"""
+
+from __future__ import annotations
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+_BODY = json.dumps({"service": "figurine", "status": "ok", "version": "9.9.9"}).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(_BODY)))
+        self.end_headers()
+        self.wfile.write(_BODY)
+
+
+if __name__ == "__main__":
+    server = HTTPServer(("127.0.0.1", 0), _Handler)
+    Path(sys.argv[1]).write_text(str(server.server_port))
+    server.serve_forever()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on as a person meets it: a real Blender window, real clicks, a real server installed by pip.
+
+Run by `make test-gui`. FIGURINE_GUI_OUT names a folder for the screenshots, otherwise they are thrown away.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .blender import EXAMPLES, HERE, Desk, sit_down
+from .chroot import Unavailable
+
+_FAREWELL_S = 15
+# What Blender prints when Python code of an add-on fails, in draw, operators, timers or handlers.
+_FAULTS = re.compile(r"^(?:Traceback|Error: Python|Python: Traceback|Error in).*", re.M)
+# Of a disk that is full as soon as a picture comes.
+_SMALL_DISK = "size=512k"
+
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """See `sit_down`."""
+    folder = tmp_path_factory.mktemp("gui")
+    out = Path(os.environ.get("FIGURINE_GUI_OUT", folder / "out")).absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with sit_down(folder, out) as opened:
+            yield opened
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+def test_from_a_picture_to_a_posed_character(desk: Desk) -> None:
+    blend = str(desk.folder / "character.blend")
+    first = desk.play("steps", "fresh_user", timeout_s=700, examples=str(EXAMPLES), blend=blend)
+    assert not _FAULTS.findall(first)
+    _assert_nothing_runs(desk)
+    second = desk.play("steps", "same_user_again", timeout_s=300, options=(blend,))
+    assert not _FAULTS.findall(second)
+    _assert_nothing_runs(desk)
+
+
+def test_every_trouble_has_its_sentence(desk: Desk) -> None:
+    """Goes on with the user of the test above, who has the server installed."""
+    pictures, small = desk.folder / "pictures", desk.folder / "small"
+    pictures.mkdir()
+    small.mkdir()
+    (pictures / "note.png").write_text("This is no picture.")
+    Image.new("RGB", (256, 256), "white").save(pictures / "blank.png")
+    has_small_disk = bool(desk.place.prefix)  # on the user's own system nothing is mounted
+    if has_small_disk:
+        mount = ["mount", "-t", "tmpfs", "-o", _SMALL_DISK, "tmpfs", str(small)]
+        assert desk.place.start(mount, {}).wait() == 0
+    other = desk.place.start(["python3", str(HERE / "other_version.py"), str(desk.folder / "port")], {})
+    try:
+        output = desk.play(
+            "troubles",
+            "all_sentences",
+            timeout_s=500,
+            pictures=str(pictures),
+            examples=str(EXAMPLES),
+            other_version=_address(desk.folder / "port"),
+            full_folder=str(small) if has_small_disk else "",
+        )
+    finally:
+        other.terminate()
+        other.wait()
+    assert not _FAULTS.findall(output)
+    _assert_nothing_runs(desk)
+
+
+def _address(file: Path) -> str:
+    """Where the other server listens, which it writes as soon as it does."""
+    end = time.monotonic() + _FAREWELL_S
+    while not (file.is_file() and file.read_text()):
+        assert time.monotonic() < end, "the other server did not start"
+        time.sleep(0.1)
+    return f"127.0.0.1:{file.read_text()}"
+
+
+def _assert_nothing_runs(desk: Desk) -> None:
+    """A Blender that was closed takes its server with it."""
+    mine = str(desk.folder)
+    end = time.monotonic() + _FAREWELL_S
+    while True:
+        running = [command for command in desk.place.processes().values() if mine in command and "Xvfb" not in command]
+        if not running:
+            return
+        assert time.monotonic() < end, f"still running: {running}"
+        time.sleep(0.5)

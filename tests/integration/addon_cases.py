@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asserted inside Blender; test_addon_ui.py runs each function in a process of its own."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import shlex
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from tests.integration.addon_session import MODULE, Session
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+ADVENTURER = EXAMPLES / "adventurer.png"
+LIMIT_OF_A_TICK_S = 0.1
+
+
+def armatures() -> list[bpy.types.Object]:
+    """The figures of the file."""
+    return [item for item in bpy.data.objects if item.type == "ARMATURE"]
+
+
+def data_blocks() -> dict[str, int]:
+    """How many of each kind the file holds."""
+    return {
+        name: len(getattr(bpy.data, name))
+        for name in ("objects", "meshes", "armatures", "materials", "images", "collections", "actions", "node_groups")
+    }
+
+
+def posed_vertices(rig: bpy.types.Object) -> np.ndarray:  # -> (V, 3)
+    """The figure's vertices in the world as the armature bends it."""
+    figure = next(child for child in rig.children if child.type == "MESH")
+    bpy.context.view_layer.update()
+    evaluated = figure.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    mesh = evaluated.to_mesh()
+    points = np.empty(len(mesh.vertices) * 3, dtype=np.float32)
+    mesh.vertices.foreach_get("co", points)
+    matrix = np.array(evaluated.matrix_world)
+    evaluated.to_mesh_clear()
+    return points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def weights_of(rig: bpy.types.Object, bones: set[str]) -> np.ndarray:  # -> (V,)
+    """How much each vertex follows these bones."""
+    figure = next(child for child in rig.children if child.type == "MESH")
+    chosen = {group.index for group in figure.vertex_groups if group.name in bones}
+    return np.array([sum(g.weight for g in v.groups if g.group in chosen) for v in figure.data.vertices])
+
+
+def from_picture_to_pose(session: Session) -> None:
+    """Generate, wait, pose, undo, save, load: the whole way."""
+    before = data_blocks()
+    session.use_own_server()
+    bpy.ops.ed.undo_push(message="Start")
+    session.generate(ADVENTURER, engine="draft", enter_pose_mode=False)
+    assert session.job().state in ("sending", "queued", "running")
+    session.tick_until(lambda: len(armatures()) == 1)
+    (rig,) = armatures()
+    assert session.slowest_tick_s < LIMIT_OF_A_TICK_S, session.slowest_tick_s
+    assert tuple(rig.scale) == (1, 1, 1) and tuple(rig.rotation_euler) == (0, 0, 0)
+    _bend_the_left_arm(rig)
+    target = session.folder / "posed.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(target))
+    bpy.ops.wm.open_mainfile(filepath=str(target))
+    assert len(armatures()) == 1
+    assert armatures()[0].pose.bones["lower_arm.L"].rotation_euler.x > 0.9
+    assert all(image.packed_file for image in bpy.data.images if image.source == "FILE")
+    session.tick()
+    assert session.job().state == "done"  # the list lived through the other file
+    session.tick_until(lambda: session.job().is_imported)
+    _undo_the_import(session, before)
+    session.stop_server()
+
+
+def _bend_the_left_arm(rig: bpy.types.Object) -> None:
+    rest = posed_vertices(rig)
+    bone = rig.pose.bones["lower_arm.L"]
+    bone.rotation_mode = "XYZ"
+    bone.rotation_euler.x = math.radians(60)
+    moved_m = np.linalg.norm(posed_vertices(rig) - rest, axis=1)
+    follows = weights_of(rig, {bone.name, *(child.name for child in bone.children_recursive)})
+    assert (moved_m[follows == 0] < 1e-6).all()
+    assert (moved_m[follows > 0.5] > 1e-3).mean() > 0.9
+
+
+def _undo_the_import(session: Session, before: dict[str, int]) -> None:
+    """In a fresh file the import of a result is one step back."""
+    bpy.ops.wm.read_homefile()
+    bpy.ops.ed.undo_push(message="Start")
+    before = data_blocks()
+    assert bpy.ops.figurine.import_job("EXEC_DEFAULT", True, key=session.now.focus) == {"FINISHED"}
+    assert len(armatures()) == 1
+    bpy.ops.ed.undo()
+    assert data_blocks() == before
+    assert not armatures()
+
+
+def another_file_is_not_written_into(session: Session) -> None:
+    """A result of a request from another file is offered and not imported."""
+    session.use_own_server()
+    session.generate(ADVENTURER, engine="draft")
+    bpy.ops.wm.read_homefile()
+    session.tick_until(lambda: any(message.offers_import for message in session.now.messages))
+    assert not armatures()
+    message = next(message for message in session.now.messages if message.offers_import)
+    bpy.ops.figurine.import_waiting(key=message.key)
+    session.tick_until(lambda: len(armatures()) == 1)
+    assert not session.now.messages
+    session.stop_server()
+
+
+def cancelled(session: Session) -> None:
+    """Cancel ends a job, Retry brings it back."""
+    session.use_own_server()
+    session.generate(ADVENTURER, engine="draft", texture_px="4096", import_when_done=False)
+    session.tick_until(lambda: session.job().state == "running")
+    bpy.ops.figurine.cancel(key=session.now.focus)
+    session.tick_until(lambda: session.job().state == "cancelled", 10)
+    assert not bpy.ops.figurine.cancel.poll()
+    bpy.ops.figurine.retry_job(key=session.now.focus)
+    session.tick_until(lambda: session.job().state == "done")
+    assert not armatures()
+    assert bpy.ops.figurine.delete_job(key=session.now.focus) == {"FINISHED"}
+    session.tick_until(lambda: session.job() is None)
+    session.stop_server()
+
+
+def pause_and_continue(session: Session) -> None:
+    """A job waits where it was told to, and goes on at Continue."""
+    session.use_own_server()
+    session.generate(ADVENTURER, engine="draft", pause_after="geometry", import_when_done=True)
+    session.tick_until(lambda: session.job().state == "waiting")
+    assert [stage.stage for stage in session.job().stages] == ["normalize", "geometry"]
+    bpy.ops.figurine.resume_job(key=session.now.focus)
+    session.tick_until(lambda: len(armatures()) == 1)
+    session.stop_server()
+
+
+def switched_on_and_off(session: Session) -> None:
+    """Five times on and off: nothing stays, nothing grows."""
+    session.use_own_server()
+    session.generate(ADVENTURER, engine="draft", import_when_done=False)
+    session.tick_until(lambda: session.job().state == "running")
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    first = _traces()
+    assert not first["classes"] and not first["handlers"] and not first["threads"], first
+    for _ in range(5):
+        bpy.ops.preferences.addon_enable(module=MODULE)
+        assert len(_traces()["classes"]) > 20
+        session.now.start()
+        session.tick()
+        bpy.ops.preferences.addon_disable(module=MODULE)
+    assert _traces() == first
+    bpy.ops.preferences.addon_enable(module=MODULE)
+
+
+def _traces() -> dict[str, Any]:
+    gc.collect()
+    kinds = [name for name in dir(bpy.types) if name.upper().startswith("FIGURINE")]
+    functions = [function for name in dir(bpy.app.handlers) for function in _functions(name)]
+    return {
+        "classes": kinds,
+        "handlers": [function for function in functions if function.__module__.startswith(MODULE)],
+        "threads": [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()],
+        "operators": [name for name in dir(bpy.ops.figurine) if name != "idname"],
+        "properties": [hasattr(bpy.types.Scene, "figurine"), hasattr(bpy.types.WindowManager, "figurine")],
+        "files": sorted(os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_open(fd))
+        if os.path.isdir("/proc/self/fd")
+        else [],
+        "menus": [
+            len(menu._dyn_ui_initialize()) for menu in (bpy.types.VIEW3D_MT_add, bpy.types.TOPBAR_MT_file_import)
+        ],
+    }
+
+
+def _functions(name: str) -> list[Any]:
+    found = getattr(bpy.app.handlers, name)
+    return found if isinstance(found, list) else []
+
+
+def _is_open(descriptor: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{descriptor}")
+
+
+def fifty_rounds(session: Session) -> None:
+    """Generate, import and delete fifty times: the file holds what it held before."""
+    session.use_own_server()
+    counted: list[dict[str, int]] = []
+    for _ in range(50):
+        session.generate(ADVENTURER, engine="draft", texture_px="1024")
+        session.tick_until(lambda: len(armatures()) == 1)
+        session.tick_until(lambda: session.job().is_imported)
+        for item in [armatures()[0], *armatures()[0].children]:
+            bpy.data.objects.remove(item)
+        bpy.data.orphans_purge(do_recursive=True)
+        for collection in list(bpy.data.collections):
+            if not collection.all_objects:
+                bpy.data.collections.remove(collection)
+        bpy.ops.figurine.delete_job(key=session.now.focus)
+        session.tick_until(lambda: session.job() is None)
+        counted.append(data_blocks())
+    assert counted[-1] == counted[0], (counted[0], counted[-1])
+    assert not list((session.now.paths.jobs).glob("*/figure.fbx"))
+    session.stop_server()
+
+
+def from_the_command_line(session: Session) -> None:
+    """`blender --command figurine`: the file is written, the server it started is gone, wrong use is told apart."""
+    command = session.module("command_line")
+    assert command.main([str(ADVENTURER), "-o", str(session.folder / "out.blend")]) == command.FAILED  # not installed
+    session.preferences.command = shlex.join([sys.executable, "-m", "inference_server", "serve"])
+    target = session.folder / "out.blend"
+    assert command.main([str(session.folder / "gone.png"), "-o", str(target)]) == command.UNUSABLE
+    assert command.main([str(ADVENTURER)]) == command.UNUSABLE
+    assert command.main([str(ADVENTURER), "-o", str(session.folder / "no/out.blend")]) == command.UNUSABLE
+    assert not target.exists()
+    arguments = [str(ADVENTURER), "-o", str(target), "--engine", "draft", "--height", "1.2", "--name", "Kit"]
+    assert command.main(arguments) == command.DONE
+    assert session.now.server_state == "stopped"
+    bpy.ops.wm.open_mainfile(filepath=str(target))
+    (rig,) = armatures()
+    assert rig.name.startswith("Kit")
+    assert abs(posed_vertices(rig)[:, 2].max() - 1.2) < 0.01
+    blank = bpy.data.images.new("blank", 64, 64)
+    blank.filepath_raw, blank.file_format = str(session.folder / "blank.png"), "PNG"
+    blank.save()
+    assert command.main([str(session.folder / "blank.png"), "-o", str(target)]) == command.UNUSABLE

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finished jobs for the add-on's importer, made by the real pipeline, and how its cases are run in a Blender.
+
+python -m tests.integration.addon_fixtures FOLDER     makes the results and prints the path of fixtures.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of
+
+HERE = Path(__file__).parent
+CASE_FILES = tuple(f"addon_{part}_cases.py" for part in ("import", "state", "failure", "registration"))
+TIMEOUT_S = 500
+# Name of the result → picture and what else the job is asked for.
+RESULTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "fox_kid": ("fox_kid.png", ()),
+    "adventurer": ("adventurer.png", ()),
+    "pup": ("pup.png", ("--kind", "quadruped")),
+    "lantern": ("lantern.png", ()),
+    "static": ("lantern.png", ("--kind", "none", "--height", "0.3")),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one case ended. trouble: its traceback, empty where it passed."""
+
+    seconds: float
+    trouble: str
+    measured: dict[str, Any]
+
+
+def make_results(folder: Path) -> Path:
+    """Run every job; the path of fixtures.json: {name: {folder, arrays}}, arrays an npz of what Blender was given:
+    vertices (V, 3) in its frame, indices and weights (V, 4)."""
+    fixtures = {}
+    for name, (picture, more) in RESULTS.items():
+        done = figurine("run", ROOT / "examples" / picture, "--out", folder / name, *more, home=folder / "home")
+        assert done.exit_code == 0, done.stderr
+        arrays = folder / f"{name}.npz"
+        report, home = report_of(folder / name), folder / "home"
+        skin = kept_result(home, report, "rig").skin
+        np.savez(arrays, indices=skin.indices, weights=skin.weights, vertices=final_vertices(home, report))
+        fixtures[name] = {"folder": str(folder / name), "arrays": str(arrays)}
+    path = folder / "fixtures.json"
+    path.write_text(json.dumps(fixtures), encoding="utf-8")
+    return path
+
+
+def case_names() -> list[str]:
+    """Every case of the case files, found without Blender."""
+    return [
+        name
+        for file in CASE_FILES
+        for name in re.findall(r"^def case_(\w+)\(", (HERE / file).read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+
+
+def run_cases(fixtures: Path, scratch: Path, python: str = sys.executable) -> dict[str, Verdict]:
+    """Run the cases in one process with the Blender of that Python; a case that ended the process has no verdict."""
+    answer = scratch / "answer.json"
+    with (scratch / "cases.log").open("wb") as log:
+        subprocess.run(
+            [python, "-m", "tests.integration.addon_case_runner", str(fixtures), str(scratch), str(answer)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "BLENDER_USER_RESOURCES": str(scratch / "blender")},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    verdicts = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
+    return {name: Verdict(**verdict) for name, verdict in verdicts.items()}
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    print(make_results(target))

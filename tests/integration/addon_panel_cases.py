@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel says in each state, asserted inside Blender; test_addon_ui.py runs each function."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+
+from tests.integration.addon_session import Session
+from tests.integration.layout_recorder import Recorder, draw
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+URL = "http://127.0.0.1:47110"
+PANELS = ("FIGURINE_PT_main", "FIGURINE_PT_jobs", "FIGURINE_MT_help", "FIGURINE_MT_server")
+
+
+def every_state_has_its_sentence(session: Session) -> None:
+    """Draw everything in every state of the server."""
+    errors, views = session.module("errors"), session.module("views")
+    states = {
+        "not_running": (views.ServerView("absent", error=errors.ServerNotRunning()), "Server Stopped"),
+        "gone": (views.ServerView("unreachable", URL, error=errors.ServerGone(URL)), "Server Not Reached"),
+        "other": (views.ServerView("unreachable", URL, error=errors.NotFigurine(URL)), "Server Not Reached"),
+        "version": (
+            views.ServerView("wrong_version", URL, "9.1.0", error=errors.WrongVersion("9.1.0", "0.1.0")),
+            "Server of Another Version",
+        ),
+        "token": (views.ServerView("bad_token", URL, error=errors.BadToken(URL)), "Token Refused"),
+        "offline": (views.ServerView("offline", URL, error=errors.OnlineAccessOff(URL)), "Online Access Is Off"),
+    }
+    _not_installed(session)
+    session.preferences.command = "figurine serve"
+    session.tick()
+    session.request.picture = str(EXAMPLES / "adventurer.png")
+    for name, (view, title) in states.items():
+        _show(session, server=view)
+        text = _all_text()
+        assert title in text, (name, text)
+        if name != "not_running":
+            assert view.error.message in text and view.error.hint in text, (name, text)
+        assert ("[Generate] (grey)" in text) == (name in ("version", "token", "offline")), (name, text)
+        assert text.count(view.error.message) <= 1, (name, text)
+    _show(session, server=views.ServerView("running", URL, "0.1.0", ("draft",), True))
+    text = _all_text()
+    assert "Server Running 0.1.0 · draft" not in text or "[Stop]" in text
+    assert "Server Running" in text and "0.1.0 · draft" in text and "[Generate]" in text
+    assert "[Start Server] (grey)" in text  # in the menu
+
+
+def _not_installed(session: Session) -> None:
+    _show(session, server=session.module("views").ServerView())
+    text = _all_text()
+    assert "1 Install the Server" in text and "2 Choose a Picture" in text and "3 Generate" in text
+    assert "[Install Server] (grey)" in text and "Allow Online Access is off" in text
+    assert "[Generate] (grey)" in text
+    assert "download" in _reason(bpy.ops.figurine.install_server)
+    assert "Install the server first" in _reason(bpy.ops.figurine.generate)
+    assert "not installed" in _reason(bpy.ops.figurine.start_server)
+    assert "does not run" in _reason(bpy.ops.figurine.stop_server)
+
+
+def every_job_has_its_rows(session: Session) -> None:
+    """Draw a job in every state, with stages, warnings, errors and what can be done."""
+    errors, views, documents = session.module("errors"), session.module("views"), session.module("documents")
+    words = errors.ServerWords("NoSubject", "Nothing stands out from the background.", "Cut it out first.", False)
+    cut_out = documents.StageResult("normalize", "draft", 1.4, False, "The neural engine has no weights here.")
+    running = views.ServerView("running", URL, "0.1.0", ("draft",), True)
+    session.preferences.command = "figurine serve"
+    session.tick()
+    base = views.JobView("k1", "running", "fox", job_id="a" * 32, number=3, stages=(cut_out,))
+    cases: dict[str, tuple[dict[str, Any], list[str]]] = {
+        "sending": ({"stages": ()}, ["fox: sending", "<Sending the picture>", "[Cancel]"]),
+        "queued": ({"stages": ()}, ["<Waiting for its turn>"]),
+        "running": (
+            {"stage": "geometry", "engine": "draft", "stage_progress": 0.5, "progress": 0.31, "eta_s": 12.3},
+            ["<31 % · 12 s left>", "Cut Out draft · 1 s", "The neural engine has no weights here.", "Shape <draft>"],
+        ),
+        "waiting": ({}, ["[Continue]", "waits for you", "[Cancel]"]),
+        "fetching": ({"stage_progress": 0.5}, ["<Fetching the result · 50 %>"]),
+        "done": ({"warnings": ("The legs touch.",)}, ["The legs touch.", "[Import]", "[Rerun…]"]),
+        "failed": ({"error": errors.JobFailed(words)}, [words.message, words.hint, "[Retry]", "[Copy Diagnostics]"]),
+        "cancelled": ({}, ["fox: cancelled", "[Retry]"]),
+        "lost": ({"error": errors.JobLost.forgotten("fox")}, ["does not have the job fox any more", "[Retry]"]),
+    }
+    for state, (changes, expected) in cases.items():
+        job = dataclasses.replace(base, state=state, **changes)
+        _show(session, server=running, jobs=(job,), focus="k1")
+        text = _all_text()
+        for sentence in expected:
+            assert sentence in text, (state, sentence, text)
+        assert not job.error or text.count(job.error.message) == 1, text
+    _show(session, server=running, jobs=(dataclasses.replace(base, state="done", is_imported=True),), focus=None)
+    text = _all_text()
+    assert "[Import Again]" in text and "Imported" in text and "fox: done" not in text
+    assert "files of this job are not on this computer" in _reason(bpy.ops.figurine.open_folder)
+    assert "did not fail" in _reason(bpy.ops.figurine.retry_job)
+    assert "nothing to cancel" in _reason(bpy.ops.figurine.cancel)
+
+
+def messages_are_shown_until_dismissed(session: Session) -> None:
+    """Errors and offers, with what can be done about them."""
+    errors = session.module("errors")
+    session.now.complain(errors.DiskFull("/there"))
+    session.now.complain(errors.DiskFull("/there"))
+    session.now.complain(errors.PictureUnreadable("fox.png", "it is a text file"))
+    text = _all_text()
+    assert text.count("No space is left on this machine, in /there.") == 1
+    assert "fox.png cannot be used: it is a text file. Choose another picture." in text
+    assert text.count("[Copy Diagnostics]") >= 2 and text.count("[Dismiss]") == 2
+    for message in list(session.now.messages):
+        bpy.ops.figurine.dismiss(number=message.number)
+    assert "No space" not in _all_text()
+
+
+def pictures_from_blender(session: Session) -> None:
+    """An image that was painted here is sent as it is; a path from the clipboard is taken; so is a dropped file."""
+    import numpy as np
+
+    image = bpy.data.images.new("Painted", 4, 2, alpha=True)
+    pixels = np.zeros((2, 4, 4), dtype=np.float32)
+    pixels[1, 0] = 1.0, 0.5, 0.25, 1.0  # rows go upward: this is the upper left
+    image.pixels.foreach_set(pixels.ravel())
+    assert bpy.ops.figurine.use_image(image="Painted") == {"FINISHED"}
+    request = session.module("operators.generate").request_of(session.request)
+    assert request.picture.name == "Painted.png" and request.settings["name"] == "Painted"
+    loaded = bpy.data.images.load(str(request.picture))
+    read = np.empty(32, dtype=np.float32)
+    loaded.pixels.foreach_get(read)
+    assert np.abs(read.reshape(2, 4, 4)[1, 0] - pixels[1, 0]).max() < 0.01
+    assert "figurine" not in bpy.data.images  # no copy stays
+    dropped = EXAMPLES / "fox_kid.png"
+    bpy.ops.figurine.drop_picture(filepath=str(dropped))
+    assert (session.request.image, Path(session.request.picture)) == (None, dropped)
+    try:
+        bpy.ops.figurine.drop_picture(filepath=str(EXAMPLES / "README.md"))
+    except RuntimeError as error:
+        assert "is no picture" in str(error)
+    assert Path(session.request.picture) == dropped
+    session.request.picture = str(EXAMPLES / "gone.png")
+    session.preferences.command = "figurine serve"
+    session.tick()
+    assert bpy.ops.figurine.generate() == {"CANCELLED"}
+    assert "gone.png cannot be used: there is no such file" in _all_text()
+
+
+def nothing_secret_is_copied(session: Session) -> None:
+    """Diagnostics name what matters, and never the token."""
+    secret = "s3cret-" * 5
+    session.preferences.mode = "address"
+    session.preferences.token = secret
+    session.preferences.address = "127.0.0.1:1"
+    session.tick()
+    errors = session.module("errors")
+    session.now.complain(errors.FigurineError("It broke.", "Mend it.", f"details with {secret}"))
+    session.now.paths.log.write_text(f"a line of the log {secret}\n")
+    text = session.module("diagnostics").diagnostics(session.now, bpy.app.version_string)
+    assert secret not in text and str(Path.home()) not in text
+    for word in ("Figurine 0.1.0", bpy.app.version_string, "It broke.", "details with (token)", "a line of the log"):
+        assert word in text, text
+
+
+def preferences_are_drawn(session: Session) -> None:
+    """Both kinds of connection, and what Online Access is for."""
+    recorder = Recorder()
+    chosen = session.preferences
+    chosen.mode = "managed"
+    type(chosen).draw(_with_layout(chosen, recorder), bpy.context)
+    assert "{Server Command}" in recorder.text and "Allow Online Access is off" in recorder.text
+    recorder = Recorder()
+    chosen.mode = "address"
+    type(chosen).draw(_with_layout(chosen, recorder), bpy.context)
+    assert "{Token}" in recorder.text and "{Server Command}" not in recorder.text
+
+
+def _with_layout(chosen: Any, recorder: Recorder) -> Any:
+    names = [item.identifier for item in chosen.bl_rna.properties if item.identifier not in ("rna_type", "bl_idname")]
+    return SimpleNamespace(layout=recorder, bl_rna=chosen.bl_rna, **{name: getattr(chosen, name) for name in names})
+
+
+def _show(session: Session, *, server: Any, jobs: tuple[Any, ...] = (), focus: str | None = None) -> None:
+    """Put a snapshot before the panel, as if the engine had sent it."""
+    session.now.snapshot = session.module("views").Snapshot(server, jobs)
+    session.now.focus = focus
+    session.module("mirror").mirror_jobs(bpy.context.window_manager.figurine, session.now)
+
+
+def _all_text() -> str:
+    for kind in PANELS:
+        draw(kind, open_panels=False)
+    return " ".join(draw(kind).text for kind in PANELS)
+
+
+def _reason(operator: Any) -> str:
+    """What the tooltip of the grey button says."""
+    assert not operator.poll()
+    try:
+        operator()
+    except RuntimeError as error:
+        return str(error)
+    raise AssertionError("It could be pressed.")

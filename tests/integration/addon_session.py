@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a process with the bpy module: the add-on installed from a zip into a clean user folder.
+
+    python addon_session.py CASE ZIP FOLDER        CASE is MODULE.FUNCTION of this folder
+
+The environment names the user folder (BLENDER_USER_RESOURCES) and the data folder (FIGURINE_HOME).
+"""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bpy
+
+MODULE = "bl_ext.user_default.figurine"
+JOB_TIMEOUT_S = 180.0
+
+
+class Session:
+    """The installed add-on. slowest_tick_s: of all turns of the pump but those that imported."""
+
+    def __init__(self, archive: Path, folder: Path) -> None:
+        self.folder = folder
+        self.slowest_tick_s = 0.0
+        bpy.ops.extensions.package_install_files(filepath=str(archive), repo="user_default", enable_on_install=True)
+
+    def module(self, name: str) -> ModuleType:
+        """A module of the installed add-on."""
+        return importlib.import_module(f"{MODULE}.{name}")
+
+    @property
+    def now(self) -> Any:
+        """The add-on's runtime."""
+        return self.module("runtime").current()
+
+    @property
+    def preferences(self) -> Any:
+        """The add-on's preferences."""
+        return bpy.context.preferences.addons[MODULE].preferences
+
+    @property
+    def request(self) -> Any:
+        """The scene's request."""
+        return bpy.context.scene.figurine
+
+    def use_own_server(self) -> None:
+        """Have Blender manage the server of this Python; the engine's threads begin."""
+        self.preferences.command = shlex.join([sys.executable, "-m", "inference_server", "serve"])
+        self.now.start()
+        self.tick()
+
+    def tick(self) -> float:
+        """One turn of the pump."""
+        objects_before = len(bpy.data.objects)
+        started_s = time.perf_counter()
+        delay_s: float = self.module("pump").tick()
+        if len(bpy.data.objects) == objects_before:
+            self.slowest_tick_s = max(self.slowest_tick_s, time.perf_counter() - started_s)
+        return delay_s
+
+    def tick_until(self, is_so: Callable[[], bool], timeout_s: float = JOB_TIMEOUT_S) -> None:
+        """Turn the pump until something is so, as if the panel were in sight."""
+        deadline_s = time.monotonic() + timeout_s
+        while not is_so():
+            assert time.monotonic() < deadline_s, (self.now.snapshot, self.now.messages, self.now.server_state)
+            self.now.engine.watch(3.0)
+            self.tick()
+            time.sleep(0.05)
+
+    def job(self) -> Any:
+        """The job that was asked for last."""
+        return self.now.job(self.now.focus) if self.now.focus else None
+
+    def generate(self, picture: Path, **settings: Any) -> None:
+        """Fill in the panel and press Generate."""
+        self.request.image = None
+        self.request.picture = str(picture)
+        for name, value in settings.items():
+            setattr(self.request, name, value)
+        before = self.now.focus
+        assert bpy.ops.figurine.generate() == {"FINISHED"}
+        self.tick_until(lambda: self.now.focus not in (None, before) and self.job() is not None)
+
+    def stop_server(self) -> None:
+        """Press Stop, and wait for it."""
+        if self.now.server is not None:
+            bpy.ops.figurine.stop_server()
+            self.tick_until(lambda: self.now.server_state == "stopped", 30)
+
+
+def main() -> int:
+    """Run the case; 0 where it held."""
+    case, archive, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    module, _, function = case.partition(".")
+    cases = importlib.import_module(f"tests.integration.{module}")
+    session = Session(archive, folder)
+    try:
+        getattr(cases, function)(session)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        if MODULE in bpy.context.preferences.addons:
+            bpy.ops.preferences.addon_disable(module=MODULE)
+    sys.stdout.write(f"held: {case}\n")
+    sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for UILayout that writes down what is drawn."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+
+
+class Recorder:
+    """lines: texts, operators in [brackets] and (grey) where they cannot be pressed, bars as <text>, in order."""
+
+    def __init__(self, lines: list[str] | None = None, *, open_panels: bool = True) -> None:
+        self.lines: list[str] = [] if lines is None else lines
+        self.open_panels = open_panels
+
+    def _part(self, *_: Any, **__: Any) -> Recorder:
+        return Recorder(self.lines, open_panels=self.open_panels)
+
+    row = column = box = split = _part
+
+    def label(self, *, text: str = "", icon: str = "NONE", icon_value: int = 0, translate: bool = True) -> None:
+        _require_icon(icon)
+        self.lines.append(text)
+
+    def separator(self) -> None:
+        pass
+
+    def prop(self, data: Any, name: str, *, text: str | None = None, expand: bool = False, icon: str = "NONE") -> None:
+        label = data.bl_rna.properties[name].name
+        assert data.bl_rna.properties[name].description, name
+        self.lines.append(f"{{{label if text is None else text}}}")
+
+    def operator(
+        self, idname: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True
+    ) -> SimpleNamespace:
+        _require_icon(icon)
+        kind = getattr(bpy.types, "FIGURINE_OT_" + idname.partition(".")[2])
+        assert getattr(bpy.ops.figurine, idname.partition(".")[2]).get_rna_type().description, idname
+        is_grey = not getattr(bpy.ops.figurine, idname.partition(".")[2]).poll()
+        self.lines.append(f"[{text or kind.bl_label}]{' (grey)' * is_grey}")
+        return SimpleNamespace()
+
+    def menu(self, idname: str, *, text: str | None = None, icon: str = "NONE") -> None:
+        assert hasattr(bpy.types, idname)
+
+    def progress(self, *, factor: float, text: str, type: str) -> None:
+        assert 0 <= factor <= 1
+        self.lines.append(f"<{text}>")
+
+    def panel(self, idname: str, *, default_closed: bool) -> tuple[Recorder, Recorder | None]:
+        return self._part(), self._part() if self.open_panels else None
+
+    def icon(self, data: Any) -> int:
+        return 0
+
+    def template_icon(self, *, icon_value: int, scale: float) -> None:
+        self.lines.append("(picture)")
+
+    def template_list(self, kind: str, _: str, data: Any, rows_name: str, active: Any, name: str, rows: int) -> None:
+        draw = getattr(bpy.types, kind).draw_item
+        for row in getattr(data, rows_name):
+            draw(SimpleNamespace(), bpy.context, self._part(), data, row, 0, active, name)
+
+    @property
+    def text(self) -> str:
+        """All words in order, as if nothing had been wrapped."""
+        return " ".join(" ".join(self.lines).split())
+
+
+def draw(kind: str, *, open_panels: bool = True) -> Recorder:
+    """What a registered panel or menu draws now."""
+    recorder = Recorder(open_panels=open_panels)
+    getattr(bpy.types, kind).draw(SimpleNamespace(layout=recorder), bpy.context)
+    return recorder
+
+
+def _require_icon(icon: str) -> None:
+    assert icon in bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items, icon

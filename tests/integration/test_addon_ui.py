@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on as it is installed, in real Blender processes, with a real server; see addon_cases.py and
+addon_panel_cases.py for what is asserted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SESSION = Path(__file__).with_name("addon_session.py")
+TIMEOUT_S = 300
+FULL_TIMEOUT_S = 3000
+
+pytestmark = [
+    pytest.mark.blender,
+    pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="the bpy module is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The add-on as an extension. Without the server's wheel: these tests start the server of this Python."""
+    path = tmp_path_factory.mktemp("archive") / "figurine.zip"
+    source = ROOT / "blender_addon"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(source.rglob("*")):
+            if file.suffix in (".py", ".toml"):
+                archive.write(file, file.relative_to(source))
+    return path
+
+
+def run(case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) -> None:
+    """Run a case in a process of its own, with a user folder and a data folder of its own."""
+    users, work = folder / "user", folder / "work"
+    users.mkdir()
+    work.mkdir()
+    ours = {"BLENDER_USER_RESOURCES": str(users), "FIGURINE_HOME": str(folder / "home"), "FIGURINE_PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, str(SESSION), case, str(archive), str(work)],
+        env=os.environ | ours,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert f"held: {case}" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "Traceback" not in done.stderr, done.stderr[-4000:]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "from_picture_to_pose",
+        "another_file_is_not_written_into",
+        "cancelled",
+        "pause_and_continue",
+        "switched_on_and_off",
+        "from_the_command_line",
+    ],
+)
+def test_a_job(case: str, archive: Path, tmp_path: Path) -> None:
+    run(f"addon_cases.{case}", archive, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "every_state_has_its_sentence",
+        "every_job_has_its_rows",
+        "messages_are_shown_until_dismissed",
+        "pictures_from_blender",
+        "nothing_secret_is_copied",
+        "preferences_are_drawn",
+    ],
+)
+def test_the_panel(case: str, archive: Path, tmp_path: Path) -> None:
+    run(f"addon_panel_cases.{case}", archive, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(FULL_TIMEOUT_S)
+def test_fifty_rounds_leave_nothing(archive: Path, tmp_path: Path) -> None:
+    run("addon_cases.fifty_rounds", archive, tmp_path, FULL_TIMEOUT_S)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Engines in a hurry, the server, and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.addon.servers import FigurineServer
+from tests.unit.server.desk import PICTURE
+
+_PACE_S = {
+    "duties._POLL_S": 0.02,
+    "duties._LATER_POLL_S": 0.05,
+    "minder._TICK_S": 0.02,
+    "listing._LIST_S": 0.05,
+    "link._FIRST_RETRY_S": 0.02,
+    "link._LONGEST_RETRY_S": 0.05,
+    "link._HEALTH_S": 0.1,
+}
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's pauses, shortened."""
+    for name, seconds in _PACE_S.items():
+        monkeypatch.setattr(f"blender_addon.{name}", seconds)
+    monkeypatch.setattr("blender_addon.listing._PAGE", 3)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The server's data folder."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def server(home: Path) -> Iterator[FigurineServer]:
+    """A server that writes its handshake into `home`."""
+    with FigurineServer(home) as server:
+        yield server
+
+
+@pytest.fixture
+def jobs_folder(tmp_path: Path) -> Path:
+    """The add-on's folder for jobs."""
+    return tmp_path / "jobs"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A file that the server takes for a picture."""
+    path = tmp_path / "fox.png"
+    path.write_bytes(PICTURE)
+    return path

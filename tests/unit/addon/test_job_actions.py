@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which buttons fit which job."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from blender_addon import job_actions
+from blender_addon.errors import ResultMissing
+from blender_addon.views import JobView, ViewState
+
+VERBS = {
+    "import": job_actions.import_obstacle,
+    "retry": job_actions.retry_obstacle,
+    "rerun": job_actions.rerun_obstacle,
+    "resume": job_actions.resume_obstacle,
+    "cancel": job_actions.cancel_obstacle,
+    "delete": job_actions.delete_obstacle,
+}
+ALLOWED = {
+    "sending": {"cancel"},
+    "queued": {"cancel"},
+    "running": {"cancel"},
+    "waiting": {"cancel", "resume"},
+    "fetching": set(),
+    "done": {"import", "rerun", "delete"},
+    "failed": {"retry", "rerun", "delete"},
+    "cancelled": {"retry", "rerun", "delete"},
+    "lost": {"retry", "delete"},
+}
+
+
+@pytest.mark.parametrize("state", get_args(ViewState))
+def test_verbs_of_a_state(state: ViewState) -> None:
+    job = JobView("k", state, "fox", job_id="a" * 32)
+    assert {verb for verb, obstacle in VERBS.items() if not obstacle(job)} == ALLOWED[state]
+    for obstacle in VERBS.values():
+        reason = obstacle(job)
+        assert not reason or reason.endswith(".")
+
+
+def test_a_job_whose_files_are_gone_can_be_tried_again() -> None:
+    job = JobView("k", "done", "fox", job_id="a" * 32, error=ResultMissing("fox"))
+    assert job_actions.retry_obstacle(job) == ""
+
+
+def test_a_job_that_is_being_cancelled_is_not_cancelled_twice() -> None:
+    assert job_actions.cancel_obstacle(JobView("k", "running", "fox", is_cancelling=True))
+
+
+def test_a_job_that_the_server_never_had_cannot_be_run_again_from_a_stage() -> None:
+    assert job_actions.rerun_obstacle(JobView("k", "failed", "fox"))

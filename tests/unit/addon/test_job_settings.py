@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel's fields become is what the server accepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blender_addon.job_settings import Wishes, safe_name, settings_document
+from inference_server.core import settings as server
+
+FOX = Path("/pictures/My Fox.png")
+
+
+def test_what_is_automatic_is_left_out() -> None:
+    document = settings_document(Wishes(), FOX)
+    assert document == {
+        "name": "My_Fox",
+        "engine": "auto",
+        "kind": "auto",
+        "seed": 0,
+        "depth": 1.0,
+        "texture_px": 2048,
+    }
+    assert server.settings_from_document(document) == server.JobSettings(name="My_Fox")
+
+
+def test_what_is_chosen_arrives() -> None:
+    wishes = Wishes("Kit", "draft", "humanoid", 1.2000000476837158, 7, 0.5, 1024, "geometry")
+    read = server.settings_from_document(settings_document(wishes, FOX))
+    assert read == server.JobSettings(
+        name="Kit",
+        engine="draft",
+        kind="humanoid",
+        height_m=1.2,
+        seed=7,
+        depth=0.5,
+        texture_px=1024,
+        pause_after="geometry",
+    )
+
+
+def test_the_ends_of_single_precision_ranges_are_accepted() -> None:
+    smallest = 0.10000000149011612  # 0.1 as Blender stores it
+    largest = 2.999999761581421
+    for depth in (smallest, largest):
+        server.settings_from_document(settings_document(Wishes(depth=depth), FOX))
+
+
+@given(st.text())
+def test_names_are_made_safe_as_the_server_does_it(text: str) -> None:
+    assert safe_name(text) == server.safe_name(text)
