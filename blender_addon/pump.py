@@ -15,8 +15,15 @@ from bpy.app.handlers import persistent
 
 from . import previews, runtime
 from .errors import FigurineError, LinkError
-from .importer import push_undo, reason_to_wait
-from .importing import import_job
+from .importer import push_undo
+from .importing import (
+    add_event_entry,
+    cancel_event,
+    import_first,
+    reason_to_postpone,
+    remove_event_entry,
+    request_event,
+)
 from .mirror import mirror_jobs, tag_redraw, visible_panels
 from .operators.common import file_mark
 from .operators.paste_picture import finish_paste
@@ -31,8 +38,6 @@ _FIRST_DELAY_S = 0.1
 _ATTENTION_S = 3.0
 # Whether the server is installed is looked up so often while the panel is seen: another Blender may install it.
 _TICKS_BETWEEN_LOOKS = 10
-# In other modes an import would end what the artist does.
-_MODES_TO_IMPORT_IN = ("OBJECT", "POSE")
 _log = logging.getLogger(__name__)
 
 _is_ticking = False
@@ -42,7 +47,9 @@ _drawn: object = None
 
 def start() -> None:
     """Begin to tick, also after another file was opened. In the background nothing ticks by itself."""
+    bpy.app.handlers.load_pre.append(_leave_file)
     bpy.app.handlers.load_post.append(_note_other_file)
+    add_event_entry()
     if not bpy.app.background:
         runtime.current().wake = wake
         runtime.current().start()
@@ -54,7 +61,9 @@ def stop() -> None:
     global _drawn
     if bpy.app.timers.is_registered(_tick_safely):
         bpy.app.timers.unregister(_tick_safely)
+    remove_event_entry()
     bpy.app.handlers.load_post.remove(_note_other_file)
+    bpy.app.handlers.load_pre.remove(_leave_file)
     _drawn = None
 
 
@@ -104,6 +113,11 @@ def _tick_safely() -> float:
         return IDLE_DELAY_S
     finally:
         _is_ticking = False
+
+
+@persistent
+def _leave_file(*_: object) -> None:
+    cancel_event()
 
 
 @persistent
@@ -185,34 +199,17 @@ def _import_next(context: bpy.types.Context, now: Runtime) -> None:
         text = f"{ready.view.name} is done. It was made for another Blender file, so it was not imported by itself."
         now.say(text, "", key=ready.key, offers_import=True)
         return
-    with context.temp_override(window=context.window_manager.windows[0]):
-        postponed = _reason_to_wait(bpy.context)
-        if postponed != now.postponed:
-            now.postponed = postponed
-            now.touch()
-        if not postponed:
-            now.results = now.results[1:]
-            _import(bpy.context, now, ready)
-
-
-def _reason_to_wait(context: bpy.types.Context) -> str:
-    reason = reason_to_wait(context)
-    if reason:
-        return f"The result is here. It is imported as soon as that is over: {reason}."
-    if context.mode not in _MODES_TO_IMPORT_IN:
-        return "The result is here. It is imported as soon as you are in Object Mode or Pose Mode."
-    return ""
-
-
-def _import(context: bpy.types.Context, now: Runtime, ready: ResultReady) -> None:
-    request = context.scene.figurine
-    try:
-        import_job(context, ready.view, ready.folder, request.at_cursor, request.enter_pose_mode)
-    except FigurineError as error:
-        now.complain(error, ready.key)
+    postponed = reason_to_postpone(context)
+    if postponed != now.postponed:
+        now.postponed = postponed
+        now.touch()
+    if postponed:
         return
-    push_undo(f"Import {ready.view.name}")
-    now.touch()
+    if bpy.app.background:
+        if import_first(context, now):
+            push_undo(f"Import {ready.view.name}")
+    else:
+        request_event()
 
 
 def _is_busy(now: Runtime) -> bool:

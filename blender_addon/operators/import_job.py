@@ -6,7 +6,7 @@ from bpy.props import BoolProperty, StringProperty
 
 from .. import runtime
 from ..errors import FigurineError
-from ..importing import import_job
+from ..importing import cancel_event, import_first, import_job, is_event_requested, reason_to_postpone
 from ..job_actions import import_obstacle
 from .common import file_mark, find_job, poll_jobs, tell
 
@@ -72,4 +72,25 @@ class FIGURINE_OT_import_waiting(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (FIGURINE_OT_import_job, FIGURINE_OT_import_waiting)
+class FIGURINE_OT_import_ready(bpy.types.Operator):
+    """Bring the character that was generated into the file; called by a timer event of the window"""
+
+    bl_idname = "figurine.import_ready"
+    bl_label = "Import Figurine"
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether the pump has asked for it."""
+        return is_event_requested()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Import one result, unless the artist has begun something meanwhile."""
+        cancel_event()
+        now = runtime.current()
+        if not now.results or reason_to_postpone(context) or not import_first(context, now):
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+CLASSES = (FIGURINE_OT_import_job, FIGURINE_OT_import_waiting, FIGURINE_OT_import_ready)

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -80,38 +78,25 @@ def finish_paste(request: bpy.types.PropertyGroup, now: runtime.Runtime) -> None
 
 
 def _paste_with_blender(context: bpy.types.Context, folder: Path) -> Path | None:
-    """Blender's own paste works in an Image Editor only: an area becomes one for a moment."""
-    before = set(bpy.data.images)
-    with _image_editor(context) as override:
-        if override is None:
-            return None
-        with context.temp_override(**override):
-            if not bpy.ops.image.clipboard_paste.poll():
-                return None
+    """Blender's own paste works in an Image Editor only: the area of the button becomes one for a moment. (Not by
+    temp_override: see importing.py.)
+    """
+    area = context.area
+    if area is None:
+        return None
+    before, kind = set(bpy.data.images), area.ui_type
+    area.ui_type = "IMAGE_EDITOR"
+    try:
+        if bpy.ops.image.clipboard_paste.poll():
             bpy.ops.image.clipboard_paste()
+    finally:
+        area.ui_type = kind
     fresh = [image for image in bpy.data.images if image not in before]
     try:
         return image_file(fresh[0], folder) if fresh else None
     finally:
         for image in fresh:
             bpy.data.images.remove(image)
-
-
-@contextmanager
-def _image_editor(context: bpy.types.Context) -> Iterator[dict[str, object] | None]:
-    window = context.window or context.window_manager.windows[0]
-    areas = list(window.screen.areas)
-    area = next((area for area in areas if area.type == "IMAGE_EDITOR"), areas[-1] if areas else None)
-    if area is None:
-        yield None
-        return
-    kind = area.ui_type
-    area.ui_type = "IMAGE_EDITOR"
-    try:
-        region = next(region for region in area.regions if region.type == "WINDOW")
-        yield {"window": window, "area": area, "region": region}
-    finally:
-        area.ui_type = kind
 
 
 CLASSES = (FIGURINE_OT_paste_picture,)

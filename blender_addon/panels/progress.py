@@ -94,8 +94,6 @@ def _draw_stages(box: bpy.types.UILayout, job: JobView) -> None:
             facts.alignment = "RIGHT"
             facts.active = False
             facts.label(text=f"{result.engine} · {'kept' if result.reused else duration(result.seconds)}")
-            if result.fallback_reason:
-                draw_faint(column, result.fallback_reason)
         elif stage == job.stage and job.state == "running":
             row = column.row()
             row.label(text=stage_label(stage), icon="PLAY")
@@ -104,3 +102,5 @@ def _draw_stages(box: bpy.types.UILayout, job: JobView) -> None:
             row = column.row()
             row.active = False
             row.label(text=stage_label(stage), icon="RADIOBUT_OFF")
+    for reason in dict.fromkeys(result.fallback_reason for result in job.stages if result.fallback_reason):
+        draw_faint(column, f"Draft: {reason}")

@@ -193,7 +193,7 @@ class Driver:
             after = self._pixels()
             self.recorder.mark = None
             yield from self.redraw()
-            box = _reddened(before, after)
+            box = _reddened((before, self._pixels()), after)
             if box is not None:
                 region = self.region()
                 left, top, right, bottom = box
@@ -227,10 +227,15 @@ def middle(region: bpy.types.Region) -> tuple[int, int]:
     return region.x + region.width // 2, region.y + region.height // 2
 
 
-def _reddened(before: np.ndarray, after: np.ndarray) -> tuple[int, int, int, int] | None:  # each (height, width, 3)
-    """Where red grew: (left, top, right, bottom) in pixels from the upper left; None where nothing did."""
-    change = after - before
-    is_redder = change[:, :, 0] - np.maximum(change[:, :, 1], change[:, :, 2]) > _REDDER
+def _reddened(plain: tuple[np.ndarray, ...], marked: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Where one picture is redder than all others, so that what merely changed meanwhile does not count.
+
+    Pictures: (height, width, 3) int16. (left, top, right, bottom) in pixels from the upper left; None for nowhere.
+    """
+    changes = [marked - picture for picture in plain]
+    is_redder = np.logical_and.reduce(
+        [change[:, :, 0] - np.maximum(change[:, :, 1], change[:, :, 2]) > _REDDER for change in changes]
+    )
     if is_redder.sum() < _SMALLEST_BUTTON_PX:
         return None
     rows, columns = np.flatnonzero(is_redder.any(axis=1)), np.flatnonzero(is_redder.any(axis=0))

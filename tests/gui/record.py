@@ -6,6 +6,7 @@ Writes docs/pictures/panel.png and panel.gif, of the pictures in examples/ only.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 import threading
@@ -67,7 +68,7 @@ def write_gif(path: Path, frames: list[tuple[float, np.ndarray]]) -> None:
     palette = sample.quantize(_GIF_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     small = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     times = [moment for moment, _ in frames]
-    shown = [min(round(1000 * (b - a)), _LONGEST_FRAME_MS) for a, b in zip(times, times[1:], strict=False)]
+    shown = [min(round(1000 * (b - a)), _LONGEST_FRAME_MS) for a, b in itertools.pairwise(times)]
     small[0].save(
         path, save_all=True, append_images=small[1:], duration=[*shown, _LAST_FRAME_MS], loop=0, optimize=False
     )
