@@ -2,6 +2,9 @@
 #   make demo        one picture of examples/ through the main job into out/demo/
 #   make test        what every change must pass
 #   make test-full   also the long runs: all pictures, kill storms, fuzzing; before a release
+#   make test-gui    the panel in a real Blender window, by real clicks: $BLENDER, or as root a Debian chroot that it makes
+#   make test-matrix the add-on in every Blender that it supports (some GB of downloads, once)
+#   make addon       the extension that artists install: dist/figurine-<version>.zip
 #   make lint        style and types
 #   make bench       measures a run of every picture in examples/
 #   make clean       removes what these made, .venv included
@@ -10,7 +13,9 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.13 python3,$(shell command 
 VENV := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: demo test test-full lint bench setup clean
+GUI_TEST_OUT ?= out/gui
+
+.PHONY: demo test test-full test-gui test-matrix addon lint bench setup clean
 
 setup:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -30,6 +35,15 @@ test: lint
 
 test-full: lint
 	@$(VENV) -m pytest
+
+test-gui: setup
+	@GUI_TEST_OUT=$(GUI_TEST_OUT) $(VENV) -m pytest tests/gui -rs
+
+test-matrix: setup
+	@$(VENV) tests/matrix/run.py
+
+addon: setup
+	@$(VENV) build_addon.py
 
 lint: setup
 	@$(VENV) -m ruff check .
