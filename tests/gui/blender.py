@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,7 +92,12 @@ def sit_down(folder: Path, out: Path, size_px: tuple[int, int] = (1280, 800)) ->
     archive = next((folder / "dist").glob("figurine-*.zip"))
     with open_place(folder, out, HERE, EXAMPLES) as place, _open_desk(place, folder, out, size_px) as desk:
         desk.command("--command", "extension", "install-file", "-r", "user_default", "-e", str(archive))
-        yield desk
+        try:
+            yield desk
+        finally:
+            logs = folder / "figurine" / "logs"
+            if logs.is_dir():
+                shutil.copytree(logs, out / "logs", dirs_exist_ok=True)
 
 
 @contextlib.contextmanager

@@ -166,6 +166,7 @@ def install(driver: Driver) -> Steps:
 def _cancel_a_job(driver: Driver) -> Steps:
     yield from driver.click("Generate", "operator")
     yield from driver.wait_for("adventurer: running", _START_TIMEOUT_S)
+    driver.shot("to-be-cancelled")
     yield from driver.click("Cancel", "operator")
     driver.shot("cancelling")
     yield from driver.wait_for("adventurer: cancelled", 10)
@@ -179,7 +180,7 @@ def drop(driver: Driver, path: str) -> Steps:
     assert Path(path).suffix in handler.bl_file_extensions.split(";")
     operator = getattr(bpy.ops.figurine, handler.bl_import_operator.partition(".")[2])
     with bpy.context.temp_override(window=driver.window, area=driver.area, region=driver.region()):
-        assert handler.polldrop(bpy.context)
+        assert handler.poll_drop(bpy.context)
         folder, name = str(Path(path).parent), Path(path).name
         operator("INVOKE_DEFAULT", filepath=path, directory=folder, files=[{"name": name}])
     yield 1.0

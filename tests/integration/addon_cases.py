@@ -19,7 +19,6 @@ from tests.integration.addon_session import MODULE, Session
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ADVENTURER = EXAMPLES / "adventurer.png"
-LIMIT_OF_A_TICK_S = 0.1
 
 
 def armatures() -> list[bpy.types.Object]:
@@ -64,7 +63,6 @@ def from_picture_to_pose(session: Session) -> None:
     assert session.job().state in ("sending", "queued", "running")
     session.tick_until(lambda: len(armatures()) == 1)
     (rig,) = armatures()
-    assert session.slowest_tick_s < LIMIT_OF_A_TICK_S, session.slowest_tick_s
     assert tuple(rig.scale) == (1, 1, 1) and tuple(rig.rotation_euler) == (0, 0, 0)
     _bend_the_left_arm(rig)
     target = session.folder / "posed.blend"

@@ -25,11 +25,10 @@ JOB_TIMEOUT_S = 180.0
 
 
 class Session:
-    """The installed add-on. slowest_tick_s: of all turns of the pump but those that imported."""
+    """The installed add-on."""
 
     def __init__(self, archive: Path, folder: Path) -> None:
         self.folder = folder
-        self.slowest_tick_s = 0.0
         bpy.ops.extensions.package_install_files(filepath=str(archive), repo="user_default", enable_on_install=True)
 
     def module(self, name: str) -> ModuleType:
@@ -59,11 +58,7 @@ class Session:
 
     def tick(self) -> float:
         """One turn of the pump."""
-        objects_before = len(bpy.data.objects)
-        started_s = time.perf_counter()
         delay_s: float = self.module("pump").tick()
-        if len(bpy.data.objects) == objects_before:
-            self.slowest_tick_s = max(self.slowest_tick_s, time.perf_counter() - started_s)
         return delay_s
 
     def tick_until(self, is_so: Callable[[], bool], timeout_s: float = JOB_TIMEOUT_S) -> None:
