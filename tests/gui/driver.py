@@ -33,13 +33,16 @@ Steps = Generator[float, None, Any]
 
 
 class Driver:
-    """A person at the window. out: where screenshots go. ticks: (seconds since start, duration, imported) each."""
+    """A person at the window. out: where screenshots go. ticks_s, imports_s: durations of the
+    add-on's turns of its timer, and of its imports.
+    """
 
     def __init__(self, screen: Path, out: Path) -> None:
         self.screen = screen
         self.out = out
         self.recorder = Recorder()
-        self.ticks: list[tuple[float, float, bool]] = []
+        self.ticks_s: list[float] = []
+        self.imports_s: list[float] = []
         self.started = time.monotonic()
         self._shots = len(list(out.glob("*.png")))
         self._mouse = (0, 0)
@@ -76,18 +79,14 @@ class Driver:
         write_png(self.out / f"{self._shots:02d}-{name}.png", pixels[max(0, len(pixels) - top) :])
 
     def watch_addon(self) -> None:
-        """Note what the add-on draws and how long each tick of its pump takes."""
+        """Note what the add-on draws and how long each tick of its pump and each import takes."""
         self.recorder.watch_package(PACKAGE)
         pump = sys.modules[f"{PACKAGE}.pump"]
-        original = pump.tick
-
-        def tick() -> float | None:
-            before, start = len(bpy.data.objects), time.perf_counter()
-            delay = original()
-            self.ticks.append((start, time.perf_counter() - start, len(bpy.data.objects) > before))
-            return delay
-
-        pump.tick = tick  # its timer looks it up at every turn
+        pump.tick = _timed(pump.tick, self.ticks_s)  # its timer looks it up at every turn
+        importing = sys.modules[f"{PACKAGE}.importing"]
+        timed_import = _timed(importing.import_job, self.imports_s)
+        for module in (importing, sys.modules[f"{PACKAGE}.operators.import_job"]):
+            module.import_job = timed_import
 
     def wait_until(self, condition: Callable[[], Any], timeout_s: float, what: str) -> Steps:
         """Wait; the condition's first true value."""
@@ -220,6 +219,19 @@ class Driver:
         pixels, window, region = read_screen(self.screen), self.window, self.region()
         bottom, left = len(pixels) - window.y - region.y, window.x + region.x
         return pixels[bottom - region.height : bottom, left : left + region.width].astype(np.int16)
+
+
+def _timed(function: Callable[..., Any], durations_s: list[float]) -> Callable[..., Any]:
+    """The function, noting how long each call takes."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*arguments, **options)
+        finally:
+            durations_s.append(time.perf_counter() - start)
+
+    return call
 
 
 def middle(region: bpy.types.Region) -> tuple[int, int]:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Figurine server of another version, as far as the add-on asks it: python3 other_version.py PORT_FILE"""
+"""A Figurine server of another version, as far as the add-on asks it: python3 other_version.py PORT_FILE
+
+It ends when its standard input does.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -19,8 +23,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(_BODY)
 
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
 
 if __name__ == "__main__":
     server = HTTPServer(("127.0.0.1", 0), _Handler)
     Path(sys.argv[1]).write_text(str(server.server_port))
-    server.serve_forever()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()

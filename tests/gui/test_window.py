@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,8 @@ def test_every_trouble_has_its_sentence(desk: Desk) -> None:
     if has_small_disk:
         mount = ["mount", "-t", "tmpfs", "-o", _SMALL_DISK, "tmpfs", str(small)]
         assert desk.place.start(mount, {}).wait() == 0
-    other = desk.place.start(["python3", str(HERE / "other_version.py"), str(desk.folder / "port")], {})
+    words = ["python3", str(HERE / "other_version.py"), str(desk.folder / "port")]
+    other = desk.place.start(words, {}, stdin=subprocess.PIPE)
     try:
         output = desk.play(
             "troubles",
@@ -79,8 +81,7 @@ def test_every_trouble_has_its_sentence(desk: Desk) -> None:
             full_folder=str(small) if has_small_disk else "",
         )
     finally:
-        other.terminate()
-        other.wait()
+        other.communicate()
     assert not _FAULTS.findall(output)
     _assert_nothing_runs(desk)
 

@@ -31,7 +31,7 @@ def all_sentences(driver: Driver, pictures: str, examples: str, other_version: s
     yield from _generate(driver, f"{pictures}/note.png")
     yield from _expect(driver, "refused-picture", "is not a picture that Figurine reads")
     yield from _generate(driver, f"{pictures}/blank.png")
-    yield from _expect(driver, "job-failed", "Use a picture in which the character stands out", _JOB_TIMEOUT_S)
+    yield from _expect(driver, "job-failed", "No subject was found in the picture", _JOB_TIMEOUT_S)
     yield from _wrong_token(driver)
     yield from _damaged_file(driver, f"{examples}/lantern.png")
     yield from _gone_in_mid_job(driver, f"{examples}/pup.png")
