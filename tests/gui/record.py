@@ -7,6 +7,7 @@ Writes docs/pictures/panel.png and panel.gif, of the pictures in examples/ only.
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 import tempfile
 import threading
@@ -21,12 +22,16 @@ from .chroot import Unavailable
 from .screen import read_screen
 
 _PICTURES = ROOT / "docs" / "pictures"
-_WINDOW_PX = (1600, 1000)
+_PICTURE = "fox_kid.png"
+_WINDOW_PX = (1440, 900)
 _GIF_WIDTH_PX = 960
-_GIF_COLOURS = 96
+_GIF_COLOURS = 128
+# Colours that differ by less than 8 of 255 are one.
+_COLOUR_STEP = 0xF8
 _FRAMES_PER_S = 5
+_SPEED = 2
 # A frame is shown at most so long, whatever Blender waited for.
-_LONGEST_FRAME_MS = 700
+_LONGEST_FRAME_MS = 400
 _LAST_FRAME_MS = 2500
 
 
@@ -62,28 +67,32 @@ def write_gif(path: Path, frames: list[tuple[float, np.ndarray]]) -> None:
     pictures = [
         Image.fromarray(pixels).resize((_GIF_WIDTH_PX, height), Image.Resampling.LANCZOS) for _, pixels in frames
     ]
-    sample = Image.new("RGB", (_GIF_WIDTH_PX, 3 * height))
-    for row, share in enumerate((0.0, 0.5, 1.0)):
-        sample.paste(pictures[round(share * (len(pictures) - 1))], (0, row * height))
-    palette = sample.quantize(_GIF_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette = Image.fromarray(_colours(pictures)).quantize(_GIF_COLOURS, method=Image.Quantize.MEDIANCUT)
     small = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     times = [moment for moment, _ in frames]
-    shown = [min(round(1000 * (b - a)), _LONGEST_FRAME_MS) for a, b in itertools.pairwise(times)]
+    shown = [min(round(1000 * (b - a) / _SPEED), _LONGEST_FRAME_MS) for a, b in itertools.pairwise(times)]
     small[0].save(
         path, save_all=True, append_images=small[1:], duration=[*shown, _LAST_FRAME_MS], loop=0, optimize=False
     )
 
 
+def _colours(pictures: list[Image.Image]) -> np.ndarray:  # (1, colours, 3) uint8
+    """Each colour of the film once, so that a small bright figure counts as much as the grey around it."""
+    seen = [np.asarray(picture).reshape(-1, 3) & _COLOUR_STEP for picture in pictures[:: max(1, len(pictures) // 8)]]
+    return np.unique(np.concatenate(seen), axis=0)[None]
+
+
 def main() -> int:
     """Take them; the exit code."""
-    with tempfile.TemporaryDirectory(prefix="figurine-record-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="figurine-") as temporary:
         folder = Path(temporary)
         out = folder / "out"
         out.mkdir()
         sign = folder / "filming"
+        shutil.copy(EXAMPLES / _PICTURE, folder)
         try:
             with sit_down(folder, out, _WINDOW_PX) as desk, Camera(desk.screen, sign) as camera:
-                desk.play("film", "film", timeout_s=900, examples=str(EXAMPLES), sign=str(sign))
+                desk.play("film", "film", timeout_s=900, picture=str(folder / _PICTURE), sign=str(sign))
         except Unavailable as reason:
             print(f"record: {reason}", file=sys.stderr)
             return 1
