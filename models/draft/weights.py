@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Skin weights from distances through the inside of the mesh: geodesic voxel binding, for any mesh."""
+"""Skin weights for any mesh: heat on the surface from the bone that is nearest through the body; stiff parts as one."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.sparse import coo_array, csr_array
-from skimage.graph import MCP_Geometric
 
-from .voxels import VoxelGrid, voxelise_up_to
+from .attachment import attach_parts, find_parts, prefer_own_bones
+from .bone_segments import BoneSegments, drawn_segments, find_segments
+from .heat import drop_degenerate, spread_heat
+from .voxel_binding import measure_distances
+from .voxels import voxelise_up_to
 
 RESOLUTION_cells = 64  # 96 costs four times as much and moves the weights by less than the smoothing does
-MOST_cells = 25_000  # paths from each of fifty bones through more solid cells take over two seconds
+MOST_cells = 25_000  # ways from each of twenty bones through more solid cells take over half a second
+MOST_WAYS = 1_000_000  # solid cells times bones: with a hundred bones coarser cells do
+SAME_PLACE = 1e-6  # of the longest side: vertices that near are one point, split only by normals, UVs or rounding
 INFLUENCES = 4
-FALL_OFF = 8.0  # the power of the distance
-SMOOTHING_STEPS = 3
 LEAST_WEIGHT = 0.02  # less is noise to the eye and keeps far bones in the four slots
 OWNED_WEIGHT = 0.05  # a bone with less than this everywhere does not visibly move anything
 LENT_WEIGHT = 0.5  # what such a bone is lent in the vertices nearest to it
@@ -30,84 +31,48 @@ class Binding:
     weights: np.ndarray
 
 
-def bind(vertices: np.ndarray, faces: np.ndarray, heads: np.ndarray, tails: np.ndarray) -> Binding:
+def bind(
+    vertices: np.ndarray, faces: np.ndarray, heads: np.ndarray, tails: np.ndarray, parents: np.ndarray | None = None
+) -> Binding:
     """Bind every vertex to at most four bones.
 
-    vertices: float32 (V, 3); faces: int32 (F, 3); heads, tails: float32 (J, 3), all in one frame and unit.
-    Distances run from each bone through the solid cells of the mesh, so that nearby limbs do not pull at each other
-    (Dionne and de Lasa, "Geodesic voxel binding", 2013). Vertices in one place get the same weights. Every bone owns
-    some vertex, and bone 0 (the root) has some vertices for itself, so that turning another bone never moves them all.
+    vertices: float32 (V, 3), any mesh (`voxels.voxelise`); faces: int32 (F, 3); heads, tails: float32 (J, 3), all in
+    one frame and unit. parents: int32 (J,), -1 for the root; with them, tails that mean nothing are told from those
+    that do (`bone_segments`); without, bones are as drawn. Vertices in one place get the same weights. Every bone in
+    or near the body owns some vertex, and bone 0 (the root) has some vertices for itself, so that turning another bone
+    never moves them all.
     """
-    places, of_vertex = np.unique(np.asarray(vertices, float), axis=0, return_inverse=True)
-    of_vertex = of_vertex.reshape(-1)
-    grid = voxelise_up_to(vertices, faces, RESOLUTION_cells, MOST_cells)
-    distances, is_inside = _bone_distances(grid, places, np.asarray(heads, float), np.asarray(tails, float))  # (P, J)
-    weights = _fall_off(distances)
-    smooth = _neighbour_average(places, of_vertex[faces], grid.pitch_m)
-    for _ in range(SMOOTHING_STEPS):
-        weights = smooth @ weights
-    weights = _keep_strongest(weights)
-    weights = _lend(weights, distances, is_inside | (distances.min(axis=0) <= LENT_REACH))
+    points, of_vertex, faces, size_m = _weld(np.asarray(vertices, float), faces)
+    heads, tails = np.asarray(heads, float) / size_m, np.asarray(tails, float) / size_m
+    grid = voxelise_up_to(points, faces, RESOLUTION_cells, min(MOST_cells, MOST_WAYS // len(heads)))
+    segments = drawn_segments(heads, tails) if parents is None else find_segments(grid, heads, tails, parents)
+    measured = measure_distances(grid, points, segments)
+    weights = _spread(points, drop_degenerate(faces), segments, measured.through)
+    is_near = measured.is_inside | (measured.through.min(axis=0) <= LENT_REACH)
+    weights = _lend(_keep_strongest(weights), measured.through, is_near)
     return _pack(weights, of_vertex)
 
 
-def _bone_distances(
-    grid: VoxelGrid, places: np.ndarray, heads: np.ndarray, tails: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """How far each place is from each bone through the solid, in the mesh's longest sides, float32 (P, J).
-
-    And bool (J,): which bones pass through the solid.
-    """
-    _, nearest = ndimage.distance_transform_edt(~grid.occupied, return_indices=True)
-    cells = nearest[:, *grid.cells(places).T]  # (3, P)
-    paths = MCP_Geometric(np.where(grid.occupied, 1.0, -1.0), fully_connected=True)
-    size_m = float(np.ptp(places, axis=0).max())
-    distances = np.empty((len(places), len(heads)), np.float32)
-    is_inside = np.zeros(len(heads), bool)
-    for bone, (head, tail) in enumerate(zip(heads, tails, strict=True)):
-        steps = int(np.ceil(2 * np.linalg.norm(tail - head) / grid.pitch_m)) + 1
-        line = np.linspace(head, tail, steps)
-        cells_along = grid.cells(line).T
-        is_inside[bone] = grid.occupied[tuple(cells_along)].any()
-        starts = np.unique(nearest[:, *cells_along].T, axis=0)
-        through_m = paths.find_costs(starts)[0][tuple(cells)] * grid.pitch_m
-        distances[:, bone] = np.maximum(through_m, _segment_distances(places, head, tail)) / size_m
-    return distances, is_inside
+def _weld(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """The mesh's places (P, 3) in units of its longest side, which vertex is at which, and its faces."""
+    size_m = float(np.ptp(vertices[np.unique(faces)], axis=0).max())
+    places = vertices / size_m
+    _, first, of_vertex = np.unique(np.round(places / SAME_PLACE), axis=0, return_index=True, return_inverse=True)
+    of_vertex = of_vertex.reshape(-1)
+    return places[first], of_vertex, of_vertex[faces], size_m
 
 
-def _segment_distances(points: np.ndarray, head: np.ndarray, tail: np.ndarray) -> np.ndarray:  # (P, 3)
-    """float64 (P,): the straight distance of each point to a bone."""
-    along = tail - head
-    where = np.clip((points - head) @ along / max(along @ along, 1e-30), 0.0, 1.0)
-    return np.linalg.norm(points - head - where[:, None] * along, axis=1)
-
-
-def _fall_off(distances: np.ndarray) -> np.ndarray:  # (P, J)
-    """float32 (P, J): rows sum to 1; a bone's share falls with the power of its distance."""
-    nearest = np.maximum(distances.min(axis=1, keepdims=True), 1e-6)
-    shares = (nearest / np.maximum(distances, nearest)) ** FALL_OFF
-    return shares / shares.sum(axis=1, keepdims=True)
-
-
-def _neighbour_average(places: np.ndarray, faces: np.ndarray, pitch_m: float) -> csr_array:  # (P, 3), (F, 3)
-    """float32 (P, P): half own and half neighbours', which count for less where they are more than a cell away."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = np.unique(np.sort(edges[edges[:, 0] != edges[:, 1]], axis=1), axis=0)
-    lengths = np.linalg.norm(places[edges[:, 0]] - places[edges[:, 1]], axis=1) / pitch_m
-    rows, columns = np.concatenate([edges, edges[:, ::-1]]).T
-    count = len(places)
-    shares = 0.5 / np.bincount(rows, minlength=count)[rows] / (1.0 + np.tile(lengths, 2) ** 2)
-    own = 1.0 - np.bincount(rows, shares, minlength=count)
-    diagonal = np.arange(count)
-    values = np.concatenate([shares, own]).astype(np.float32)
-    cells = (np.append(rows, diagonal), np.append(columns, diagonal))
-    return coo_array((values, cells), shape=(count, count)).tocsr()
+def _spread(points: np.ndarray, faces: np.ndarray, segments: BoneSegments, distances: np.ndarray) -> np.ndarray:
+    """float64 (P, J): the weights before any are left out."""
+    parts = find_parts(points, faces)
+    weights = spread_heat(points, faces, prefer_own_bones(distances, parts, points, faces, segments))
+    return attach_parts(weights, parts, points, segments)
 
 
 def _keep_strongest(weights: np.ndarray) -> np.ndarray:  # (P, J)
     """The four strongest bones of each row (of equals the first), without the negligible ones, summing to 1 again."""
     if weights.shape[1] > INFLUENCES:
-        ranked = weights * (1 - 1e-6 * np.arange(weights.shape[1], dtype=np.float32))
+        ranked = weights * (1 - 1e-6 * np.arange(weights.shape[1]))
         fourth = np.partition(ranked, -INFLUENCES, axis=1)[:, [-INFLUENCES]]
         weights = np.where(ranked >= fourth, weights, 0.0)
     weights = np.where(weights >= np.minimum(LEAST_WEIGHT, weights.max(axis=1, keepdims=True)), weights, 0.0)

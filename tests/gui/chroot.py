@@ -25,10 +25,10 @@ from urllib.parse import unquote, urlsplit
 
 _SUITE = "sid"
 # python3-numpy and python3-requests: official builds bring them. python3-cattr: Blender's own extension add-on wants
-# it. python3.13-venv: the server's environment; sid's Blender itself runs on a newer Python than the server takes.
+# it. python3-venv: the server's environment is made by the Python that Blender runs on.
 _PACKAGES = (
     "blender xvfb libgl1-mesa-dri libegl1 libegl-mesa0 libglx-mesa0 xauth xkb-data fonts-dejavu-core "
-    "python3-numpy python3-requests python3-cattr python3.13-venv ca-certificates"
+    "python3-numpy python3-requests python3-cattr python3-venv ca-certificates"
 ).split()
 _BUILD_TIMEOUT_S = 1200
 _STAMP = "figurine-recipe"

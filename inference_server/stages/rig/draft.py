@@ -19,7 +19,7 @@ class DraftRig:
 
     name: ClassVar[StageName] = "rig"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     requires: ClassVar[Requirements] = Requirements(peak_bytes=3 << 29)
     setting_names: ClassVar[tuple[str, ...]] = ("kind",)
     uses_seed: ClassVar[bool] = False
@@ -39,7 +39,7 @@ class DraftRig:
         skeleton = value.skeleton or self._estimate(mesh, ctx)
         ctx.progress(1, 2)
         try:
-            binding = self._weights.bind(mesh.vertices, mesh.faces, skeleton.heads, skeleton.tails)
+            binding = self._weights.bind(mesh.vertices, mesh.faces, skeleton.heads, skeleton.tails, skeleton.parents)
         except ValueError as error:
             raise RigFailed(
                 f"The mesh could not be bound: {error}.", "Check that the skeleton lies in the mesh."

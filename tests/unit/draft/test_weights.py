@@ -38,7 +38,7 @@ def assert_every_bone_moves_some_and_not_all(weights: np.ndarray, parents: np.nd
 def test_every_bone_of_an_estimated_skeleton_moves_some_vertices_and_not_all(parts, kind):
     vertices, faces = shapes.body(parts)
     skeleton = estimate_skeleton(vertices, faces, kind)
-    binding = bind(vertices, faces, skeleton.heads, skeleton.tails)
+    binding = bind(vertices, faces, skeleton.heads, skeleton.tails, skeleton.parents)
     assert_valid(binding, vertices, len(skeleton.names))
     assert_every_bone_moves_some_and_not_all(dense(binding, len(skeleton.names)), skeleton.parents)
 
@@ -48,7 +48,7 @@ def test_bones_guessed_into_a_ball_move_some_vertices_and_not_all(kind):
     ball = trimesh.creation.icosphere(subdivisions=3)
     vertices, faces = np.asarray(ball.vertices, np.float32), np.asarray(ball.faces, np.int32)
     skeleton = estimate_skeleton(vertices, faces, kind)
-    binding = bind(vertices, faces, skeleton.heads, skeleton.tails)
+    binding = bind(vertices, faces, skeleton.heads, skeleton.tails, skeleton.parents)
     assert_valid(binding, vertices, len(skeleton.names))
     assert_every_bone_moves_some_and_not_all(dense(binding, len(skeleton.names)), skeleton.parents)
 
