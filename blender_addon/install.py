@@ -69,14 +69,13 @@ _CHECK = "import importlib, sys; [importlib.import_module(name) for name in sys.
 @dataclass(frozen=True)
 class Installation:
     """What is installed where; all paths are absolute. folder: the extension's own, for the user. wheel: the server,
-    inside the add-on. python: Blender's own, sys.executable in Blender. blender: Blender's program. checked_modules:
-    imported to test the result. needed_bytes: of free disk, asked for before anything is done.
+    inside the add-on. python: Blender's own, sys.executable in Blender. checked_modules: imported to test the result.
+    needed_bytes: of free disk, asked for before anything is done.
     """
 
     folder: Path
     wheel: Path
     python: Path
-    blender: Path
     checked_modules: tuple[str, ...] = _CHECKED_MODULES
     needed_bytes: int = _NEEDED_BYTES
 

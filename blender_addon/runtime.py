@@ -188,7 +188,7 @@ class Runtime:
         """Install, update or repair the server, on threads and processes of its own. A running one is stopped."""
         self.stop_server()
         paths = self.paths
-        wanted = Installation(self.choices.install_folder, paths.wheel, paths.python, Path(paths.blender))
+        wanted = Installation(self.choices.install_folder, paths.wheel, paths.python)
         self.installer = Installer(wanted)
         self.installer.start()
         self.touch()
@@ -217,8 +217,11 @@ class Runtime:
         return ServerProcess(command, home, self.paths.log, environment, choices.keep_running)
 
     def generate(self, request: Request, file: FileMark) -> None:
-        """Send the request; first start the server where Blender manages it and it does not run."""
+        """Send the request; first start the server where Blender manages it and it does not run. What was said that
+        is no error and about no job has been read by then.
+        """
         self.is_server_wanted = True
+        self.messages = [message for message in self.messages if message.level == "error" or message.key]
         if self.choices.is_managed and self.snapshot.server.state != "running" and self.server_state != "running":
             self.waiting_requests.append((request, file))
             self.start_server()

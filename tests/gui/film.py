@@ -63,6 +63,7 @@ def _tidy_up(driver: Driver) -> Steps:
         bpy.ops.figurine.dismiss(number=message.number)
     yield from driver.press("NUMPAD_1")
     yield 0.6
+    driver.look_at("VIEW_3D", "UI")
     yield from driver.open_tab()
 
 

@@ -26,8 +26,6 @@ _PICTURE = "fox_kid.png"
 _WINDOW_PX = (1440, 900)
 _GIF_WIDTH_PX = 960
 _GIF_COLOURS = 128
-# Colours that differ by less than 8 of 255 are one.
-_COLOUR_STEP = 0xF8
 _FRAMES_PER_S = 5
 _SPEED = 2
 # A frame is shown at most so long, whatever Blender waited for.
@@ -77,9 +75,10 @@ def write_gif(path: Path, frames: list[tuple[float, np.ndarray]]) -> None:
 
 
 def _colours(pictures: list[Image.Image]) -> np.ndarray:  # (1, colours, 3) uint8
-    """Each colour of the film once, so that a small bright figure counts as much as the grey around it."""
-    seen = [np.asarray(picture).reshape(-1, 3) & _COLOUR_STEP for picture in pictures[:: max(1, len(pictures) // 8)]]
-    return np.unique(np.concatenate(seen), axis=0)[None]
+    """The film's colours, each as often as the root of its count: a small bright figure counts beside much grey."""
+    seen = np.concatenate([np.asarray(picture).reshape(-1, 3) for picture in pictures[:: max(1, len(pictures) // 8)]])
+    colours, counts = np.unique(seen, axis=0, return_counts=True)
+    return np.repeat(colours, np.ceil(np.sqrt(counts)).astype(int), axis=0)[None]
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ TIMEOUT_S = 60.0
 
 
 def tiny(folder: Path, wheel: Path) -> Installation:
-    return Installation(folder, wheel, Path(sys.executable), Path("blender"), MODULES, needed_bytes=1)
+    return Installation(folder, wheel, Path(sys.executable), MODULES, needed_bytes=1)
 
 
 def finished(installer: Installer, timeout_s: float = TIMEOUT_S) -> Installer:
@@ -135,7 +135,7 @@ import sys, time
 from pathlib import Path
 from blender_addon.install import Installation, Installer
 folder, wheel, url = sys.argv[1:]
-wanted = Installation(Path(folder), Path(wheel), Path(sys.executable), Path("blender"), needed_bytes=1)
+wanted = Installation(Path(folder), Path(wheel), Path(sys.executable), needed_bytes=1)
 Installer(wanted, ("--isolated", "--index-url", url)).start()
 time.sleep(600)
 """
@@ -212,7 +212,7 @@ def test_the_projects_own_wheel_installs_starts_and_stops(tmp_path: Path) -> Non
     files = build_addon.tracked_files(make_clone(tmp_path / "clone"))
     name, wheel = build_addon.make_wheel(files, build_addon.make_extension(files).version)
     (tmp_path / name).write_bytes(wheel)
-    installation = Installation(tmp_path / "my server", tmp_path / name, Path(sys.executable), Path("blender"))
+    installation = Installation(tmp_path / "my server", tmp_path / name, Path(sys.executable))
     installer = finished(Installer(installation), timeout_s=500)
     if installer.error is not None and "no connection" in installer.error.message:
         pytest.skip("needs a package index")

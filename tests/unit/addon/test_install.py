@@ -118,7 +118,7 @@ def test_an_environment_that_lost_something_is_not(tmp_path: Path, lost: str) ->
 def installation(folder: Path, **more: object) -> Installation:
     wheel = folder.parent / "figurine-1.0.0-py3-none-any.whl"
     wheel.touch()
-    fields = {"folder": folder, "wheel": wheel, "python": Path(sys.executable), "blender": Path("blender")}
+    fields = {"folder": folder, "wheel": wheel, "python": Path(sys.executable)}
     return Installation(**(fields | more))  # type: ignore[arg-type]
 
 
