@@ -30,12 +30,13 @@ _REPORT_IT = "Try again; if it fails again, use Copy Diagnostics and report it."
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """at_cursor: at the 3D cursor, else at the world's origin. enter_pose_mode: else Object Mode. name: of the
-    collection and objects.
+    """at_cursor: at the 3D cursor, else at the world's origin. enter_pose_mode: else Object Mode. show_texture:
+    in Solid viewports that show the materials' colours. name: of the collection and objects.
     """
 
     at_cursor: bool = True
     enter_pose_mode: bool = False
+    show_texture: bool = False
     name: str = "Figure"
 
 
@@ -65,6 +66,8 @@ def import_result(
             for name, fact in facts_of(files.report, provenance).items():
                 rig[name] = fact
             _present(rig, options.enter_pose_mode)
+        if options.show_texture:
+            _show_textures()
     return rig
 
 
@@ -216,3 +219,10 @@ def _present(rig: bpy.types.Object, enter_pose_mode: bool) -> None:
     bpy.context.view_layer.objects.active = rig
     if enter_pose_mode:
         bpy.ops.object.mode_set(mode="POSE")
+
+
+def _show_textures() -> None:
+    """Have this window's viewports show textures where they show one colour for each material."""
+    for area in bpy.context.screen.areas:
+        if area.type == "VIEW_3D" and area.spaces.active.shading.color_type == "MATERIAL":
+            area.spaces.active.shading.color_type = "TEXTURE"

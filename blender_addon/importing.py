@@ -9,6 +9,7 @@ that imports, with the window's own context.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -29,15 +30,14 @@ _timer: bpy.types.Timer | None = None
 _entry: tuple[bpy.types.KeyMap, bpy.types.KeyMapItem] | None = None
 
 
-def import_job(
-    context: bpy.types.Context, job: JobView, folder: Path, at_cursor: bool, enter_pose_mode: bool
-) -> bpy.types.Object:
-    """Import the job's result and return its armature. Raises ImportFailed, after which the file is as it was."""
+def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: ImportOptions) -> bpy.types.Object:
+    """Import the job's result under its own name and return its armature. Raises ImportFailed, after which the file is
+    as it was.
+    """
     now = runtime.current()
     name = str(job.settings.get("name") or job.name)
-    options = ImportOptions(at_cursor=at_cursor, enter_pose_mode=enter_pose_mode, name=name)
     origin = {"job": job.job_id or "", "server": now.snapshot.server.url}
-    armature = import_result(context, folder, options, origin)
+    armature = import_result(context, folder, replace(options, name=name), origin)
     now.engine.mark_imported(job.key)
     return armature
 
@@ -45,9 +45,8 @@ def import_job(
 def import_first(context: bpy.types.Context, now: Runtime) -> bool:
     """Import the first result that waits, as the scene's request says; whether that worked. A failure is shown."""
     ready, *now.results = now.results
-    request = context.scene.figurine
     try:
-        import_job(context, ready.view, ready.folder, request.at_cursor, request.enter_pose_mode)
+        import_job(context, ready.view, ready.folder, context.scene.figurine.import_options())
     except FigurineError as error:
         now.complain(error, ready.key)
         return False

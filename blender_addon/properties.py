@@ -15,6 +15,7 @@ from bpy.props import (
 )
 
 from . import previews
+from .importer import ImportOptions
 from .job_settings import Wishes
 from .wording import STAGE_LABELS
 
@@ -117,6 +118,11 @@ class FigurineRequest(bpy.types.PropertyGroup):
         description="Have the character ready to be posed as soon as it is there",
         default=False,
     )
+    show_texture: BoolProperty(
+        name="Show Texture",
+        description="Switch the Solid viewports of this window from the materials' colours to their textures",
+        default=True,
+    )
     import_when_done: BoolProperty(
         name="Import When Done",
         description="Bring the character into this file as soon as it is ready. Otherwise it waits under Jobs",
@@ -127,6 +133,10 @@ class FigurineRequest(bpy.types.PropertyGroup):
         description="Start as soon as a picture is dropped, with the settings as they are",
         default=False,
     )
+
+    def import_options(self) -> ImportOptions:
+        """The request for the importer."""
+        return ImportOptions(self.at_cursor, self.enter_pose_mode, self.show_texture)
 
     def wishes(self) -> Wishes:
         """The request for the parts that know no Blender."""

@@ -6,6 +6,7 @@ from bpy.props import BoolProperty, StringProperty
 
 from .. import runtime
 from ..errors import FigurineError
+from ..importer import ImportOptions
 from ..importing import cancel_event, import_first, import_job, is_event_requested, reason_to_postpone
 from ..job_actions import import_obstacle
 from .common import file_mark, find_job, poll_jobs, tell
@@ -21,6 +22,7 @@ class FIGURINE_OT_import_job(bpy.types.Operator):
     key: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     at_cursor: BoolProperty(name="Place at 3D Cursor", description="Otherwise at the world's origin", default=True)
     enter_pose_mode: BoolProperty(name="Enter Pose Mode", description="Have it ready to be posed", default=False)
+    show_texture: BoolProperty(name="Show Texture", description="In Solid viewports of this window", default=False)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -31,6 +33,7 @@ class FIGURINE_OT_import_job(bpy.types.Operator):
         """Start with what the panel says."""
         request = context.scene.figurine
         self.at_cursor, self.enter_pose_mode = request.at_cursor, request.enter_pose_mode
+        self.show_texture = request.show_texture
         return self.execute(context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -46,7 +49,8 @@ class FIGURINE_OT_import_job(bpy.types.Operator):
             now.touch()
             return {"CANCELLED"}
         try:
-            import_job(context, job, job.result, self.at_cursor, self.enter_pose_mode)
+            options = ImportOptions(self.at_cursor, self.enter_pose_mode, self.show_texture)
+            import_job(context, job, job.result, options)
         except FigurineError as error:
             tell(self, error, job.key)
             return {"CANCELLED"}

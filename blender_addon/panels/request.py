@@ -72,6 +72,7 @@ def _draw_advanced(body: bpy.types.UILayout, request: FigurineRequest) -> None:
     column.prop(request, "import_when_done")
     column.prop(request, "at_cursor")
     column.prop(request, "enter_pose_mode")
+    column.prop(request, "show_texture")
     body.column(heading="Drop").prop(request, "generate_on_drop")
 
 

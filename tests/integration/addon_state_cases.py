@@ -36,6 +36,19 @@ def case_only_the_armature_is_selected_afterwards(bench: Bench) -> None:
     assert list(bpy.context.view_layer.objects.selected) == [rig]
 
 
+def case_solid_viewports_show_the_texture_on_request(bench: Bench) -> None:
+    shadings = [area.spaces.active.shading for area in bpy.context.screen.areas if area.type == "VIEW_3D"]
+    assert shadings
+    bench.bring("fox_kid")
+    assert {shading.color_type for shading in shadings} == {"MATERIAL"}
+    bench.bring("fox_kid", show_texture=True)
+    assert {shading.color_type for shading in shadings} == {"TEXTURE"}
+    for shading in shadings:
+        shading.color_type = "RANDOM"  # what the artist has chosen stays
+    bench.bring("fox_kid", show_texture=True)
+    assert {shading.color_type for shading in shadings} == {"RANDOM"}
+
+
 def case_it_works_from_every_mode_of_other_objects(bench: Bench) -> None:
     for mode in ("EDIT", "SCULPT", "WEIGHT_PAINT", "VERTEX_PAINT", "TEXTURE_PAINT"):
         bpy.context.view_layer.objects.active = add_cube(mode)
