@@ -2,7 +2,7 @@
 """What the panel can have to say. Each error carries what happened and why (`message`) and what to do next (`hint`).
 
 FigurineError
-├── set-up        ServerNotInstalled · InstallFailed · InstallCancelled · ServerStartFailed
+├── set-up        ServerNotInstalled · InstallFailed · InstallCancelled · ServerStartFailed · ServerEnded
 ├── connection    LinkError: ServerNotRunning · ServerSilent · ServerGone · NotFigurine · WrongVersion
 │                 BadToken · AddressInvalid · OnlineAccessOff
 ├── the server's  Refused (a reply) · JobFailed (a job's end): its words, unchanged
@@ -85,6 +85,15 @@ class ServerStartFailed(FigurineError):
     """The server was started and did not come to answer."""
 
     retryable = True
+
+
+class ServerEnded(FigurineError):
+    """The server ran and ended without being asked to."""
+
+    retryable = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The server ended by itself: {reason}.", "Click Start Server; jobs go on where they were.")
 
 
 class LinkError(FigurineError):

@@ -217,11 +217,11 @@ class Runtime:
         return ServerProcess(command, home, self.paths.log, environment, choices.keep_running)
 
     def generate(self, request: Request, file: FileMark) -> None:
-        """Send the request; first start the server where Blender manages it and it does not run. What was said that
-        is no error and about no job has been read by then.
+        """Send the request; first start the server where Blender manages it and it does not run. What was said
+        before has been read by then; what waits to be imported stays.
         """
         self.is_server_wanted = True
-        self.messages = [message for message in self.messages if message.level == "error" or message.key]
+        self.messages = [message for message in self.messages if message.offers_import]
         if self.choices.is_managed and self.snapshot.server.state != "running" and self.server_state != "running":
             self.waiting_requests.append((request, file))
             self.start_server()

@@ -18,7 +18,7 @@ from typing import Literal
 import requests
 
 from .connection import Handshake, normalise_address, read_handshake
-from .errors import FigurineError, ServerNotInstalled, ServerStartFailed
+from .errors import FigurineError, ServerEnded, ServerNotInstalled, ServerStartFailed
 from .install import current_environment, environment_python, is_sound
 from .locks import hold_lock
 from .processes import clean_environment, end_hard, end_softly, end_tree, group_options, start_mark
@@ -277,9 +277,9 @@ class ServerProcess:
 
     def _require_farewell(self, exit_code: int) -> None:
         if exit_code != 0:
-            raise ServerStartFailed(
-                f"The server ended by itself: {self._last_words()}", "Click Start Server; jobs go on where they were."
-            )
+            named = self._named_errors()
+            killed = "the system or somebody killed it; a machine that is out of memory does that"
+            raise ServerEnded(named[-1] if named else killed if exit_code < 0 else f"its exit code is {exit_code}")
 
     def _said(self) -> str:
         """The end of what the server printed."""
@@ -290,8 +290,12 @@ class ServerProcess:
     def _last_words(self) -> str:
         """What the server said last: an error where it named one."""
         said = [line for line in self._said().splitlines() if line.strip()]
-        marked = [line.removeprefix(_ERROR_MARK) for line in said if line.startswith(_ERROR_MARK)]
-        return (marked or said or ["it said nothing."])[-1].strip()
+        return (self._named_errors() or said or ["it said nothing"])[-1].strip(" .") + "."
+
+    def _named_errors(self) -> list[str]:
+        """What the server gave as its reason to end, without the full stop."""
+        said = self._said().splitlines()
+        return [line.removeprefix(_ERROR_MARK).strip(" .") for line in said if line.startswith(_ERROR_MARK)]
 
 
 def _end_other(home: Path, pid: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import FigurineError
+from .errors import FigurineError, ServerEnded
 from .runtime import Runtime
 
 StatusKind = Literal[
@@ -47,7 +47,8 @@ def _managed(runtime: Runtime) -> ServerStatus:
         detail = f"The installed server is version {runtime.installed}, the add-on is {runtime.version}."
         return ServerStatus("outdated", "Server Needs an Update", detail)
     if process == "failed" and runtime.server is not None:
-        return ServerStatus("failed", "Server Did Not Start", error=runtime.server.error)
+        title = "Server Ended" if isinstance(runtime.server.error, ServerEnded) else "Server Did Not Start"
+        return ServerStatus("failed", title, error=runtime.server.error)
     if process == "running":
         return _not_answering(runtime) or ServerStatus("starting", "Server Starting", "This takes a few seconds.")
     return _not_answering(runtime) or ServerStatus("stopped", "Server Stopped", "It starts when you press Generate.")

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from blender_addon import server_process
-from blender_addon.errors import ServerNotInstalled, ServerStartFailed
+from blender_addon.errors import ServerEnded, ServerNotInstalled, ServerStartFailed
 from blender_addon.server_process import ServerProcess, server_command
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -222,7 +222,8 @@ def test_a_server_that_dies_is_noticed(make_server: MakeServer) -> None:
     wait_until(lambda: server.state != "running")
     assert server.state == "failed"
     assert server.error is not None
-    assert "ended by itself" in server.error.message
+    assert isinstance(server.error, ServerEnded)
+    assert "killed it" in server.error.message
     started(server)
 
 
