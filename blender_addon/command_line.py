@@ -18,10 +18,10 @@ from . import pump, runtime
 from .errors import FigurineError, PictureUnreadable
 from .job import Request
 from .job_settings import Wishes, settings_document
+from .jobs.views import JobView
 from .operators.common import file_mark
 from .runtime import Runtime
 from .status import obstacle, server_status
-from .views import JobView
 from .wording import STATE_LABELS, duration, percent, stage_label
 
 _NAME = "figurine"

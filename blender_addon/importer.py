@@ -12,11 +12,11 @@ import addon_utils
 import bpy
 from mathutils import Matrix
 
-from . import armature, materials
 from .errors import ImportFailed
-from .provenance import PREFIX, facts_of
-from .result_folder import ResultFiles, read_result
-from .rollback import all_or_nothing, make_active_collection
+from .figure import armature, materials
+from .figure.provenance import PREFIX, facts_of
+from .figure.result_folder import ResultFiles, read_result
+from .figure.rollback import all_or_nothing, make_active_collection
 
 MAX_INFLUENCES = 4
 # Blender's first FBX importer, a bundled add-on: the only one before 4.5.

@@ -17,8 +17,8 @@ import bpy
 from . import runtime
 from .errors import FigurineError
 from .importer import ImportOptions, import_result, reason_to_wait
+from .jobs.views import JobView
 from .runtime import Runtime
-from .views import JobView
 
 # In other modes an import would end what the artist does.
 _MODES_TO_IMPORT_IN = ("OBJECT", "POSE")

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .board import Board
 from .connection import Connection
-from .journal import Record
-from .minder import Minder
-from .views import Event, JobView, Notice, ResultReady, Snapshot, SnapshotChanged
+from .jobs.board import Board
+from .jobs.journal import Record
+from .jobs.minder import Minder
+from .jobs.views import Event, JobView, Notice, ResultReady, Snapshot, SnapshotChanged
 
 __all__ = ["Event", "JobEngine", "Notice", "Request", "ResultReady", "Snapshot", "SnapshotChanged"]
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .views import JobView
+from .jobs.views import JobView
 from .wording import ENDED_STATES, STATE_LABELS
 
 NO_JOB = "Choose a job in the list first."

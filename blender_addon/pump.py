@@ -24,12 +24,12 @@ from .importing import (
     remove_event_entry,
     request_event,
 )
+from .jobs.views import Notice, ResultReady, Snapshot, SnapshotChanged
 from .mirror import mirror_jobs, tag_redraw, visible_panels
 from .operators.common import file_mark
 from .operators.paste_picture import finish_paste
 from .preferences import choices
 from .runtime import Runtime
-from .views import Notice, ResultReady, Snapshot, SnapshotChanged
 
 IDLE_DELAY_S = 1.0
 BUSY_DELAY_S = 0.2

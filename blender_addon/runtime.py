@@ -16,10 +16,10 @@ from typing import Literal
 from .clipboard import PictureReader
 from .connection import Connection
 from .errors import FigurineError
-from .install import Installation, Installer, installed_version, is_sound
 from .job import JobEngine, Request
+from .jobs.views import JobView, ResultReady, Snapshot
 from .server_process import ServerProcess, server_command
-from .views import JobView, ResultReady, Snapshot
+from .setup.install import Installation, Installer, installed_version, is_sound
 from .wording import OPEN_STATES
 
 # More would push the buttons out of sight; the oldest go first.

@@ -19,9 +19,9 @@ import requests
 
 from .connection import Handshake, normalise_address, read_handshake
 from .errors import FigurineError, ServerEnded, ServerNotInstalled, ServerStartFailed
-from .install import current_environment, environment_python, is_sound
 from .locks import hold_lock
-from .processes import clean_environment, end_hard, end_softly, end_tree, group_options, start_mark
+from .setup.install import current_environment, environment_python, is_sound
+from .setup.processes import clean_environment, end_hard, end_softly, end_tree, group_options, start_mark
 
 ServerState = Literal["stopped", "starting", "running", "stopping", "failed"]
 

@@ -11,9 +11,9 @@ import bpy
 from .. import runtime
 from ..errors import FigurineError
 from ..job_actions import NO_JOB
+from ..jobs.views import JobView
 from ..properties import FigurineRequest
 from ..runtime import FileMark, Runtime
-from ..views import JobView
 
 
 def file_mark(now: Runtime) -> FileMark:

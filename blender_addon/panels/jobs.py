@@ -7,9 +7,9 @@ import bpy
 
 from .. import previews, runtime
 from ..job_actions import cancel_obstacle, resume_obstacle, retry_obstacle
+from ..jobs.views import JobView
 from ..properties import FigurineJobRow, FigurineWindow
 from ..runtime import Runtime
-from ..views import JobView
 from ..wording import STATE_LABELS, percent
 from .layout import draw_faint, draw_text, draw_words
 from .progress import shown_job

@@ -6,8 +6,8 @@ from __future__ import annotations
 import bpy
 
 from ..job_actions import retry_obstacle
+from ..jobs.views import JobView
 from ..runtime import Runtime
-from ..views import JobView
 from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, percent, stage_label
 from .layout import draw_faint, draw_text, draw_words
 

@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion, Vector
 
-from blender_addon import armature, importer
+from blender_addon import importer
+from blender_addon.figure import armature
 from blender_addon.skeleton_map import group_of, side_of
 from tests.integration.addon_scene import (
     Bench,
@@ -228,7 +229,7 @@ def case_alpha_is_used_where_the_picture_has_it(bench: Bench) -> None:
     image.pixels.foreach_set(pixels.ravel())
     image.pack()
     before = data_blocks()
-    from blender_addon.materials import settle_materials
+    from blender_addon.figure.materials import settle_materials
 
     settle_materials(figure, "static", needs_texture=True)
     (surface,) = (node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")

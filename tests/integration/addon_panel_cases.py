@@ -20,7 +20,7 @@ PANELS = ("FIGURINE_PT_main", "FIGURINE_PT_jobs", "FIGURINE_MT_help", "FIGURINE_
 
 def every_state_has_its_sentence(session: Session) -> None:
     """Draw everything in every state of the server."""
-    errors, views = session.module("errors"), session.module("views")
+    errors, views = session.module("errors"), session.module("jobs.views")
     states = {
         "not_running": (views.ServerView("absent", error=errors.ServerNotRunning()), "Server Stopped"),
         "gone": (views.ServerView("unreachable", URL, error=errors.ServerGone(URL)), "Server Not Reached"),
@@ -52,7 +52,7 @@ def every_state_has_its_sentence(session: Session) -> None:
 
 
 def _not_installed(session: Session) -> None:
-    _show(session, server=session.module("views").ServerView())
+    _show(session, server=session.module("jobs.views").ServerView())
     text = _all_text()
     assert "1 Install the Server" in text and "2 Choose a Picture" in text and "3 Generate" in text
     assert "[Install Server] (grey)" in text and "Allow Online Access is off" in text
@@ -65,7 +65,7 @@ def _not_installed(session: Session) -> None:
 
 def every_job_has_its_rows(session: Session) -> None:
     """Draw a job in every state, with stages, warnings, errors and what can be done."""
-    errors, views, documents = session.module("errors"), session.module("views"), session.module("documents")
+    errors, views, documents = session.module("errors"), session.module("jobs.views"), session.module("documents")
     words = errors.ServerWords("NoSubject", "Nothing stands out from the background.", "Cut it out first.", False)
     cut_out = documents.StageResult("normalize", "draft", 1.4, False, "The neural engine has no weights here.")
     running = views.ServerView("running", URL, "0.1.0", ("draft",), True)
@@ -183,7 +183,7 @@ def _with_layout(chosen: Any, recorder: Recorder) -> Any:
 
 def _show(session: Session, *, server: Any, jobs: tuple[Any, ...] = (), focus: str | None = None) -> None:
     """Put a snapshot before the panel, as if the engine had sent it."""
-    session.now.snapshot = session.module("views").Snapshot(server, jobs)
+    session.now.snapshot = session.module("jobs.views").Snapshot(server, jobs)
     session.now.focus = focus
     session.module("mirror").mirror_jobs(bpy.context.window_manager.figurine, session.now)
 

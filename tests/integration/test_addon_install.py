@@ -19,7 +19,8 @@ import pytest
 
 import build_addon
 from blender_addon.errors import DiskFull, InstallFailed
-from blender_addon.install import (
+from blender_addon.server_process import ServerProcess, server_command
+from blender_addon.setup.install import (
     Installation,
     Installer,
     current_environment,
@@ -27,7 +28,6 @@ from blender_addon.install import (
     installed_version,
     is_sound,
 )
-from blender_addon.server_process import ServerProcess, server_command
 from tests.integration.addon_wheels import ROOT, make_clone, make_wheel, silent_index
 
 OFFLINE = ("--isolated", "--no-index")
@@ -133,7 +133,7 @@ def test_cancelled_it_ends_at_once_and_leaves_what_works(installed: Installation
 _BLENDER = """
 import sys, time
 from pathlib import Path
-from blender_addon.install import Installation, Installer
+from blender_addon.setup.install import Installation, Installer
 folder, wheel, url = sys.argv[1:]
 wanted = Installation(Path(folder), Path(wheel), Path(sys.executable), needed_bytes=1)
 Installer(wanted, ("--isolated", "--index-url", url)).start()

@@ -37,7 +37,7 @@ def test_it_holds_the_addon_the_licence_and_the_wheel(archive: zipfile.ZipFile) 
     names = set(archive.namelist())
     version = inference_server.__version__
     wheel = f"server/figurine-{version}-py3-none-any.whl"
-    assert {"__init__.py", "blender_manifest.toml", "LICENSE", "install.py", "guarded.py", wheel} <= names
+    assert {"__init__.py", "blender_manifest.toml", "LICENSE", "setup/install.py", "setup/guarded.py", wheel} <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith(("inference_server", "tests"))]
     with zipfile.ZipFile(io.BytesIO(archive.read(wheel))) as server:
         inside = set(server.namelist())

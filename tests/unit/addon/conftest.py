@@ -12,13 +12,13 @@ from tests.unit.addon.servers import FigurineServer
 from tests.unit.server.desk import PICTURE
 
 _PACE_S = {
-    "duties._POLL_S": 0.02,
-    "duties._LATER_POLL_S": 0.05,
-    "minder._TICK_S": 0.02,
-    "listing._LIST_S": 0.05,
-    "link._FIRST_RETRY_S": 0.02,
-    "link._LONGEST_RETRY_S": 0.05,
-    "link._HEALTH_S": 0.1,
+    "jobs.duties._POLL_S": 0.02,
+    "jobs.duties._LATER_POLL_S": 0.05,
+    "jobs.minder._TICK_S": 0.02,
+    "jobs.listing._LIST_S": 0.05,
+    "jobs.link._FIRST_RETRY_S": 0.02,
+    "jobs.link._LONGEST_RETRY_S": 0.05,
+    "jobs.link._HEALTH_S": 0.1,
 }
 
 
@@ -27,7 +27,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's pauses, shortened."""
     for name, seconds in _PACE_S.items():
         monkeypatch.setattr(f"blender_addon.{name}", seconds)
-    monkeypatch.setattr("blender_addon.listing._PAGE", 3)
+    monkeypatch.setattr("blender_addon.jobs.listing._PAGE", 3)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blender_addon.connection import Connection
 from blender_addon.job import JobEngine, Notice, Request, ResultReady
-from blender_addon.views import JobView, ServerView
+from blender_addon.jobs.views import JobView, ServerView
 
 _PATIENCE_S = 20.0
 

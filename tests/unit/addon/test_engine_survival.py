@@ -16,7 +16,7 @@ import pytest
 
 from blender_addon.client import Client
 from blender_addon.job import Notice
-from blender_addon.journal import Journal, Record
+from blender_addon.jobs.journal import Journal, Record
 from tests.unit.addon.engine_bench import Blender
 from tests.unit.addon.servers import (
     FigurineServer,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from blender_addon.errors import DiskFull, InstallFailed
-from blender_addon.install import (
+from blender_addon.locks import hold_lock
+from blender_addon.setup.install import (
     Installation,
     Installer,
     current_environment,
@@ -21,9 +22,8 @@ from blender_addon.install import (
     installed_version,
     is_sound,
 )
-from blender_addon.install_failures import explain_failure
-from blender_addon.locks import hold_lock
-from blender_addon.processes import clean_environment, end_tree, group_options, start_mark
+from blender_addon.setup.install_failures import explain_failure
+from blender_addon.setup.processes import clean_environment, end_tree, group_options, start_mark
 
 SYSTEM = "Windows ARM64 and Python 3.11.9"
 # What pip and Python print, shortened.

@@ -9,7 +9,7 @@ import pytest
 
 from blender_addon import job_actions
 from blender_addon.errors import ResultMissing
-from blender_addon.views import JobView, ViewState
+from blender_addon.jobs.views import JobView, ViewState
 
 VERBS = {
     "import": job_actions.import_obstacle,

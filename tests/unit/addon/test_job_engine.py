@@ -265,7 +265,7 @@ def test_deleting_a_job_that_runs_stops_it_first(
 def test_old_results_go_and_those_that_wait_stay(
     server: FigurineServer, home: Path, jobs_folder: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("blender_addon.ledger._MOST_RESULTS", 1)
+    monkeypatch.setattr("blender_addon.jobs.ledger._MOST_RESULTS", 1)
     with Blender(jobs_folder, managed(home)) as blender:
         keys = []
         for number in range(4):

@@ -16,7 +16,7 @@ import pytest
 
 from blender_addon.documents import Input, Job
 from blender_addon.errors import DiskFull, JobFailed, JournalDamaged, ServerWords
-from blender_addon.journal import Journal, Owners, Record
+from blender_addon.jobs.journal import Journal, Owners, Record
 
 ROOT = Path(__file__).resolve().parents[3]
 WORDS = ServerWords("NoSubject", "Nothing stands out.", "Crop it.", False)
@@ -95,7 +95,7 @@ def test_two_journals_keep_each_others_records(tmp_path: Path) -> None:
 
 def test_two_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
     script = (
-        "import sys, uuid\nfrom pathlib import Path\nfrom blender_addon.journal import Journal, Record\n"
+        "import sys, uuid\nfrom pathlib import Path\nfrom blender_addon.jobs.journal import Journal, Record\n"
         "journal = Journal(Path(sys.argv[1])); journal.open()\n"
         "for n in range(20): journal.put(Record(uuid.uuid4().hex, sys.argv[2], 'fox', 1.0, {}, True))"
     )
@@ -157,7 +157,7 @@ def test_fields_of_a_later_version_are_ignored(tmp_path: Path) -> None:
 
 def test_an_owner_is_alive_until_its_process_ends(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom blender_addon.journal import Owners\n"
+        "import sys\nfrom pathlib import Path\nfrom blender_addon.jobs.journal import Owners\n"
         "owners = Owners(Path(sys.argv[1])); owners.enter(); print(owners.me, flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from blender_addon.errors import ImportFailed
-from blender_addon.provenance import facts_of
-from blender_addon.result_folder import read_result
+from blender_addon.figure.provenance import facts_of
+from blender_addon.figure.result_folder import read_result
 
 RIG: dict[str, Any] = {
     "format": "figurine-rig",

@@ -11,9 +11,9 @@ import pytest
 from blender_addon.connection import Connection
 from blender_addon.errors import BadToken, DiskFull, ServerGone, ServerNotRunning, WrongVersion
 from blender_addon.job import JobEngine, Request
+from blender_addon.jobs.views import JobView, ServerView, Snapshot
 from blender_addon.runtime import Choices, FileMark, Paths, Runtime
 from blender_addon.status import obstacle, server_status
-from blender_addon.views import JobView, ServerView, Snapshot
 
 URL = "http://127.0.0.1:47110"
 RUNNING = ServerView("running", URL, "0.1.0", ("draft",), True)

@@ -32,7 +32,7 @@ def test_every_stage_of_the_server_has_a_label_in_its_order() -> None:
 def test_every_state_has_a_label() -> None:
     from typing import get_args
 
-    from blender_addon.views import ViewState
+    from blender_addon.jobs.views import ViewState
 
     assert set(STATE_LABELS) == set(get_args(ViewState))
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import bpy
 from mathutils import Matrix, Vector
 
-from .errors import ImportFailed
+from ..errors import ImportFailed
+from ..skeleton_map import GROUPS, group_of, side_of
 from .result_folder import Bone
-from .skeleton_map import GROUPS, group_of, side_of
 
 ROLE_PROPERTY = "figurine_role"
 GUESSED_PROPERTY = "figurine_guessed"

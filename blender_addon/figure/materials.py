@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
-from .errors import ImportFailed
+from ..errors import ImportFailed
 
 # Painted characters carry their shading in the texture: nearly matt, so that no highlight swims over it.
 _ROUGHNESS = 0.8

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .client import Client
-from .errors import FigurineError, InternalFault
-from .transport import Aborted
+from ..client import Client
+from ..errors import FigurineError, InternalFault
+from ..transport import Aborted
 
 
 @dataclass(frozen=True)

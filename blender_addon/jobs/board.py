@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .errors import FigurineError
+from ..errors import FigurineError
 from .views import Event, JobView, Notice, ResultReady, ServerView, Snapshot, SnapshotChanged
 
 # As fine as a progress bar in a panel can show.

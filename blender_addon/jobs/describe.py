@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .documents import Job, JobSummary
-from .errors import FigurineError, JobFailed, JobLost
+from ..documents import Job, JobSummary
+from ..errors import FigurineError, JobFailed, JobLost
 from .journal import Record
 from .views import JobView, ViewState
 

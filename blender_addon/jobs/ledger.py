@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..documents import Job, JobSummary
+from ..errors import FigurineError, JournalDamaged, ServerWords
 from .board import Board
 from .describe import Surroundings, describe_record
-from .documents import Job, JobSummary
-from .errors import FigurineError, JournalDamaged, ServerWords
 from .journal import Journal, Owners, Record
 from .results import ResultFolders, digest_in, thumbnail_of
 from .views import JobView, ResultReady

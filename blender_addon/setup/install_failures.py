@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import DiskFull, FigurineError, InstallFailed
+from ..errors import DiskFull, FigurineError, InstallFailed
 
 _AGAIN = "then click Install Server again."
 _DISK_FULL = re.compile(

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from .documents import DocumentInvalid, Job, parse
-from .errors import FigurineError, JobFailed, JobLost, JournalDamaged, ServerWords, typed_file_errors
-from .locks import hold_lock
+from ..documents import DocumentInvalid, Job, parse
+from ..errors import FigurineError, JobFailed, JobLost, JournalDamaged, ServerWords, typed_file_errors
+from ..locks import hold_lock
 
 _FILE_NAME = "jobs.json"
 _FORMAT = 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import ImportFailed
+from ..errors import ImportFailed
 
 RIG_FORMAT, RIG_VERSION = "figurine-rig", 1
 RIG_FILE, REPORT_FILE = "rig.json", "report.json"

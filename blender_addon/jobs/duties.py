@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .client import Client
-from .documents import Job
-from .errors import FigurineError, JobFailed, JobLost, LinkError, Refused
+from ..client import Client
+from ..documents import Job
+from ..errors import FigurineError, JobFailed, JobLost, LinkError, Refused
 from .journal import Record
 from .ledger import Ledger
 from .link import Link

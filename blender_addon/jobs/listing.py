@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from .client import Client
+from ..client import Client
+from ..documents import JobList, JobSummary
+from ..errors import FigurineError
 from .describe import describe_summary
-from .documents import JobList, JobSummary
-from .errors import FigurineError
 from .ledger import Ledger
 from .link import Link
 from .results import digest_in, thumbnail_of

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from .client import ARTIFACT_NAMES, Client
-from .documents import Job
-from .errors import PictureUnreadable, Refused, ResultMissing, typed_file_errors
+from ..client import ARTIFACT_NAMES, Client
+from ..documents import Job
+from ..errors import PictureUnreadable, Refused, ResultMissing, typed_file_errors
 
 # The import needs these.
 _NEEDED = ("figure.fbx", "rig.json", "report.json")

@@ -13,18 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..client import Client
+from ..connection import Connection
+from ..documents import Job
+from ..errors import FigurineError, InternalFault, JobLost, LinkError, ServerGone, ServerNotRunning, ServerSilent
+from ..transport import Aborted
 from .board import Board
-from .client import Client
-from .connection import Connection
-from .documents import Job
 from .duties import Duties
-from .errors import FigurineError, InternalFault, JobLost, LinkError, ServerGone, ServerNotRunning, ServerSilent
 from .journal import Record
 from .ledger import Ledger
 from .link import Link
 from .listing import Listing
 from .transfers import Transfers
-from .transport import Aborted
 
 _TICK_S = 0.5
 _MEBIBYTE = 20

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import DiskFull, FigurineError, InstallCancelled, InstallFailed
+from ..errors import DiskFull, FigurineError, InstallCancelled, InstallFailed
+from ..locks import hold_lock
 from .install_failures import explain_failure
-from .locks import hold_lock
 from .processes import clean_environment, end_tree, group_options
 
 InstallState = Literal["idle", "running", "done", "failed", "cancelled"]

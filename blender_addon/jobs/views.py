@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .documents import StageResult
-from .errors import FigurineError
+from ..documents import StageResult
+from ..errors import FigurineError
 
 ServerState = Literal["unknown", "absent", "running", "unreachable", "wrong_version", "bad_token", "offline"]
 ViewState = Literal["sending", "queued", "running", "waiting", "fetching", "done", "failed", "cancelled", "lost"]

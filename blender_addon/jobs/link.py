@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from .client import Client
-from .connection import Connection, Endpoint, find_endpoint
-from .documents import Limits
-from .errors import (
+from ..client import Client
+from ..connection import Connection, Endpoint, find_endpoint
+from ..documents import Limits
+from ..errors import (
     BadToken,
     FigurineError,
     OnlineAccessOff,
@@ -17,7 +17,7 @@ from .errors import (
     ServerNotRunning,
     WrongVersion,
 )
-from .transport import Aborted
+from ..transport import Aborted
 from .views import ServerState, ServerView
 
 # How long until a server that is not there is looked for again: longer each time, up to this.
