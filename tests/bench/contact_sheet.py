@@ -18,9 +18,12 @@ from PIL import Image, ImageDraw
 from inference_server.cli import main as figurine
 
 RENDERER = Path(__file__).with_name("sheet_renderer.py")
-COLUMNS = ("input", "front", "three_quarter", "side", "back", "posed")
+COLUMNS = ("input", "front", "three_quarter", "side", "back", "skeleton", "posed")
 PAPER = (244, 245, 247)
 LABEL_PX = 16
+FADE = 0.45  # of the figure behind its bones
+SIDE_COLOURS = {".L": (215, 60, 50), ".R": (50, 90, 220)}
+MIDDLE_COLOUR = (30, 140, 70)
 
 
 def main() -> int:
@@ -65,14 +68,27 @@ def draw(rows: list[tuple[Path, Path, str]], side: int) -> Image.Image:
     for place, (picture, folder, kind) in enumerate(rows):
         left, top = half_left(place % 2, side), LABEL_PX + (place // 2) * (side + LABEL_PX)
         for column, name in enumerate(COLUMNS):
-            path = picture if name == "input" else folder / "views" / f"{name}.png"
-            with Image.open(path) as cell:
-                fitted = cell.convert("RGBA")
+            fitted = draw_cell(name, picture, folder / "views")
             fitted.thumbnail((side - 4, side - 4), Image.Resampling.LANCZOS)
             spot = (left + column * side + (side - fitted.width) // 2, top + (side - fitted.height) // 2)
             sheet.paste(fitted, spot, fitted)
         pen.text((left + 4, top + side), f"{picture.stem}: {kind}", fill=(90, 90, 100))
     return sheet
+
+
+def draw_cell(name: str, picture: Path, views: Path) -> Image.Image:
+    """A column's picture of a figure, RGBA."""
+    path = {"input": picture, "skeleton": views / "front.png"}.get(name, views / f"{name}.png")
+    with Image.open(path) as opened:
+        cell = opened.convert("RGBA")
+    if name == "skeleton":
+        cell = Image.blend(Image.new("RGBA", cell.size, (*PAPER, 0)), cell, FADE)
+        pen = ImageDraw.Draw(cell)
+        for bone, *ends in json.loads((views / "skeleton.json").read_text(encoding="utf-8")):
+            (x0, y0), (x1, y1) = ((x * cell.width, y * cell.height) for x, y in ends)
+            pen.line((x0, y0, x1, y1), SIDE_COLOURS.get(bone[-2:], MIDDLE_COLOUR), 3)
+            pen.ellipse((x0 - 3, y0 - 3, x0 + 3, y0 + 3), (40, 40, 50))
+    return cell
 
 
 def half_left(half: int, side: int) -> int:

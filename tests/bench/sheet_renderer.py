@@ -4,7 +4,8 @@
     python tests/bench/sheet_renderer.py REQUEST.json
 
 REQUEST.json: {"side_px": int, "figures": [{"fbx": path, "out": folder}]}. Writes front, three_quarter, side, back
-and posed as PNG into each folder.
+and posed as PNG into each folder, and skeleton.json: each bone's name, head and tail in the front view, in shares of
+its side from the upper left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import bpy
 from mathutils import Matrix, Vector
 
 SAMPLES = 6
+MARGIN = 1.08  # the view's side over the figure's longest
 VIEWS_DEG = {"front": 0.0, "three_quarter": 40.0, "side": 90.0, "back": 180.0}
 POSED_VIEW_DEG = 20.0
 # World-space turns (axis, degrees) that show at a glance whether a humanoid's limbs are bound rightly.
@@ -43,6 +45,7 @@ def render(figure: dict[str, str], side_px: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, degrees in VIEWS_DEG.items():
         shoot(mesh, degrees, out / f"{name}.png")
+    (out / "skeleton.json").write_text(json.dumps(front_bones(armature, mesh)), encoding="utf-8")
     pose(armature)
     shoot(mesh, POSED_VIEW_DEG, out / "posed.png")
 
@@ -73,15 +76,31 @@ def prepare_scene(side_px: int) -> None:
     scene.camera = camera
 
 
-def shoot(mesh: bpy.types.Object, degrees: float, path: Path) -> None:
-    """An orthographic view of the whole figure from this side."""
+def extent(mesh: bpy.types.Object) -> tuple[Vector, float]:
+    """The middle of the figure as it is posed, and its longest side."""
     evaluated = mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())
     points = [evaluated.matrix_world @ vertex.co for vertex in evaluated.data.vertices]
     low = Vector(min(point[axis] for point in points) for axis in range(3))
     high = Vector(max(point[axis] for point in points) for axis in range(3))
-    middle, reach = (low + high) / 2, max(high - low)
+    return (low + high) / 2, max(high - low)
+
+
+def front_bones(armature: bpy.types.Object, mesh: bpy.types.Object) -> list[tuple[str, list[float], list[float]]]:
+    """Where the bones lie in the front view."""
+    middle, reach = extent(mesh)
+
+    def share(point: Vector) -> list[float]:
+        away = (armature.matrix_world @ point - middle) / (MARGIN * reach)
+        return [0.5 + away.x, 0.5 - away.z]
+
+    return [(bone.name, share(bone.head_local), share(bone.tail_local)) for bone in armature.data.bones]
+
+
+def shoot(mesh: bpy.types.Object, degrees: float, path: Path) -> None:
+    """An orthographic view of the whole figure from this side."""
+    middle, reach = extent(mesh)
     camera = bpy.context.scene.camera
-    camera.data.ortho_scale = 1.08 * reach
+    camera.data.ortho_scale = MARGIN * reach
     camera.data.clip_end = 20 * reach
     around = Matrix.Rotation(math.radians(degrees), 4, "Z")
     camera.location = middle + around @ Vector((0.0, -4.0 * reach, 0.0))
