@@ -149,10 +149,16 @@ def test_a_hundred_and_twenty_bones_are_bound() -> None:
     assert is_shaft.any() and np.abs(followed - vertices[:, 1])[is_shaft].max() < 0.1
 
 
-def test_a_control_in_the_air_takes_nothing_from_the_bones_inside() -> None:
-    vertices, faces = shapes.body({"a": ((0, 0, 0), (0, 1, 0), 0.05)})
-    heads = np.float32([[0, 0, 0], [0, 0.5, 0], [0.5, 0.6, 0]])
-    binding = bind(vertices, faces, heads, heads + np.float32([0, 0.5, 0]))
-    weights = dense(binding, 3)
-    assert weights[:, 2].max() == 0
-    assert weights[vertices[:, 1] < 0.2, 0].min() > 0.9 and weights[vertices[:, 1] > 0.8, 1].min() > 0.9
+def test_controls_in_the_air_hide_no_bone_inside() -> None:
+    body = {"a": ((0, 0, 0), (0, 1, 0), 0.08), "x": ((-0.4, -0.3, 0), (0.4, -0.3, 0), 0.05),
+            "z": ((0, -0.3, -0.4), (0, -0.3, 0.4), 0.05)}  # fmt: skip
+    vertices, faces = shapes.body(body)
+    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    starts = np.zeros((25, 3))
+    starts[1:, 0], starts[1:, 2] = 0.3 * np.cos(around), 0.3 * np.sin(around)
+    segments = drawn_segments(starts, starts + np.array([0.0, 1.0, 0.0]))
+    turn = np.linspace(0, 2 * np.pi, 30)
+    points = np.stack([0.08 * np.cos(turn), np.full(30, 0.5), 0.08 * np.sin(turn)], axis=1)
+    found = measure_distances(voxelise(vertices, faces, 64), points, segments, np.ones(30))
+    assert found.is_inside.tolist() == [True] + [False] * 24
+    assert (found.through.argmin(axis=1) == 0).all()
