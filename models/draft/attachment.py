@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import igl
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from .bone_segments import BoneSegments
-from .heat import TINY_AREA, part_labels, point_areas
+from .heat import TINY_AREA, link_points, point_areas
 
 LARGE_PART = 0.01  # of the surface: smaller parts hold no bones
 BONE_SAMPLES = 8
@@ -33,38 +35,44 @@ class Parts:
         """How many parts there are."""
         return int(self.labels.max()) + 1
 
-    def sums(self, values: np.ndarray) -> np.ndarray:  # values: (P, J)
-        """float64 (parts, J): the sums over each part, weighted by area."""
-        totals = np.zeros((self.count, values.shape[1]))
-        np.add.at(totals, self.labels, values * self.areas[:, None])
-        return totals
+    def sums(self, values: np.ndarray) -> np.ndarray:  # values: (P, N)
+        """float64 (parts, N): the sums over each part's points."""
+        places = np.arange(len(self.labels))
+        members = coo_array((np.ones(len(places)), (self.labels, places)), shape=(self.count, len(places)))
+        return members.tocsr() @ values
+
+    def sizes(self, points: np.ndarray) -> np.ndarray:  # points: (P, 3)
+        """float64 (parts,): the longest side of each part."""
+        order = np.argsort(self.labels, kind="stable")
+        starts = np.searchsorted(self.labels[order], np.arange(self.count))
+        ordered = points[order]
+        return (np.maximum.reduceat(ordered, starts) - np.minimum.reduceat(ordered, starts)).max(axis=1)
 
 
 def find_parts(points: np.ndarray, faces: np.ndarray) -> Parts:  # (P, 3), (F, 3)
     """The connected parts of a welded mesh."""
-    areas = point_areas(points, faces)
-    return Parts(part_labels(len(points), faces), np.maximum(areas, TINY_AREA))
+    links = link_points(len(points), faces, np.ones((len(faces), 3)))
+    labels = connected_components(links, directed=False)[1]
+    return Parts(labels, np.maximum(point_areas(points, faces), TINY_AREA))
 
 
-def prefer_own_bones(
-    distances: np.ndarray, parts: Parts, points: np.ndarray, faces: np.ndarray, segments: BoneSegments
-) -> np.ndarray:
-    """distances (P, J) with bones farther where they do not run inside the part that the point belongs to."""
-    shares = np.bincount(parts.labels, parts.areas, minlength=parts.count) / parts.areas.sum()
+def outside_costs(parts: Parts, points: np.ndarray, faces: np.ndarray, segments: BoneSegments) -> np.ndarray:
+    """float32 (parts, J), ≥ 1: how many times farther a bone counts for a part that it does not run inside."""
+    cost = np.ones((parts.count, segments.bone_count), np.float32)
     if parts.count == 1:
-        return distances
+        return cost
+    shares = np.bincount(parts.labels, parts.areas) / parts.areas.sum()
     where = (np.arange(BONE_SAMPLES) + 0.5)[:, None] / BONE_SAMPLES
     samples = segments.starts[:, None] + where * (segments.ends - segments.starts)[:, None]  # (S, samples, 3)
     bones = np.repeat(segments.bones, BONE_SAMPLES)
     totals = np.bincount(bones, minlength=segments.bone_count)
-    cost = np.ones((parts.count, segments.bone_count), distances.dtype)
     of_face = parts.labels[faces[:, 0]]
     for part in np.unique(of_face[shares[of_face] > LARGE_PART]):
         winding = igl.fast_winding_number(points, faces[of_face == part].astype(np.int64), samples.reshape(-1, 3))
         held = np.bincount(bones, np.abs(winding) >= 0.5, minlength=segments.bone_count) / totals
         if held.max() >= HOLDS_BONE:
             cost[part] += OUTSIDE_COST * (1 - held)
-    return distances * cost[parts.labels]
+    return cost
 
 
 def attach_parts(weights: np.ndarray, parts: Parts, points: np.ndarray, segments: BoneSegments) -> np.ndarray:
@@ -73,26 +81,17 @@ def attach_parts(weights: np.ndarray, parts: Parts, points: np.ndarray, segments
     """
     if parts.count == 1:
         return weights
-    area = np.bincount(parts.labels, parts.areas, minlength=parts.count)[:, None]
+    area = np.bincount(parts.labels, parts.areas)[:, None]
     counts = np.bincount(parts.labels)[:, None]
-    middles = np.stack([np.bincount(parts.labels, points[:, axis]) for axis in range(3)], axis=1) / counts
-    shrunk = middles[parts.labels] + SHRINK * (points - middles[parts.labels])
-    inner = np.zeros((parts.count, weights.shape[1]))
-    np.add.at(inner, (parts.labels, segments.nearest_bones(shrunk)), 1.0)
-    means = parts.sums(weights) / area
-    votes = (means + inner / counts) / 2  # (parts, J)
+    middles = (parts.sums(points) / counts)[parts.labels]
+    inner = segments.bone_distances(middles + SHRINK * (points - middles)).argmin(axis=1)
+    held = coo_array((np.ones(len(points)), (parts.labels, inner)), shape=(parts.count, weights.shape[1])).toarray()
+    means = parts.sums(weights * parts.areas[:, None]) / area
+    votes = (means + held / counts) / 2  # (parts, J)
     ranked = -np.sort(-votes, axis=1)
     shares = area[:, 0] / area.sum()
     is_stiff = (ranked[:, 0] >= RIGID_SHARE) & (shares <= BODY_SHARE)
     is_ring = ~is_stiff & (ranked[:, :2].sum(axis=1) > RING_VOTES) & (shares < RING_AREA)
-    is_ring &= _sizes(parts, points) < RING_SIZE
+    is_ring &= parts.sizes(points) < RING_SIZE
     whole = np.where(is_stiff[:, None], np.eye(weights.shape[1])[votes.argmax(axis=1)], means)
     return np.where((is_stiff | is_ring)[parts.labels, None], whole[parts.labels], weights)
-
-
-def _sizes(parts: Parts, points: np.ndarray) -> np.ndarray:  # points: (P, 3)
-    """float64 (parts,): the longest side of each part."""
-    low, high = np.full((parts.count, 3), np.inf), np.full((parts.count, 3), -np.inf)
-    np.minimum.at(low, parts.labels, points)
-    np.maximum.at(high, parts.labels, points)
-    return (high - low).max(axis=1)

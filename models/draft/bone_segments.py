@@ -37,20 +37,16 @@ class BoneSegments:
     ends: np.ndarray
     bone_count: int
 
-    def distances_of(self, row: int, points: np.ndarray) -> np.ndarray:  # points: (P, 3)
-        """float64 (P,): the straight distance of each point to one line."""
-        along = self.ends[row] - self.starts[row]
-        where = np.clip((points - self.starts[row]) @ along / max(along @ along, 1e-30), 0.0, 1.0)
-        return np.linalg.norm(points - self.starts[row] - where[:, None] * along, axis=1)
-
-    def nearest_bones(self, points: np.ndarray) -> np.ndarray:  # points: (P, 3)
-        """int64 (P,): the bone with the nearest line, the first of equals."""
-        best, nearest = np.full(len(points), np.inf), np.zeros(len(points), np.int64)
-        for row, bone in enumerate(self.bones):
-            distances = self.distances_of(row, points)
-            nearest[distances < best] = bone
-            best = np.minimum(best, distances)
-        return nearest
+    def bone_distances(self, points: np.ndarray) -> np.ndarray:  # points: (P, 3)
+        """float32 (P, J): the straight distance of each point to each bone's nearest line."""
+        found = np.full((self.bone_count, len(points)), np.inf, np.float32)
+        for bone, start, end in zip(self.bones, self.starts, self.ends, strict=True):
+            along = end - start
+            offsets = points - start
+            where = np.clip(offsets @ along / max(along @ along, 1e-30), 0.0, 1.0)
+            offsets -= where[:, None] * along
+            np.minimum(found[bone], np.sqrt(np.einsum("pd,pd->p", offsets, offsets)), out=found[bone])
+        return found.T
 
 
 def drawn_segments(heads: np.ndarray, tails: np.ndarray) -> BoneSegments:  # (J, 3), (J, 3)

@@ -9,6 +9,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+MOST_SURFACE = 10.0  # squares of the longest side: more is a cloud of triangles, and some of them show where it is
 PAD_cells = 2  # free cells on every side, so that distance to the outside is defined at the border
 SAMPLES_AT_ONCE = 2_000_000  # surface points held at a time: 48 MB, whatever the triangles' size
 OUTER_STRIDE = 31  # one in so many of the cells outside is asked first; prime, so that it follows no grid axis
@@ -49,11 +50,13 @@ def voxelise(vertices: np.ndarray, faces: np.ndarray, resolution: int = 96) -> V
     vertices: float32 (V, 3), finite, not all in one place. faces: int32 (F, 3), F ≥ 1.
     A cell is solid where its centre has a winding number of at least a half (Jacobson et al. 2013; Barill et al. 2018),
     where surface is too thin or too open to hold such a centre, and in every cavity that these enclose.
+    Of a cloud with more surface than `MOST_SURFACE` only every so many-th face is looked at.
     Separate parts are joined by the shortest bridges of cells (a minimum spanning tree), so nothing else is glued.
     """
     vertices = np.asarray(vertices, float)
     used = vertices[np.unique(faces)]
     low, high = used.min(0), used.max(0)
+    faces = faces[:: int(np.ceil(surface_area(vertices, faces) / (MOST_SURFACE * (high - low).max() ** 2))) or 1]
     pitch_m = float((high - low).max() / resolution)
     shape = np.maximum(np.ceil((high - low) / pitch_m - 1e-6).astype(int), 1) + 2 * PAD_cells
     origin = (low + high) / 2 - shape * pitch_m / 2
@@ -79,6 +82,13 @@ def _surface_cells(grid: VoxelGrid, vertices: np.ndarray, faces: np.ndarray) -> 
             cells = grid.cells(np.einsum("sk,fkd->fsd", lattice, corners[chunk]).reshape(-1, 3))
             surface[tuple(cells.T)] = True
     return surface
+
+
+def surface_area(vertices: np.ndarray, faces: np.ndarray) -> float:  # (V, 3), (F, 3)
+    """The sum of the faces' areas."""
+    corners = vertices[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return float(np.linalg.norm(normals, axis=1).sum() / 2)
 
 
 def _inside(grid: VoxelGrid, vertices: np.ndarray, faces: np.ndarray, surface: np.ndarray) -> np.ndarray:

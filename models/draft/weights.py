@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .attachment import attach_parts, find_parts, prefer_own_bones
-from .bone_segments import BoneSegments, drawn_segments, find_segments
-from .heat import drop_degenerate, spread_heat
+from .attachment import attach_parts, outside_costs
+from .bone_segments import drawn_segments, find_segments
+from .gathering import gather
+from .heat import spread_heat
 from .voxel_binding import measure_distances
-from .voxels import voxelise_up_to
+from .voxels import voxelise
 
 RESOLUTION_cells = 64  # 96 costs four times as much and moves the weights by less than the smoothing does
-MOST_cells = 25_000  # ways from each of twenty bones through more solid cells take over half a second
-MOST_WAYS = 1_000_000  # solid cells times bones: with a hundred bones coarser cells do
+MOST_cells = 60_000  # in the box about the mesh; with more, a bulky mesh takes over half a second
 SAME_PLACE = 1e-6  # of the longest side: vertices that near are one point, split only by normals, UVs or rounding
 INFLUENCES = 4
 LEAST_WEIGHT = 0.02  # less is noise to the eye and keeps far bones in the four slots
@@ -43,14 +43,26 @@ def bind(
     never moves them all.
     """
     points, of_vertex, faces, size_m = _weld(np.asarray(vertices, float), faces)
+    surface = gather(points, faces)
     heads, tails = np.asarray(heads, float) / size_m, np.asarray(tails, float) / size_m
-    grid = voxelise_up_to(points, faces, RESOLUTION_cells, min(MOST_cells, MOST_WAYS // len(heads)))
+    grid = voxelise(surface.points, surface.faces, _resolution(surface.points[np.unique(surface.faces)]))
     segments = drawn_segments(heads, tails) if parents is None else find_segments(grid, heads, tails, parents)
-    measured = measure_distances(grid, points, segments)
-    weights = _spread(points, drop_degenerate(faces), segments, measured.through)
-    is_near = measured.is_inside | (measured.through.min(axis=0) <= LENT_REACH)
-    weights = _lend(_keep_strongest(weights), measured.through, is_near)
+    conducting = surface.conducting_faces
+    costs = outside_costs(surface.parts, surface.points, conducting, segments)[surface.parts.labels]  # (G, J)
+    measured = measure_distances(grid, surface.points, segments, costs.max(axis=1))
+    weights = spread_heat(surface.points, conducting, measured.through * costs)
+    weights = attach_parts(weights, surface.parts, surface.points, segments)
+    weights = surface.carry_back(weights, points, faces)
+    is_near = measured.is_inside | (measured.gaps <= LENT_REACH)
+    weights = _lend(_keep_strongest(weights), measured.through, surface.group, is_near)
     return _pack(weights, of_vertex)
+
+
+def _resolution(points: np.ndarray) -> int:  # points: (P, 3), of the surface
+    """Cells along the longest side."""
+    sides = np.ptp(points, axis=0)
+    sides = np.maximum(sides / sides.max(), 1 / RESOLUTION_cells)
+    return int(min(RESOLUTION_cells, (MOST_cells / sides.prod()) ** (1 / 3)))
 
 
 def _weld(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -60,13 +72,6 @@ def _weld(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarr
     _, first, of_vertex = np.unique(np.round(places / SAME_PLACE), axis=0, return_index=True, return_inverse=True)
     of_vertex = of_vertex.reshape(-1)
     return places[first], of_vertex, of_vertex[faces], size_m
-
-
-def _spread(points: np.ndarray, faces: np.ndarray, segments: BoneSegments, distances: np.ndarray) -> np.ndarray:
-    """float64 (P, J): the weights before any are left out."""
-    parts = find_parts(points, faces)
-    weights = spread_heat(points, faces, prefer_own_bones(distances, parts, points, faces, segments))
-    return attach_parts(weights, parts, points, segments)
 
 
 def _keep_strongest(weights: np.ndarray) -> np.ndarray:  # (P, J)
@@ -79,17 +84,21 @@ def _keep_strongest(weights: np.ndarray) -> np.ndarray:  # (P, J)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _lend(weights: np.ndarray, distances: np.ndarray, is_near: np.ndarray) -> np.ndarray:  # (P, J), (P, J), (J,)
-    """Let every bone in or near the body own some places, and the root some that it shares with nobody."""
+def _lend(weights: np.ndarray, distances: np.ndarray, group: np.ndarray, is_near: np.ndarray) -> np.ndarray:
+    """Let every bone in or near the body own some places, and the root some that it shares with nobody.
+
+    weights: (P, J); distances: (G, J) of the gathered points; group: (P,), the gathered point of each; is_near: (J,).
+    """
     count = max(1, round(LENT_SHARE * len(weights)))
     free = np.ones(len(weights), bool)
     if weights.shape[1] > 1 and is_near[0] and not (weights[:, 0] == 1).any():
-        rows = np.argsort(distances[:, 0], kind="stable")[:count]
+        rows = np.argsort(distances[group, 0], kind="stable")[:count]
         weights[rows] = np.eye(weights.shape[1], dtype=weights.dtype)[0]
         free[rows] = False
     poor = np.flatnonzero((weights.max(axis=0) < OWNED_WEIGHT) & is_near)
     while len(poor) and free.any():  # what is lent to one may leave another poor; lent places are not lent again
-        rows = np.argsort(np.where(free, distances[:, poor[0]], np.inf), kind="stable")[: min(count, free.sum())]
+        order = np.argsort(np.where(free, distances[group, poor[0]], np.inf), kind="stable")
+        rows = order[: min(count, free.sum())]
         weights[rows] *= 1 - LENT_WEIGHT
         weights[rows, poor[0]] += LENT_WEIGHT
         weights[rows] = _keep_strongest(weights[rows])

@@ -7,7 +7,8 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from models.draft.bone_segments import find_segments
-from models.draft.heat import MOST_POINTS, spread_heat
+from models.draft.gathering import MOST_POINTS
+from models.draft.heat import spread_heat
 from models.draft.voxels import voxelise
 from models.draft.weights import bind
 from tests.unit.draft import shapes
