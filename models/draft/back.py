@@ -16,8 +16,8 @@ WORK_PX = 512  # broad colours are smooth, and grain finer than this is not miss
 LABEL_PX = 256  # borders between materials are placed at this resolution
 SMOOTHING = 0.03  # window of the median that takes lines and lettering off the back, in the subject's longer side
 RING = (0.03, 0.08)  # the back keeps its own colours up to this depth, and beyond it continues them, same unit
-LIMB_RADIUS = (0.02, 0.045)  # a limb up to this radius keeps its own pattern, same unit
-SHADE_STEP = (15.0, 35.0)  # RGB: where crisp borders differ less from a mixture, that is a shade, and is mixed
+LIMB_RADIUS = (0.012, 0.026)  # a limb up to this radius keeps its own pattern, same unit
+SHADE_STEP = (22.0, 45.0)  # RGB: where crisp borders differ less from a mixture, that is a shade, and is mixed
 OVERLAP = 0.01  # the mesh's rim lies within this of the silhouette, same unit
 GRAIN_SIGMA = 0.012  # grain is what is finer than this, same unit
 
@@ -43,13 +43,14 @@ def paint_back(
     ring = 1.0 - smoothstep(depth, *RING)
     materials, shares, mixture = _place_materials(plain, depth, ring)
     own = cv2.resize(materials.own.astype(np.uint8), work, interpolation=cv2.INTER_NEAREST)
-    kept = ring * (1.0 - cv2.resize(materials.is_detail.astype(np.float32), work, interpolation=cv2.INTER_LINEAR))
+    detail = cv2.resize(materials.is_detail.astype(np.float32), work, interpolation=cv2.INTER_LINEAR)
+    kept = ring * (1.0 - detail)
     crisp, soft = _continue_colors(plain, own, kept, (shares, mixture))
     soft = mix(soft, crisp, smoothstep(np.linalg.norm(crisp - soft, axis=2), *SHADE_STEP))
     painted = mix(soft, plain, kept)
     grain = _measure_grain(small, own, shares.shape[2], GRAIN_SIGMA * length * work[0])
     target = np.where((depth > -OVERLAP) & (thickness > LIMB_RADIUS[0]), shares.argmax(axis=2), -1)
-    painted = painted + sew_grain(grain, own, depth > RING[0] / 2, target)
+    painted = painted + sew_grain(grain, own, (depth > RING[0] / 2) & (detail < 0.5), target)
     painted = mix(small, painted, smoothstep(thickness, *LIMB_RADIUS))
     return cv2.resize(painted, (size, size), interpolation=cv2.INTER_LINEAR)
 

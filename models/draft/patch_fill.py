@@ -10,6 +10,7 @@ PATCH_PX = 24
 STEP_PX = 16  # patches overlap by the difference
 CANDIDATES = 16  # patches compared for each place
 PURE = 0.95  # a patch is taken from where at least this share is one material
+FEWEST = 800  # places to take patches from; fewer would repeat visibly
 CALM = 0.4  # of the patches of a material those up to this quantile of contrast are used: the rest show lines and eyes
 
 
@@ -23,7 +24,7 @@ def sew_grain(
 
     grain: what is left of a picture without its broad colours, mean 0. labels: where which material is seen;
     source: where it may be taken from. Each patch is the one of some candidates that fits best to what lies there
-    already. A label without any pure patch gets no grain. Equal inputs give equal results.
+    already. A label with too few pure patches gets no grain. Equal inputs give equal results.
     Source: after Efros and Freeman, "Image Quilting for Texture Synthesis and Transfer", 2001, with soft seams.
     """
     height, width = labels.shape
@@ -49,7 +50,7 @@ def sew_grain(
         sewn[place] += window * patches[misfit.argmin()]
         weight[place] += window
         power[place] += window**2
-    return (sewn / np.sqrt(np.maximum(power, 1.0)))[:height, :width]  # a mean of patches would lose contrast
+    return (sewn / np.sqrt(np.maximum(power, 1e-6)))[:height, :width]  # a mean of patches would lose contrast
 
 
 def _make_window() -> np.ndarray:  # (PATCH_PX, PATCH_PX, 1) float32
@@ -70,7 +71,7 @@ def _find_patches(grain: np.ndarray, mask: np.ndarray) -> np.ndarray:  # -> (P, 
     share[height - PATCH_PX + 1 :] = 0.0
     share[:, width - PATCH_PX + 1 :] = 0.0
     corners = np.argwhere(share >= PURE)
-    if len(corners) == 0:
-        return corners
+    if len(corners) < FEWEST:
+        return corners[:0]
     contrasts = contrast[corners[:, 0], corners[:, 1]]
     return corners[contrasts <= np.quantile(contrasts, CALM)]
