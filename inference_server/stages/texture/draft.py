@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draft texture: the picture on the front, a mirrored and smoothed one on the back."""
+"""Draft texture: the picture on the front, its outline's materials continued on the back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DraftTexture:
 
     name: ClassVar[StageName] = "texture"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     requires: ClassVar[Requirements] = Requirements(peak_bytes=1 << 30)
     setting_names: ClassVar[tuple[str, ...]] = ("texture_px",)
     uses_seed: ClassVar[bool] = False

@@ -3,6 +3,7 @@
 
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -71,6 +72,18 @@ def test_both_sides_take_the_picture_at_their_place(disc_mesh: BodyMesh, size: i
 def test_no_background_colour_reaches_the_atlas(disc_mesh: BodyMesh) -> None:
     texels = paint_atlas(disc_mesh.vertices, disc_mesh.faces, paint(DISC, ORANGE), 256).base_color
     assert np.abs(texels.astype(int) - ORANGE).max() <= 3
+
+
+def test_mip_levels_down_to_a_32nd_show_no_other_colour_at_the_seam(disc_mesh: BodyMesh) -> None:
+    atlas = paint_atlas(
+        disc_mesh.vertices, disc_mesh.faces, paint(DISC, np.where((X < 0)[..., None], ORANGE, BLUE)), 1024
+    )
+    for level in range(1, 6):
+        texels = cv2.resize(atlas.base_color, (1024 >> level,) * 2, interpolation=cv2.INTER_AREA)
+        centers, normals = geometry(disc_mesh)
+        seam = (np.abs(normals[:, 2]) < 0.2) & (np.abs(centers[:, 0]) > 0.2)
+        seen = colors_at_faces(Atlas(atlas.uv, texels))[seam]
+        assert np.abs(seen - np.where((centers[seam, 0] < 0)[:, None], ORANGE, BLUE)).mean(axis=1).max() < 40
 
 
 def test_an_outline_is_not_smeared_over_the_sides(disc_mesh: BodyMesh) -> None:
