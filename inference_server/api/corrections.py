@@ -91,12 +91,12 @@ def _earlier(services: Services, job: Job) -> tuple[RigCorrection, ...]:
 def _rig_of(services: Services, job: Job) -> RigDocument:
     """The rig that the artist saw. Raises StateError, NotFound."""
     artifact = next((file for file in job.artifacts if file.name == "rig.json"), None)
-    if artifact is None and job.has_ended and job.state == "done":
+    if artifact is None and job.state == "done":
         raise NotFound(
             "The files of this job were deleted, and its rig with them.", "Run it again, and correct the new result."
         )
     if artifact is None:
-        raise StateError(f"The job is {job.state} and has no rig yet.", "Correct it when it has one.")
+        raise StateError(f"The job is {job.state} and has no rig.", "Correct it when it lists its rig.json.")
     return read_rig(services.folders.find_artifact(job.id, artifact.file), "The job's rig.json")
 
 

@@ -355,6 +355,7 @@ def test_a_json_body_has_its_own_limit(desk: Desk) -> None:
         ("POST", "/continue", {}),
         ("POST", "/retry", {}),
         ("POST", "/rerun", {"stage": "rig"}),
+        ("POST", "/correct", {"settings": {"seed": 1}}),
         ("GET", "/artifacts/preview.png", None),
         ("DELETE", "/artifacts", None),
     ],
