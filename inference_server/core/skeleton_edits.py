@@ -248,7 +248,7 @@ class _Editor:
                 return replace(edit, bone=self._other_side(edit.bone), name=name, role=role)
 
     def _other_side(self, name: str) -> str:
-        other = mirrored_name(name)
+        other = mirrored_name(self._find(name).name)
         if other == name or other not in self.bones:
             raise CorrectionInvalid(
                 f"The bone {_cut(name)} has no other side.", "Leave mirror out, or name a bone that ends in .L or .R."

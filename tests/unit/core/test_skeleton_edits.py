@@ -190,6 +190,7 @@ ADD = {"edit": "add", "parent": "head", "names": ["ear"], "joints": [[0, 0, 1], 
     ("edit", "words"),
     [
         ({"edit": "move", "bone": "elbow", "head": [0, 0, 0]}, "no bone 'elbow'"),
+        ({"edit": "move", "bone": "elbow.L", "head": [0, 0, 0], "mirror": True}, "no bone 'elbow.L'"),
         ({"edit": "remove", "bone": "elbow"}, "Its bones: hips, spine"),
         ({"edit": "remove", "bone": "hips"}, "is the root"),
         ({"edit": "remove", "bone": "head", "mirror": True}, "no other side"),
