@@ -89,7 +89,7 @@ class JobDocument:
     started_s: float | None
     ended_s: float | None
     attempts: Annotated[int, "Runs since it was last queued; more than one where a worker was lost."]
-    parent: Annotated[str | None, "The job that this one runs again."]
+    parent: Annotated[str | None, "The job that this one runs again, or corrects."]
     cancel_requested: bool
     stage: Annotated[StageName | None, "What is running; of a failed job, where it failed; else null."]
     engine: Annotated[Engine | None, "What does it, or did."]
