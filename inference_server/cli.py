@@ -94,6 +94,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
     parser.add_argument("--height", type=float, metavar="M", dest="height_m", help="metres; 1.7 humanoid, 1.0 other")
     parser.add_argument("--depth", type=float, metavar="X", default=1.0, help="thickness of a draft, 1 as estimated")
+    parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bones of an earlier run of it, edited")
     parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
     parser.set_defaults(verb=run_picture)
 
@@ -112,6 +113,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
     parser.add_argument("--name", metavar="NAME", help="name of the files and objects; the input's name by default")
     parser.add_argument("--kind", choices=get_args(KindChoice), default="auto", help="what body it is")
+    parser.add_argument("--correction", type=Path, metavar="FILE", help="changes to the skeleton that is found")
     parser.add_argument("--engine", choices=get_args(EnginePolicy), help="auto: neural where it can run, else draft")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--quiet", action="store_true", help="print the names of the results and nothing else")

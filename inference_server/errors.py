@@ -3,8 +3,8 @@
 
     FigurineError
     ├── InputError 400            ImageUnreadable · ImageTooLarge 413 · UnsupportedMedia 415 · NoSubject · MeshInvalid
-    │                             SkeletonInvalid · SettingInvalid · OutputUnwritable · RequestInvalid
-    │                             UploadTooLarge 413 · RangeInvalid 416
+    │                             SkeletonInvalid · CorrectionInvalid · SettingInvalid · OutputUnwritable
+    │                             RequestInvalid · UploadTooLarge 413 · RangeInvalid 416
     ├── AccessError 403           BadToken 401 · ForeignHost · ForeignOrigin
     ├── NotFound 404
     ├── MethodNotAllowed 405
@@ -87,6 +87,10 @@ class MeshInvalid(InputError):
 
 class SkeletonInvalid(InputError):
     """The skeleton file does not describe one tree of bones."""
+
+
+class CorrectionInvalid(InputError):
+    """The correction names bones that are not there, or would leave no usable skeleton."""
 
 
 class SettingInvalid(InputError):

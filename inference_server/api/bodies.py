@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
 from flask import request
 
 from inference_server.api.uploads import read_object
-from inference_server.core.hints import describe, fits
+from inference_server.core.hints import describe, fits, is_required
 from inference_server.errors import RequestInvalid, UnsupportedMedia
 
 Document = TypeVar("Document")
@@ -22,13 +22,13 @@ class EmptyRequest:
     """A body that says nothing."""
 
 
-def read_body(kind: type[Document]) -> Document:
-    """The current request's body; an empty one is an empty object.
+def read_body(kind: type[Document], most_bytes: int = _MOST_BYTES) -> Document:
+    """The current request's body; an empty one is an empty object. most_bytes: a longer one is refused.
 
     Raises UnsupportedMedia where another type is stated (a form on a foreign page can send those), RequestInvalid,
     UploadTooLarge.
     """
-    request.max_content_length = _MOST_BYTES
+    request.max_content_length = most_bytes
     content = request.get_data()
     if request.mimetype != "application/json" and (content or request.mimetype):
         raise UnsupportedMedia(f"The body is {request.mimetype or 'of no stated type'}.", "Send application/json.")
@@ -43,8 +43,3 @@ def read_body(kind: type[Document]) -> Document:
     if missing:
         raise RequestInvalid(f"The body lacks {', '.join(missing)}.", "See /v1/openapi.json.")
     return kind(**document)
-
-
-def is_required(item: Field[Any]) -> bool:
-    """Whether a document must have this member."""
-    return item.default is MISSING and item.default_factory is MISSING

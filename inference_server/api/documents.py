@@ -89,7 +89,7 @@ class JobDocument:
     started_s: float | None
     ended_s: float | None
     attempts: Annotated[int, "Runs since it was last queued; more than one where a worker was lost."]
-    parent: Annotated[str | None, "The job that this one runs again."]
+    parent: Annotated[str | None, "The job that this one runs again, or corrects."]
     cancel_requested: bool
     stage: Annotated[StageName | None, "What is running; of a failed job, where it failed; else null."]
     engine: Annotated[Engine | None, "What does it, or did."]
@@ -109,7 +109,7 @@ class JobUnchanged:
     id: str
     revision: int
     state: JobState
-    unchanged: Literal[True] = True
+    unchanged: Literal[True]
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,16 @@ class RerunRequest:
     stage: Annotated[StageName, "The first stage that may give another result."]
     settings: SettingsMapping = field(default_factory=dict)
     seed: Annotated[int | None, "For this stage and the later ones.", SEED_LIMITS] = None
+
+
+@dataclass(frozen=True)
+class CorrectRequest:
+    """What is changed of a job's rig, and of its settings."""
+
+    correction: Annotated[Mapping[str, Any], {"$ref": "#/components/schemas/RigCorrection"}] = field(
+        default_factory=dict
+    )
+    settings: SettingsMapping = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import Blueprint, Response, g, jsonify, url_for
+from flask import Blueprint, Response, jsonify
 
-from inference_server.api.acceptance import Order, accept, require_stages_of_chain
+from inference_server.api.acceptance import Order, accept
+from inference_server.api.answers import (
+    BODY_ERRORS,
+    KEY,
+    STORAGE_ERRORS,
+    answer,
+    answer_accepted,
+    merge_settings,
+)
 from inference_server.api.bodies import EmptyRequest, read_body
 from inference_server.api.documents import (
     ContinueRequest,
@@ -16,41 +24,27 @@ from inference_server.api.documents import (
     JobUnchanged,
     RerunRequest,
 )
-from inference_server.api.operation import IntegerQuery, Operation, TextQuery, describe
+from inference_server.api.operation import IntegerQuery, Operation, describe
 from inference_server.api.progress import Estimator
-from inference_server.api.rendering import job_document, job_summary
+from inference_server.api.rendering import job_summary
 from inference_server.api.services import current_services
-from inference_server.api.uploads import FORM, KEY_PATTERN, read_key, read_upload
+from inference_server.api.uploads import FORM, read_key, read_upload
 from inference_server.core.chains import CHAINS
-from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.errors import (
-    DiskFull,
     ImageUnreadable,
     JobFinished,
     MeshInvalid,
     NotFound,
-    OutputUnwritable,
     QueueFull,
     RequestInvalid,
-    SettingInvalid,
     StateError,
-    UnsupportedMedia,
-    UploadTooLarge,
 )
-from inference_server.jobs.model import Job
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
 LIMIT = IntegerQuery("limit", "So many jobs at most.", 1, 100, 20)
 BEFORE = IntegerQuery("before", "Only jobs with a smaller number.", 1)
 SINCE = IntegerQuery("since", "The revision that is known already: where there is no later one, the reply is short.")
-KEY = TextQuery(
-    "Idempotency-Key",
-    "Chosen by the client: a repeat of the request with the same key brings the job that the first one made.",
-    KEY_PATTERN,
-)
-_BODY_ERRORS = (RequestInvalid, SettingInvalid, UnsupportedMedia, UploadTooLarge)
-_STORAGE_ERRORS = (DiskFull, OutputUnwritable)
 
 
 @blueprint.post("")
@@ -58,7 +52,7 @@ _STORAGE_ERRORS = (DiskFull, OutputUnwritable)
     Operation(
         "Make a job from a picture, or from a mesh with or without a skeleton.",
         {202: JobDocument, 200: JobDocument},
-        (*_BODY_ERRORS, *_STORAGE_ERRORS, ImageUnreadable, MeshInvalid, QueueFull, StateError),
+        (*BODY_ERRORS, *STORAGE_ERRORS, ImageUnreadable, MeshInvalid, QueueFull, StateError),
         headers=(KEY,),
         form=FORM,
     )
@@ -72,7 +66,7 @@ def create_job() -> tuple[Response, int, dict[str, str]]:
             services.folders.save_input(job_id, name, stream)
 
     order = Order(upload.input_kind, upload.input_name, upload.settings, store_inputs, upload.key)
-    return _accepted(*accept(services, order))
+    return answer_accepted(*accept(services, order))
 
 
 @blueprint.get("")
@@ -96,11 +90,11 @@ def show_job(job_id: str) -> Response:
     since = SINCE.read()
     revision, state = services.store.peek(job_id)
     if since is not None and revision <= since:
-        return jsonify(JobUnchanged(job_id, revision, state))
+        return jsonify(JobUnchanged(job_id, revision, state, unchanged=True))
     body = services.bodies.get(job_id, revision)
     if body is None:
         job = services.store.get(job_id)
-        body = _show(job).get_data()
+        body = answer(job).get_data()
         services.bodies.put(job_id, job.revision, body)
     return Response(body, mimetype="application/json")
 
@@ -108,7 +102,7 @@ def show_job(job_id: str) -> Response:
 @blueprint.delete("/<job_id>")
 @describe(Operation("Cancel a job.", {202: JobDocument}, (NotFound, JobFinished)))
 def cancel_job(job_id: str) -> tuple[Response, int]:
-    return _show(current_services().store.cancel(job_id)), 202
+    return answer(current_services().store.cancel(job_id)), 202
 
 
 @blueprint.post("/<job_id>/continue")
@@ -116,7 +110,7 @@ def cancel_job(job_id: str) -> tuple[Response, int]:
     Operation(
         "Let a waiting job go on, with other settings if wanted. It does not pause again unless these say so.",
         {202: JobDocument},
-        (NotFound, StateError, QueueFull, *_BODY_ERRORS),
+        (NotFound, StateError, QueueFull, *BODY_ERRORS),
         body=ContinueRequest,
     )
 )
@@ -124,10 +118,10 @@ def continue_job(job_id: str) -> tuple[Response, int]:
     services = current_services()
     wanted = read_body(ContinueRequest)
     job = services.store.get(job_id)
-    settings = _merge(job, dict(wanted.settings))
+    settings = merge_settings(job, dict(wanted.settings))
     resumed = services.store.resume(job_id, settings.to_document(), services.config.max_queued)
     services.queue.put(job_id)
-    return _show(resumed), 202
+    return answer(resumed), 202
 
 
 @blueprint.post("/<job_id>/retry")
@@ -135,7 +129,7 @@ def continue_job(job_id: str) -> tuple[Response, int]:
     Operation(
         "Queue a failed or cancelled job again; it starts at the first stage that has no result.",
         {202: JobDocument},
-        (NotFound, StateError, QueueFull, *_BODY_ERRORS),
+        (NotFound, StateError, QueueFull, *BODY_ERRORS),
         body=EmptyRequest,
     )
 )
@@ -144,7 +138,7 @@ def retry_job(job_id: str) -> tuple[Response, int]:
     services = current_services()
     queued = services.store.retry(job_id, services.config.max_queued)
     services.queue.put(job_id)
-    return _show(queued), 202
+    return answer(queued), 202
 
 
 @blueprint.post("/<job_id>/rerun")
@@ -153,7 +147,7 @@ def retry_job(job_id: str) -> tuple[Response, int]:
         "Make a new job from the same input: other settings, or another seed from a stage on. Results that these do "
         "not change are re-used.",
         {202: JobDocument, 200: JobDocument},
-        (NotFound, StateError, QueueFull, *_BODY_ERRORS, *_STORAGE_ERRORS),
+        (NotFound, StateError, QueueFull, *BODY_ERRORS, *STORAGE_ERRORS),
         headers=(KEY,),
         body=RerunRequest,
         body_is_required=True,
@@ -168,7 +162,7 @@ def rerun_job(job_id: str) -> tuple[Response, int, dict[str, str]]:
         raise RequestInvalid(
             f"A job that starts from {job.input_kind} has no {wanted.stage} stage.", f"Its stages: {', '.join(chain)}."
         )
-    settings = _merge(job, dict(wanted.settings))
+    settings = merge_settings(job, dict(wanted.settings))
     if wanted.seed is not None:
         later = chain[chain.index(wanted.stage) :]
         settings = replace(settings, seeds={**settings.seeds, **dict.fromkeys(later, wanted.seed)})
@@ -180,19 +174,4 @@ def rerun_job(job_id: str) -> tuple[Response, int, dict[str, str]]:
         read_key(),
         parent=job_id,
     )
-    return _accepted(*accept(services, order))
-
-
-def _merge(job: Job, changes: dict[str, object]) -> JobSettings:
-    settings = settings_from_document({**job.settings, "pause_after": None, **changes})
-    require_stages_of_chain(job.input_kind, settings)
-    return settings
-
-
-def _show(job: Job) -> Response:
-    return jsonify(job_document(job, Estimator(current_services().store)))
-
-
-def _accepted(job: Job, is_new: bool) -> tuple[Response, int, dict[str, str]]:
-    g.job_id = job.id
-    return _show(job), 202 if is_new else 200, {"Location": url_for("jobs.show_job", job_id=job.id)}
+    return answer_accepted(*accept(services, order))

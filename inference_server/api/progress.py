@@ -31,7 +31,7 @@ class Estimator:
 
     def look(self, job: Job) -> Outlook:
         """The outlook of a job."""
-        chain = CHAINS[job.input_kind]
+        chain = _chain_of(job)
         expected = {stage: self._expect(job, stage) for stage in chain}
         known = [seconds for seconds in expected.values() if seconds is not None]
         usual_s = sum(known) / len(known) if known else 1.0
@@ -63,6 +63,11 @@ class Estimator:
         if key not in self._seconds:
             self._seconds[key] = self._store.expected_seconds(stage, engine, kind)
         return self._seconds[key]
+
+
+def _chain_of(job: Job) -> tuple[StageName, ...]:
+    chain = CHAINS[job.input_kind]
+    return chain[:-1] if job.settings.get("outputs") == "rig" else chain
 
 
 def _engines(job: Job, stage: StageName) -> tuple[str, ...]:

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
-from inference_server.api.bodies import is_required
 from inference_server.api.documents import SEED_LIMITS, ErrorDocument
 from inference_server.api.operation import Operation, describe, operation_of
 from inference_server.api.services import current_services
+from inference_server.core.correction import RigCorrection
+from inference_server.core.hints import is_required
 from inference_server.core.settings import DEPTH_RANGE, HEIGHT_RANGE_M, TEXTURE_SIZES_PX, JobSettings
 from inference_server.errors import (
     BadToken,
@@ -57,6 +58,7 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
     },
     "texture_px": {"enum": list(TEXTURE_SIZES_PX)},
     "pause_after": {"description": "The stage after which the job waits to be continued."},
+    "outputs": {"description": "rig: skeleton and weights only; no FBX, GLB or preview is made."},
 }
 _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
@@ -70,6 +72,7 @@ def show_schema() -> Response:
 def build_document(app: Flask, version: str) -> dict[str, Any]:
     """OpenAPI 3.1 of every route of the application."""
     components: dict[str, Any] = {"JobSettings": _settings_schema()}
+    _add_component(RigCorrection, components)
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         path = paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", rule.rule), {})
@@ -152,7 +155,8 @@ def _schema_of(hint: Any, components: dict[str, Any]) -> dict[str, Any]:
     if origin in (Union, types.UnionType):
         return {"anyOf": [_schema_of(argument, components) for argument in arguments]}
     if origin is tuple:
-        return {"type": "array", "items": _schema_of(arguments[0], components)}
+        length = {} if Ellipsis in arguments else {"minItems": len(arguments), "maxItems": len(arguments)}
+        return {"type": "array", "items": _schema_of(arguments[0], components), **length}
     if origin is Mapping:
         names = {} if arguments[0] is str else {"propertyNames": _schema_of(arguments[0], components)}
         return {"type": "object", "additionalProperties": _schema_of(arguments[1], components), **names}

@@ -16,10 +16,11 @@ from inference_server.commands.progress import ConsoleProgress
 from inference_server.commands.summary import print_files, print_summary
 from inference_server.config import Config, load_config, make_home
 from inference_server.core.cache import StageCache
+from inference_server.core.correction import RigCorrection, correction_from_document, read_correction
 from inference_server.core.images import read_image
 from inference_server.core.pipeline import Outcome, Pipeline
 from inference_server.core.report import build_report, encode_report, rig_document
-from inference_server.core.rig_document import read_skeleton
+from inference_server.core.rig_document import load_document, read_skeleton, skeleton_from_document
 from inference_server.core.settings import JobSettings, safe_name
 from inference_server.core.stage import Control
 from inference_server.core.types import STAGE_NAMES
@@ -34,6 +35,9 @@ def run_picture(options: argparse.Namespace) -> int:
     """figurine run. Raises the errors of the tree; leaves nothing behind then."""
     config = load_config(flags=_flags(options)).config
     settings = _settings(options, config, options.image, height_m=options.height_m)
+    corrections = _corrections(options)
+    if options.skeleton is not None:
+        corrections = (_whole_skeleton(options.skeleton), *corrections)
     source = read_image(options.image, config.max_megapixels)
     with (
         open_output(options.out) as output,
@@ -41,10 +45,10 @@ def run_picture(options: argparse.Namespace) -> int:
         _pipeline(config) as pipeline,
     ):
         started = time.perf_counter()
-        outcome = pipeline.make_figure(source, settings, Control(bar.show))
+        outcome = pipeline.make_figure(source, settings, Control(bar.show), corrections)
         files = _publish(output, outcome, settings, options.image, time.perf_counter() - started)
     if not options.quiet:
-        print_summary(outcome, settings, is_skeleton_given=False)
+        print_summary(outcome, settings, is_skeleton_given=options.skeleton is not None)
     print_files(output.path, files)
     return 0
 
@@ -54,6 +58,7 @@ def rig_mesh(options: argparse.Namespace) -> int:
     config = load_config(flags=_flags(options)).config
     settings = _settings(options, config, options.mesh)
     skeleton = read_skeleton(options.skeleton) if options.skeleton else None
+    corrections = _corrections(options)
     blender = BlenderProcess(config.blender, config.work_root)
     with (
         open_output(options.out) as output,
@@ -63,7 +68,7 @@ def rig_mesh(options: argparse.Namespace) -> int:
         started = time.perf_counter()
         with typed_system_errors("Figurine's data folder"):
             scene = read_scene(options.mesh, blender, Control().raise_if_cancelled)
-        outcome = pipeline.rig_scene(scene, skeleton, settings, Control(bar.show))
+        outcome = pipeline.rig_scene(scene, skeleton, settings, Control(bar.show), corrections)
         files = _publish(output, outcome, settings, options.mesh, time.perf_counter() - started)
     if not options.quiet:
         print_summary(outcome, settings, is_skeleton_given=skeleton is not None)
@@ -73,6 +78,17 @@ def rig_mesh(options: argparse.Namespace) -> int:
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
     return {} if options.engine is None else {"engine": options.engine}
+
+
+def _corrections(options: argparse.Namespace) -> tuple[RigCorrection, ...]:
+    return () if options.correction is None else (read_correction(options.correction),)
+
+
+def _whole_skeleton(path: Path) -> RigCorrection:
+    """A rig.json of an earlier run of the picture, edited. Raises SkeletonInvalid, CorrectionInvalid."""
+    document = load_document(path)
+    skeleton_from_document(document, str(path))
+    return correction_from_document({"skeleton": document, "bounding_box": document.get("bounding_box")}, str(path))
 
 
 def _settings(options: argparse.Namespace, config: Config, source: Path, **chosen: Any) -> JobSettings:
@@ -95,12 +111,13 @@ def _publish(
     output: OutputFolder, outcome: Outcome, settings: JobSettings, source: Path, seconds: float
 ) -> tuple[str, ...]:
     """Write the results; returns their names, the figure first."""
-    rig_json = encode_report(rig_document(outcome, settings))
+    made = outcome.files
+    assert made is not None  # the command asks for all outputs
     files: dict[str, Path | bytes] = {
-        f"{settings.name}.fbx": outcome.files.fbx,
-        f"{settings.name}.glb": outcome.files.glb,
-        "preview.png": outcome.files.preview,
-        "rig.json": rig_json,
+        f"{settings.name}.fbx": made.fbx,
+        f"{settings.name}.glb": made.glb,
+        "preview.png": made.preview,
+        "rig.json": encode_report(rig_document(outcome.asset, settings, made)),
     }
     report = build_report(outcome, settings, source, seconds, files)
     files["report.json"] = encode_report(report)

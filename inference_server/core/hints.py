@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from dataclasses import MISSING, Field
 from typing import Any, Literal, Union, get_args, get_origin
 
 _WORDS: Mapping[Any, str] = {
@@ -20,7 +21,9 @@ _WORDS: Mapping[Any, str] = {
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Whether a JSON value is of this type: str, int, float, bool, None, Literal, Mapping, or a union of them."""
+    """Whether a JSON value is of this type: str, int, float, bool, None, Literal, Mapping, tuple (a JSON list), or a
+    union of them.
+    """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         return any(value == choice and type(value) is type(choice) for choice in arguments)
@@ -29,6 +32,9 @@ def fits(value: object, hint: Any) -> bool:
     if origin is Mapping:
         key_hint, value_hint = arguments
         return isinstance(value, dict) and all(fits(k, key_hint) and fits(v, value_hint) for k, v in value.items())
+    if origin is tuple:
+        hints = arguments[:1] * len(value) if Ellipsis in arguments and isinstance(value, list) else arguments
+        return isinstance(value, list) and len(value) == len(hints) and all(map(fits, value, hints))
     if hint is float:
         return type(value) in (int, float)
     return type(value) is hint or hint is Any
@@ -43,4 +49,12 @@ def describe(hint: Any) -> str:
         return " or ".join(describe(argument) for argument in arguments)
     if origin is Mapping:
         return f"an object whose keys are {describe(arguments[0])} and whose values are {describe(arguments[1])}"
+    if origin is tuple:
+        count = "" if Ellipsis in arguments else f"{len(arguments)} entries, "
+        return f"a list of {count}each {describe(arguments[0])}"
     return _WORDS[hint]
+
+
+def is_required(item: Field[Any]) -> bool:
+    """Whether a document must have this member."""
+    return item.default is MISSING and item.default_factory is MISSING

@@ -32,6 +32,8 @@ def is_owner_gone(mark: str) -> bool:
         return bool(psutil.Process(int(match[2])).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+    except psutil.AccessDenied:
+        return False
 
 
 def _host_digits() -> str:

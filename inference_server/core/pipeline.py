@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from inference_server.core.assemble import stand_on_ground
 from inference_server.core.cache import StageCache
+from inference_server.core.correction import RigCorrection
 from inference_server.core.digest import digest
 from inference_server.core.metering import Meter
 from inference_server.core.settings import JobSettings
+from inference_server.core.skeleton_edits import apply_correction, is_for_another_mesh
 from inference_server.core.stage import Control, JobPaused, RunContext, Stage
 from inference_server.core.types import (
     EnginePolicy,
@@ -42,6 +44,8 @@ from inference_server.core.validate import mesh_problems, rig_problems, texture_
 from inference_server.core.warm import WarmStages
 from inference_server.errors import BakeFailed, EmptySurface, MeshInvalid, RigFailed, typed_system_errors
 
+_FITTED = "The bones were corrected for another mesh than this one: their places were fitted to its size. Check them."
+
 
 @dataclass(frozen=True)
 class StageChoice:
@@ -61,11 +65,14 @@ class StageRegistry(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a job produced: the asset, its files, and how each stage went."""
+    """What a job produced: the asset, its files (None where only the rig was wanted), how each stage went, and the
+    corrections that were made.
+    """
 
     asset: RiggedAsset | RiggedScene
-    files: ExportedFiles
+    files: ExportedFiles | None
     records: tuple[StageRecord, ...]
+    corrections: tuple[RigCorrection, ...] = ()
 
 
 class Pipeline:
@@ -77,7 +84,13 @@ class Pipeline:
         self._warm = warm
         self._product_version = product_version
 
-    def make_figure(self, source: SourceImage, settings: JobSettings, control: Control) -> Outcome:
+    def make_figure(
+        self,
+        source: SourceImage,
+        settings: JobSettings,
+        control: Control,
+        corrections: tuple[RigCorrection, ...] = (),
+    ) -> Outcome:
         """Picture → rigged asset → files. Raises the errors of the tree."""
         job = _Job(self._registry, self._cache, self._warm, settings, control)
         image: NormalizedImage = job.run("normalize", source)
@@ -87,31 +100,65 @@ class Pipeline:
         )
         rig = self._rig(job, RigInput(Mesh(mesh.vertices, mesh.faces)))
         textured, rig = stand_on_ground(textured, rig, settings.height_m)
-        asset = RiggedAsset(textured, rig, self._provenance(source.sha256, settings, job))
-        return self._export(job, asset, settings)
+        rig = self._correct(job, textured.mesh, rig, corrections)
+        asset = RiggedAsset(textured, rig, self._provenance(source.sha256, settings, job, corrections))
+        return self._finish(job, asset, settings, corrections)
 
     def rig_scene(
-        self, scene: SceneMesh, skeleton: Skeleton | None, settings: JobSettings, control: Control
+        self,
+        scene: SceneMesh,
+        skeleton: Skeleton | None,
+        settings: JobSettings,
+        control: Control,
+        corrections: tuple[RigCorrection, ...] = (),
     ) -> Outcome:
         """Mesh, with or without a skeleton → the same mesh bound to it → files. Raises the errors of the tree."""
         job = _Job(self._registry, self._cache, self._warm, settings, control)
-        rig = self._rig(job, RigInput(scene.mesh, skeleton))
+        rig = self._correct(job, scene.mesh, self._rig(job, RigInput(scene.mesh, skeleton)), corrections)
         with _source_errors(), scene.source.open("rb") as stream:
             source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job))
-        return self._export(job, asset, settings)
+        asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job, corrections))
+        return self._finish(job, asset, settings, corrections)
 
-    def _rig(self, job: _Job, value: RigInput) -> Rig:
+    def _rig(self, job: _Job, value: RigInput, notes: tuple[str, ...] = ()) -> Rig:
         vertex_count = len(value.mesh.vertices)
-        rig: Rig = job.run("rig", value, lambda result: _raise_any(RigFailed, rig_problems(result, vertex_count)))
+        rig: Rig = job.run(
+            "rig", value, lambda result: _raise_any(RigFailed, rig_problems(result, vertex_count)), notes
+        )
         return rig
 
-    def _export(self, job: _Job, asset: RiggedAsset | RiggedScene, settings: JobSettings) -> Outcome:
-        files: ExportedFiles = job.run("export", ExportInput(asset, settings.name))
-        return Outcome(asset, files, tuple(job.records))
+    def _correct(self, job: _Job, mesh: Mesh, rig: Rig, corrections: tuple[RigCorrection, ...]) -> Rig:
+        """The rig with its skeleton corrected and the mesh, which stays where it is, bound to it again."""
+        if not corrections:
+            return rig
+        bounds = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+        skeleton = rig.skeleton
+        for correction in corrections:
+            skeleton = apply_correction(skeleton, correction, bounds)
+        is_fitted = any(is_for_another_mesh(correction, bounds) for correction in corrections)
+        return self._rig(job, RigInput(Mesh(mesh.vertices, mesh.faces), skeleton), (_FITTED,) if is_fitted else ())
 
-    def _provenance(self, source_sha256: str, settings: JobSettings, job: _Job) -> Provenance:
-        return Provenance(source_sha256, self._product_version, settings.seed, tuple(job.records))
+    def _finish(
+        self,
+        job: _Job,
+        asset: RiggedAsset | RiggedScene,
+        settings: JobSettings,
+        corrections: tuple[RigCorrection, ...],
+    ) -> Outcome:
+        is_paused = settings.pause_after == "rig"
+        if settings.outputs == "rig" and not is_paused:
+            return Outcome(asset, None, tuple(job.records), corrections)
+        job.control.on_rigged(asset)
+        if is_paused:
+            raise JobPaused("rig")
+        files: ExportedFiles = job.run("export", ExportInput(asset, settings.name))
+        return Outcome(asset, files, tuple(job.records), corrections)
+
+    def _provenance(
+        self, source_sha256: str, settings: JobSettings, job: _Job, corrections: tuple[RigCorrection, ...]
+    ) -> Provenance:
+        corrections_sha256 = digest([correction.to_document() for correction in corrections]) if corrections else ""
+        return Provenance(source_sha256, self._product_version, settings.seed, tuple(job.records), corrections_sha256)
 
 
 class _Job:
@@ -125,11 +172,20 @@ class _Job:
         self._cache = cache
         self._warm = warm
         self._settings = settings
-        self._control = control
+        self.control = control
 
-    def run(self, name: StageName, value: Any, check: Callable[[Any], None] = lambda result: None) -> Any:
-        """The stage's result: kept from an earlier run where there is one, otherwise computed, checked and kept."""
-        self._control.raise_if_cancelled()
+    def run(
+        self,
+        name: StageName,
+        value: Any,
+        check: Callable[[Any], None] = lambda result: None,
+        notes: tuple[str, ...] = (),
+    ) -> Any:
+        """The stage's result: kept from an earlier run where there is one, otherwise computed, checked and kept.
+
+        notes: sentences of this job, beside the stage's own. Of a stage that is run twice the second record stays.
+        """
+        self.control.raise_if_cancelled()
         choice = self._registry.choose(name, self._settings.engine_for(name))
         stage = choice.stage
         document = self._settings.to_document()
@@ -138,7 +194,7 @@ class _Job:
             stage.engine,
             self._settings.seed_for(name),
             {setting: document[setting] for setting in stage.setting_names},
-            self._control,
+            self.control,
         )
         with typed_system_errors("Figurine's data folder"):
             key = _key(stage, value, ctx)
@@ -151,9 +207,11 @@ class _Job:
             else:
                 reused = True
         ctx.progress(1, 1)
-        self.records.append(_record(stage, ctx, choice.fallback_reason, key, kept, reused))
-        self._control.on_result(self.records[-1], kept["result"])
-        if self._settings.pause_after == name:
+        record = _record(stage, ctx, choice.fallback_reason, key, kept, reused)
+        record = replace(record, notes=(*record.notes, *notes))
+        self.records = [*(other for other in self.records if other.stage != name), record]
+        self.control.on_result(record, kept["result"])
+        if self._settings.pause_after == name != "rig":  # that one has its place only when it stands
             raise JobPaused(name)
         return kept["result"]
 

@@ -4,31 +4,39 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inference_server.core.digest import digest
+from inference_server.core.frames import to_blender
 from inference_server.core.pipeline import Outcome
 from inference_server.core.rig_document import skeleton_to_document
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import RiggedAsset, StageRecord
+from inference_server.core.types import ExportedFiles, RiggedAsset, RiggedScene, StageRecord
 
 FORMAT = "figurine-report"
 VERSION = 1
 
 
-def rig_document(outcome: Outcome, settings: JobSettings) -> dict[str, Any]:
-    """The job's rig.json."""
-    asset = outcome.asset
+def rig_document(
+    asset: RiggedAsset | RiggedScene, settings: JobSettings, files: ExportedFiles | None = None
+) -> dict[str, Any]:
+    """The job's rig.json. files: where there are any, the Blender that wrote them is named."""
     mesh = asset.textured.mesh if isinstance(asset, RiggedAsset) else asset.scene.mesh
     return skeleton_to_document(
         asset.rig.skeleton,
         (mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)),
         name=settings.name,
         seed=settings.seed,
-        versions={"figurine": outcome.asset.provenance.product_version, "blender": outcome.files.blender_version},
+        versions={
+            "figurine": asset.provenance.product_version,
+            **({"blender": files.blender_version} if files else {}),
+        },
     )
 
 
@@ -42,12 +50,13 @@ def build_report(
         "format": FORMAT,
         "version": VERSION,
         "figurine": outcome.asset.provenance.product_version,
-        "blender": outcome.files.blender_version,
+        "blender": outcome.files.blender_version if outcome.files else None,
         "input": {"name": _printable(source.name), "sha256": outcome.asset.provenance.source_sha256},
         "settings": settings.to_document(),
         "engine": "+".join(engines),
         "kind": {"value": skeleton.kind, "confidence": round(skeleton.confidence, 3), "asked": settings.kind},
         "guessed": list(skeleton.guessed),
+        "corrections": [correction.to_document() for correction in outcome.corrections],
         "warnings": [{"stage": record.stage, "sentence": note} for record in outcome.records for note in record.notes],
         "seconds": round(seconds, 3),
         "peak_bytes": max(record.peak_bytes for record in outcome.records),
@@ -68,6 +77,22 @@ def asset_digests(outcome: Outcome) -> dict[str, str]:
     else:
         surface = {"mesh": digest(asset.scene.mesh)}
     return {**surface, "skeleton": digest(rig.skeleton), "weights": digest(rig.skin)}
+
+
+def weights_file(asset: RiggedAsset | RiggedScene) -> bytes:
+    """The job's weights.npz, without pickles: vertices (V, 3) float32, Blender's frame, as rig.json; indices (V, 4)
+    int32 into bones; weights (V, 4) float32, rows sum to 1; bones (J,) text, in the order of rig.json.
+    """
+    mesh = asset.textured.mesh if isinstance(asset, RiggedAsset) else asset.scene.mesh
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        vertices=to_blender(mesh.vertices),
+        indices=asset.rig.skin.indices,
+        weights=asset.rig.skin.weights,
+        bones=np.array(asset.rig.skeleton.names),
+    )
+    return stream.getvalue()
 
 
 def encode_report(document: Mapping[str, Any]) -> bytes:

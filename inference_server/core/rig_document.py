@@ -8,11 +8,13 @@ FBX stores neither the tails of inner bones nor rolls; this file does. Blender's
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
+from inference_server.core.correction import Box
 from inference_server.core.frames import from_blender, to_blender
 from inference_server.core.types import Float32, Kind, Skeleton
 from inference_server.core.validate import skeleton_problems
@@ -63,21 +65,56 @@ def skeleton_to_document(
     }
 
 
+@dataclass(frozen=True, eq=False)
+class RigDocument:
+    """What a rig.json says of a skeleton and its mesh. box: of the mesh, Blender's frame."""
+
+    skeleton: Skeleton
+    box: Box
+
+    @property
+    def bounds(self) -> tuple[Float32, Float32]:
+        """Lowest and highest corner of the mesh, (3,) each, house frame."""
+        corners = from_blender(np.array([self.box.min, self.box.max], dtype=np.float32))
+        return corners.min(axis=0), corners.max(axis=0)
+
+
+def read_rig(path: Path, label: str = "") -> RigDocument:
+    """Read a rig.json that Figurine wrote, with its bounding_box. label: what messages call the file.
+
+    Raises SkeletonInvalid.
+    """
+    name = label or str(path)
+    document = load_document(path, name)
+    skeleton = skeleton_from_document(document, name)
+    try:
+        corners = [tuple(map(_number, document["bounding_box"][corner])) for corner in ("min", "max")]
+        low, high = ((x, y, z) for x, y, z in corners)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SkeletonInvalid(f"{name} has no bounding_box that can be read: {error!r}.", _HINT) from error
+    return RigDocument(skeleton, Box(low, high))
+
+
 def read_skeleton(path: Path, label: str = "") -> Skeleton:
     """Read a rig.json, edited by hand or not; bones may stand in any order. label: what messages call the file.
 
     Raises SkeletonInvalid.
     """
     name = label or str(path)
+    return skeleton_from_document(load_document(path, name), name)
+
+
+def load_document(path: Path, label: str = "") -> Any:
+    """The file's JSON, whatever it says. Raises SkeletonInvalid."""
+    name = label or str(path)
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise SkeletonInvalid(f"{name} is larger than {_MAX_FILE_BYTES >> 20} MiB.", _HINT)
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SkeletonInvalid(f"{name} cannot be read: {error.strerror}.", "Check the path.") from error
     except (ValueError, RecursionError) as error:
         raise SkeletonInvalid(f"{name} is not JSON: {error}.", _HINT) from error
-    return skeleton_from_document(document, name)
 
 
 def skeleton_from_document(document: Any, name: str = "The skeleton") -> Skeleton:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
 from inference_server.core.hints import describe, fits
-from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, StageName
+from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, Outputs, StageName
 from inference_server.errors import SettingInvalid
 
 HEIGHT_RANGE_M = (0.001, 1000.0)
@@ -28,7 +28,8 @@ class JobSettings:
     """name: of files and objects, as `safe_name` gives it. engine: for every stage that `engines` does not name. kind:
     what body the subject has. height_m: total height for a humanoid, largest side for anything else; None for 1.7 and
     1.0. depth: thickness of a draft, 1 is as estimated. seeds: by stage, where it differs from `seed`. pause_after: the
-    stage whose result the artist wants to see before the job goes on.
+    stage whose result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and
+    weights, before Blender writes the files.
 
     Raises SettingInvalid for a value outside its range.
     """
@@ -43,6 +44,7 @@ class JobSettings:
     depth: float = 1.0
     texture_px: int = 2048
     pause_after: StageName | None = None
+    outputs: Outputs = "all"
 
     def __post_init__(self) -> None:
         if self.name != safe_name(self.name):
@@ -58,6 +60,7 @@ class JobSettings:
                 raise SettingInvalid(f"The seed is {seed}.", f"Choose a whole number from 0 to {2**32 - 1}.")
         _require_choice("kind", self.kind, get_args(KindChoice))
         _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
+        _require_choice("choice of outputs", self.outputs, get_args(Outputs))
         _require_range("depth", self.depth, DEPTH_RANGE)
         if self.height_m is not None:
             _require_range("height", self.height_m, HEIGHT_RANGE_M)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from inference_server.core.types import Engine, StageName, StageRecord
+from inference_server.core.types import Engine, RiggedAsset, RiggedScene, StageName, StageRecord
 from inference_server.errors import Cancelled
 
 In = TypeVar("In", contravariant=True)
@@ -46,16 +46,20 @@ class JobPaused(Exception):
 
 
 class Control:
-    """The caller's side of a running job: cancel it, watch it. on_result gets each stage's record and result."""
+    """The caller's side of a running job: cancel it, watch it. on_result gets each stage's record and result; on_rigged
+    the rigged asset at its final size and place, where files are still to be made of it.
+    """
 
     def __init__(
         self,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_result: Callable[[StageRecord, Any], None] = lambda record, result: None,
+        on_rigged: Callable[[RiggedAsset | RiggedScene], None] = lambda asset: None,
     ) -> None:
         self._cancelled = threading.Event()
         self.on_progress = on_progress
         self.on_result = on_result
+        self.on_rigged = on_rigged
 
     def cancel(self) -> None:
         """Ask the job to stop at its next step. Safe from any thread and from a signal handler."""

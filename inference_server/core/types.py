@@ -23,6 +23,7 @@ Engine = Literal["neural", "draft", "hosted", "blender"]
 EnginePolicy = Literal["auto", "neural", "draft"]
 StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
 Kind = Literal["humanoid", "quadruped", "generic", "none"]
+Outputs = Literal["all", "rig"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "generic", "none"]
 
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
@@ -218,12 +219,15 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where an asset comes from: the source's digest, the product's version, and each stage's record."""
+    """Where an asset comes from: the source's digest, the product's version, each stage's record, and the digest of
+    the corrections that were made to its skeleton (empty where there were none).
+    """
 
     source_sha256: str
     product_version: str
     seed: int
     stages: tuple[StageRecord, ...] = field(default_factory=tuple)
+    corrections_sha256: str = ""
 
     def to_document(self) -> dict[str, Any]:
         """What is written into the files: everything that decides the result, nothing that was only measured."""
@@ -232,6 +236,7 @@ class Provenance:
             "version": self.product_version,
             "source_sha256": self.source_sha256,
             "seed": self.seed,
+            "corrections_sha256": self.corrections_sha256,
             "stages": [
                 {
                     "stage": record.stage,

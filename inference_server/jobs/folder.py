@@ -24,6 +24,8 @@ from inference_server.errors import NotFound
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 _CHUNK_BYTES = 1 << 20
 PARTIAL_SUFFIX = ".part"
+# The input file of what the artist changed of the skeleton that was found.
+CORRECTIONS = "corrections.json"
 
 
 def new_job_id() -> str:

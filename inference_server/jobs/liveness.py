@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import uuid
 
-import psutil
+from inference_server.core.owners import is_owner_gone, owner_mark
 
 # A job that ended its worker so often without finishing another stage is failed, and the queue goes on.
 MOST_ATTEMPTS = 3
@@ -16,8 +14,8 @@ EXIT_CANCELLED = 75
 
 
 def new_worker_name() -> str:
-    """host:pid:random. Others on the host can tell from it whether the process is still there."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    """The process, as its work files are marked, and random digits."""
+    return f"{owner_mark()}-{uuid.uuid4().hex[:8]}"
 
 
 def is_gone(worker: str) -> bool:
@@ -26,12 +24,4 @@ def is_gone(worker: str) -> bool:
     A process that was given the same number since counts as the worker: it does not beat, and silence tells then. (The
     start time would tell at once, but systems count it from the wall clock, which jumps.)
     """
-    host, pid, _ = worker.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        return bool(psutil.Process(int(pid)).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False
+    return is_owner_gone(worker.rpartition("-")[0])

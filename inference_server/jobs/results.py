@@ -8,9 +8,9 @@ from typing import Any
 
 from inference_server.core.codec import png_bytes
 from inference_server.core.pipeline import Outcome
-from inference_server.core.report import build_report, encode_report, rig_document
+from inference_server.core.report import build_report, encode_report, rig_document, weights_file
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import NormalizedImage
+from inference_server.core.types import NormalizedImage, RiggedAsset, RiggedScene
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.model import Artifact, Job
 
@@ -20,6 +20,7 @@ MEDIA_TYPES = {
     "preview.png": "image/png",
     "normalized.png": "image/png",
     "rig.json": "application/json",
+    "weights.npz": "application/octet-stream",
     "report.json": "application/json",
 }
 
@@ -31,16 +32,24 @@ def publish_intermediate(folders: JobFolders, job: Job, result: Any) -> list[Art
     return []
 
 
+def publish_rig(
+    folders: JobFolders, job: Job, asset: RiggedAsset | RiggedScene, settings: JobSettings
+) -> list[Artifact]:
+    """Skeleton and weights, which a client can apply while Blender writes the rest. Raises OSError."""
+    files = {"rig.json": encode_report(rig_document(asset, settings)), "weights.npz": weights_file(asset)}
+    return [_publish(folders, job, name, content) for name, content in files.items()]
+
+
 def publish_outcome(
     folders: JobFolders, job: Job, outcome: Outcome, settings: JobSettings, seconds: float
 ) -> list[Artifact]:
     """All files of a finished job. Raises OSError."""
-    files: dict[str, Path | bytes] = {
-        "figure.fbx": outcome.files.fbx,
-        "figure.glb": outcome.files.glb,
-        "preview.png": outcome.files.preview,
-        "rig.json": encode_report(rig_document(outcome, settings)),
-    }
+    made = outcome.files
+    files: dict[str, Path | bytes] = {}
+    if made is not None:
+        files |= {"figure.fbx": made.fbx, "figure.glb": made.glb, "preview.png": made.preview}
+    files["rig.json"] = encode_report(rig_document(outcome.asset, settings, made))
+    files["weights.npz"] = weights_file(outcome.asset)
     report = build_report(outcome, settings, Path(job.input_name), seconds, files)
     files["report.json"] = encode_report(report)
     return [_publish(folders, job, name, content) for name, content in files.items()]

@@ -17,12 +17,13 @@ from sqlalchemy.exc import DatabaseError
 from inference_server import __version__
 from inference_server.config import Config
 from inference_server.core.cache import StageCache
+from inference_server.core.correction import read_corrections
 from inference_server.core.images import decode_image
 from inference_server.core.pipeline import Outcome, Pipeline
 from inference_server.core.rig_document import read_skeleton
 from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.core.stage import Control, JobPaused, Progress
-from inference_server.core.types import StageRecord
+from inference_server.core.types import RiggedAsset, RiggedScene, StageRecord
 from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.errors import (
     Cancelled,
@@ -34,11 +35,11 @@ from inference_server.errors import (
     typed_system_errors,
 )
 from inference_server.jobs.faults import persist
-from inference_server.jobs.folder import JobFolders
+from inference_server.jobs.folder import CORRECTIONS, JobFolders
 from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, new_worker_name
-from inference_server.jobs.model import Job, StageEntry
+from inference_server.jobs.model import Artifact, Job, StageEntry
 from inference_server.jobs.queue import JobQueue
-from inference_server.jobs.results import publish_intermediate, publish_outcome
+from inference_server.jobs.results import publish_intermediate, publish_outcome, publish_rig
 from inference_server.jobs.store import JobStore, LeaseLost
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
@@ -159,9 +160,29 @@ class Worker:
         return persist(work, self._stop)
 
     def _make(self, job: Job, settings: JobSettings, control: Control) -> Outcome:
+        self._listen(job, settings, control)
+        place = self._folders.input(job.id, CORRECTIONS)
+        corrections = read_corrections(place) if place.exists() else ()
+        if job.input_kind == "image":
+            content = self._folders.find_input(job.id, "picture").read_bytes()
+            source = decode_image(content, job.input_name, self._config.max_megapixels)
+            return self._pipeline.make_figure(source, settings, control, corrections)
+        mesh = self._folders.find_input(job.id, "mesh")
+        scene = read_scene(mesh, self._blender, control.raise_if_cancelled, job.input_name)
+        skeleton_path = self._folders.input(job.id, "rig.json")
+        skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
+        return self._pipeline.rig_scene(scene, skeleton, settings, control, corrections)
+
+    def _listen(self, job: Job, settings: JobSettings, control: Control) -> None:
+        """Write each result into the table, and its files beside it, as soon as it is there."""
+        assert job.lease is not None
+        lease = job.lease
+
+        def declare(files: list[Artifact]) -> None:
+            if files:
+                self._persist(lambda: self._store.add_artifacts(job.id, lease, files))
+
         def on_result(record: StageRecord, result: Any) -> None:
-            assert job.lease is not None
-            lease = job.lease
             entry = StageEntry(
                 stage=record.stage,
                 engine=record.engine,
@@ -173,7 +194,7 @@ class Worker:
             )
             files = publish_intermediate(self._folders, job, result)
             self._persist(lambda: self._store.record_stage(job.id, lease, entry))
-            self._persist(lambda: self._store.add_artifacts(job.id, lease, files))
+            declare(files)
             log.info(
                 "stage %s (%s) %s",
                 record.stage,
@@ -182,16 +203,11 @@ class Worker:
                 extra={"job": job.id},
             )
 
+        def on_rigged(asset: RiggedAsset | RiggedScene) -> None:
+            declare(publish_rig(self._folders, job, asset, settings))
+
         control.on_result = on_result
-        if job.input_kind == "image":
-            content = self._folders.find_input(job.id, "picture").read_bytes()
-            source = decode_image(content, job.input_name, self._config.max_megapixels)
-            return self._pipeline.make_figure(source, settings, control)
-        mesh = self._folders.find_input(job.id, "mesh")
-        scene = read_scene(mesh, self._blender, control.raise_if_cancelled, job.input_name)
-        skeleton_path = self._folders.input(job.id, "rig.json")
-        skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
-        return self._pipeline.rig_scene(scene, skeleton, settings, control)
+        control.on_rigged = on_rigged
 
 
 class _Run:

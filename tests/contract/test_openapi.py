@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -24,10 +25,17 @@ from schemathesis.specs.openapi.checks import (
 )
 from werkzeug.test import TestResponse
 
+from inference_server.core.correction import correction_from_document
 from inference_server.core.settings import JobSettings
+from inference_server.errors import CorrectionInvalid
 from tests.unit.server.desk import MESH, PICTURE, TOKEN, Desk
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CORRECTIONS: tuple[tuple[str, Any], ...] = (
+    ("correct", {"correction": {"edits": [{"edit": "remove", "bone": "arm.L"}]}}),
+    ("correct", {"correction": {"edits": [{"edit": "remove", "bone": "tail"}]}}),
+    ("correct", {}),
+)
 SETTINGS: dict[str, Any] = {
     "database": None,
     "deadline": None,
@@ -184,7 +192,7 @@ def test_real_replies_are_as_described(open_desk: Desk, document: dict[str, Any]
         assert_as_described(
             document, f"{one}/artifacts/{{name}}", ask("GET", f"/v1/jobs/{job_id}/artifacts/preview.png")
         )
-        for verb, body in (("continue", {}), ("retry", {}), ("rerun", {"stage": "rig"}), ("rerun", {})):
+        for verb, body in (("continue", {}), ("retry", {}), ("rerun", {"stage": "rig"}), ("rerun", {}), *CORRECTIONS):
             assert_as_described(document, f"{one}/{verb}", ask("POST", f"/v1/jobs/{job_id}/{verb}", json=body))
             assert_as_described(document, f"{one}/{verb}", ask("POST", f"/v1/jobs/{job_id}/{verb}", data=b"x"))
         assert_as_described(document, one, ask("DELETE", f"/v1/jobs/{job_id}"))
@@ -247,9 +255,32 @@ def test_nothing_that_is_sent_breaks_the_server(
     assert set(seen) == described - {"GET /v1/openapi.json"}  # the fuzzer leaves out what it was made from
     assert {200, 202} & seen["POST /v1/jobs"] and 400 in seen["POST /v1/jobs"]
     assert {202, 400, 404} <= seen["POST /v1/jobs/{job_id}/rerun"]
+    assert {202, 400, 404, 409} <= seen["POST /v1/jobs/{job_id}/correct"]
     assert {200, 404} <= seen["GET /v1/jobs/{job_id}"]
 
 
 @pytest.mark.full
 def test_nothing_that_is_sent_for_long_breaks_the_server(fuzzed: Any, open_desk: Desk, jobs: dict[str, str]) -> None:
     fuzz(fuzzed, open_desk, 400)
+
+
+def test_every_member_of_a_reply_that_is_always_there_is_required(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["JobUnchanged"]["required"] == ["id", "revision", "state", "unchanged"]
+    for name in ("JobDocument", "JobSummary", "JobList", "StageDocument", "ErrorBody"):
+        assert schemas[name]["required"] == list(schemas[name]["properties"]), name
+
+
+def test_the_schema_of_a_correction_is_what_is_read(document: dict[str, Any]) -> None:
+    validator = validator_of(document, {"$ref": "#/components/schemas/RigCorrection"})
+    page = (Path(__file__).resolve().parents[2] / "docs/corrections.md").read_text(encoding="utf-8")
+    example = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    box = {"min": [0, 0, 0], "max": [1, 1, 1]}
+    for sound in (example, {}, {"skeleton": None, "bounding_box": box}):
+        assert list(validator.iter_errors(sound)) == []
+        correction_from_document(sound)
+    move = {"edit": "move", "bone": "hips"}
+    for edit in ({"bone": "hips"}, {**move, "head": [0, 0]}, {**move, "names": []}, {"edit": "add", "parent": "hips"}):
+        assert list(validator.iter_errors({"edits": [edit]})), edit
+        with pytest.raises(CorrectionInvalid):
+            correction_from_document({"edits": [edit]})

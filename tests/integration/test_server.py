@@ -50,7 +50,7 @@ def test_the_document_tells_everything_that_a_panel_shows(finished: dict[str, An
     assert {stage["engine"] for stage in finished["stages"][:4]} == {"draft"}
     assert all(stage["fallback_reason"] for stage in finished["stages"][:4])
     assert finished["progress"] == 1.0 and finished["error"] is None
-    assert {"figure.fbx", "figure.glb", "preview.png", "rig.json", "report.json", "normalized.png"} == {
+    assert {"figure.fbx", "figure.glb", "preview.png", "rig.json", "weights.npz", "report.json", "normalized.png"} == {
         artifact["name"] for artifact in finished["artifacts"]
     }
     assert any("draft" in warning["sentence"] for warning in finished["warnings"])

@@ -60,11 +60,13 @@ def test_a_rigged_scene_has_no_texture_of_ours(tiny_outcome: Outcome, tmp_path: 
     bound = replace(tiny_outcome, asset=RiggedScene(scene, tiny_outcome.asset.rig, tiny_outcome.asset.provenance))
     assert asset_digests(bound).keys() == {"mesh", "skeleton", "weights"}
     assert asset_digests(bound)["mesh"] == asset_digests(tiny_outcome)["mesh"]
-    assert rig_document(bound, JobSettings())["bones"] == rig_document(tiny_outcome, JobSettings())["bones"]
+    assert rig_document(bound.asset, JobSettings())["bones"] == rig_document(tiny_outcome.asset, JobSettings())["bones"]
 
 
 def test_the_jobs_rig_fits_the_schema(tiny_outcome: Outcome) -> None:
-    document = json.loads(encode_report(rig_document(tiny_outcome, JobSettings(name="fox", seed=3))))
+    document = json.loads(
+        encode_report(rig_document(tiny_outcome.asset, JobSettings(name="fox", seed=3), tiny_outcome.files))
+    )
     jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text())).validate(document)
     assert (document["name"], document["seed"], document["versions"]["blender"]) == ("fox", 3, "5.0.1")
 

@@ -13,21 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference_server.core.cache import StageCache
 from inference_server.core.digest import digest
-from inference_server.core.pipeline import Outcome, Pipeline
+from inference_server.core.pipeline import Pipeline
 from inference_server.core.settings import JobSettings
 from inference_server.core.stage import Control, Progress, RunContext
 from inference_server.core.types import (
-    Mesh,
     SceneMesh,
-    SceneObject,
     Skeleton,
     Skin,
     SourceImage,
     StageName,
 )
-from inference_server.core.warm import WarmStages
 from inference_server.errors import (
     BakeFailed,
     Cancelled,
@@ -40,40 +36,9 @@ from inference_server.errors import (
     OutputUnwritable,
     RigFailed,
 )
-from tests.unit.core.tiny_stages import TinyRegistry, TinyRig, Workshop
+from tests.unit.core.tiny_stages import TinyRig, Workshop, content_of, make, new_pipeline
 
 ALL = ["normalize", "geometry", "texture", "rig", "export"]
-
-
-@pytest.fixture
-def workshop(tmp_path: Path, tiny_skeleton: Skeleton, sphere: Mesh) -> Workshop:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return Workshop(folder, tiny_skeleton, sphere)
-
-
-def new_pipeline(workshop: Workshop, tmp_path: Path, budget_bytes: int = 100) -> Pipeline:
-    cache = StageCache(tmp_path / "cache", 1 << 30)
-    return Pipeline(TinyRegistry(workshop), cache, WarmStages(budget_bytes), product_version="0.0.test")
-
-
-@pytest.fixture
-def pipeline(workshop: Workshop, tmp_path: Path) -> Pipeline:
-    return new_pipeline(workshop, tmp_path)
-
-
-@pytest.fixture
-def source() -> SourceImage:
-    rgba = np.random.default_rng(2).integers(0, 256, (8, 9, 4), dtype=np.uint8)
-    return SourceImage(rgba, digest(rgba))
-
-
-def make(pipeline: Pipeline, source: SourceImage, control: Control | None = None, **chosen: Any) -> Outcome:
-    return pipeline.make_figure(source, JobSettings(**chosen), control or Control())
-
-
-def content_of(outcome: Outcome) -> tuple[Any, ...]:
-    return digest(outcome.asset), outcome.files.fbx.read_bytes(), outcome.files.glb.read_bytes()
 
 
 def test_stages_run_in_order_each_loaded_when_it_is_needed(
@@ -303,13 +268,6 @@ def test_earlier_results_stay_when_a_stage_fails(
     workshop.log.clear()
     make(pipeline, source)
     assert workshop.ran == ["rig", "export"]
-
-
-@pytest.fixture
-def scene(tmp_path: Path, box: Mesh) -> SceneMesh:
-    path = tmp_path / "box.obj"
-    path.write_bytes(b"the file")
-    return SceneMesh(box, (SceneObject("box", len(box.vertices)),), path)
 
 
 def test_a_scene_keeps_its_place_and_takes_a_given_skeleton(

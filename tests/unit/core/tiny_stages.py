@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from inference_server.core.cache import StageCache
 from inference_server.core.digest import digest
-from inference_server.core.pipeline import StageChoice
-from inference_server.core.stage import Device, Requirements, RunContext
+from inference_server.core.pipeline import Outcome, Pipeline, StageChoice
+from inference_server.core.settings import JobSettings
+from inference_server.core.stage import Control, Device, Requirements, RunContext
 from inference_server.core.types import (
     Engine,
     EnginePolicy,
@@ -29,6 +31,7 @@ from inference_server.core.types import (
     TexturedMesh,
     TextureInput,
 )
+from inference_server.core.warm import WarmStages
 
 
 class Workshop:
@@ -135,3 +138,16 @@ class TinyRegistry:
 
     def choose(self, stage: StageName, policy: EnginePolicy) -> StageChoice:
         return StageChoice(self.stages[stage], "no weights" if policy == "auto" else "")
+
+
+def new_pipeline(workshop: Workshop, tmp_path: Path, budget_bytes: int = 100) -> Pipeline:
+    cache = StageCache(tmp_path / "cache", 1 << 30)
+    return Pipeline(TinyRegistry(workshop), cache, WarmStages(budget_bytes), product_version="0.0.test")
+
+
+def make(pipeline: Pipeline, source: SourceImage, control: Control | None = None, **chosen: Any) -> Outcome:
+    return pipeline.make_figure(source, JobSettings(**chosen), control or Control())
+
+
+def content_of(outcome: Outcome) -> tuple[Any, ...]:
+    return digest(outcome.asset), outcome.files.fbx.read_bytes(), outcome.files.glb.read_bytes()

@@ -6,6 +6,7 @@ table, to bring jobs into any state.
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,20 @@ from inference_server.jobs.store import JobStore
 TOKEN = "a-token-of-thirty-two-characters"
 PICTURE = b"\x89PNG\r\n\x1a\n and nothing that a decoder would like"
 MESH = b"o nothing\n"
+# Hips, and an arm on each side, in a mesh of one metre.
+RIG = json.dumps(
+    {
+        "format": "figurine-rig",
+        "version": 1,
+        "kind": "generic",
+        "bounding_box": {"min": [-0.5, -0.5, 0], "max": [0.5, 0.5, 1]},
+        "bones": [
+            {"name": "hips", "parent": None, "head": [0, 0, 0.4], "tail": [0, 0, 0.8]},
+            {"name": "arm.L", "parent": "hips", "head": [0.1, 0, 0.7], "tail": [0.4, 0, 0.7]},
+            {"name": "arm.R", "parent": "hips", "head": [-0.1, 0, 0.7], "tail": [-0.4, 0, 0.7]},
+        ],
+    }
+).encode()
 MEDIA_TYPES = {"preview.png": "image/png", "normalized.png": "image/png"}
 
 
@@ -130,7 +145,7 @@ class Desk:
         if state == "cancelled":
             self.store.cancel(job_id)
         elif state == "done":
-            self.finish(job_id, preview__png=b"preview")
+            self.finish(job_id, preview__png=b"preview", rig__json=RIG)
         elif state != "queued":
             job = self.start(job_id)
             assert job.lease is not None

@@ -190,6 +190,14 @@ def test_the_estimate_ends_where_the_job_pauses(desk: Desk) -> None:
     assert job["eta_s"] == pytest.approx(3.0)
 
 
+def test_the_rig_alone_has_no_export_to_wait_for(desk: Desk) -> None:
+    learn(desk, TAKEN)
+    job_id = desk.queue(image=PICTURE, settings='{"outputs": "rig"}')
+    assert desk.show(job_id)["eta_s"] == pytest.approx(8.0)
+    desk.record(desk.start(job_id), "normalize", "geometry", "texture")
+    assert desk.show(job_id)["progress"] == pytest.approx(7 / 8)
+
+
 def test_an_engine_that_never_ran_here_has_no_estimate(desk: Desk) -> None:
     learn(desk, TAKEN)
     assert desk.show(desk.queue(image=PICTURE, settings='{"engine": "neural"}'))["eta_s"] is None
@@ -355,6 +363,7 @@ def test_a_json_body_has_its_own_limit(desk: Desk) -> None:
         ("POST", "/continue", {}),
         ("POST", "/retry", {}),
         ("POST", "/rerun", {"stage": "rig"}),
+        ("POST", "/correct", {"settings": {"seed": 1}}),
         ("GET", "/artifacts/preview.png", None),
         ("DELETE", "/artifacts", None),
     ],

@@ -38,13 +38,30 @@ def test_a_request_is_one_line_with_its_job(config: Config) -> None:
     configure_logging(config, "server")
     desk = Desk(config.home)
     job_id = desk.queue()
-    desk.ask("GET", f"/v1/jobs/{job_id}?since=0")
+    desk.ask("DELETE", f"/v1/jobs/{job_id}")
     desk.ask("GET", "/v1/nothing", token=None)
-    created, watched, refused = lines(config)
+    created, cancelled, refused = lines(config)
     assert "INFO server: POST /v1/jobs 202 " in created
     assert created.endswith(f"[{job_id}]")
-    assert f"GET /v1/jobs/{job_id} 200 " in watched
+    assert f"DELETE /v1/jobs/{job_id} 202 " in cancelled
     assert "GET /v1/nothing 401 " in refused
+
+
+def test_looks_that_clients_repeat_all_the_time_fill_no_file(config: Config) -> None:
+    configure_logging(config, "server")
+    desk = Desk(config.home)
+    job_id = desk.queue()
+    looks = (f"/v1/jobs/{job_id}?since=0", "/v1/jobs", "/v1/health")
+    for path in looks:
+        assert desk.ask("GET", path).status_code == 200
+    assert len(lines(config)) == 1
+    desk.ask("GET", "/v1/jobs", token="wrong")
+    desk.ask("GET", f"/v1/jobs/{'0' * 32}")
+    assert [line.split(" GET ")[1].split()[1] for line in lines(config)[1:]] == ["401", "404"]
+    logging.getLogger("figurine").setLevel(logging.DEBUG)
+    for path in looks:
+        desk.ask("GET", path)
+    assert sum(" DEBUG server: GET " in line for line in lines(config)) == 3
 
 
 def test_for_programs_a_line_is_an_object(config: Config) -> None:
@@ -90,7 +107,7 @@ def test_a_client_cannot_forge_a_line(config: Config) -> None:
 
 def test_a_query_is_not_logged(config: Config) -> None:
     configure_logging(config, "server")
-    Desk(config.home).ask("GET", "/v1/jobs?limit=3")
+    Desk(config.home).ask("GET", "/v1/capabilities?limit=3")
     assert "?" not in lines(config)[0]
 
 

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import io
 import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from PIL import Image
 from sqlalchemy.exc import OperationalError
 
 from inference_server.core.pipeline import Outcome
@@ -24,17 +22,10 @@ from tests.unit.server.desk import MESH, Desk
 Make = Callable[[Control], Outcome]
 
 
-@pytest.fixture
-def picture(make_figure_picture: Callable[..., Image.Image]) -> bytes:
-    stream = io.BytesIO()
-    make_figure_picture(64).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def worker_of(desk: Desk, make: Make, queue: Any = None) -> Worker:
     """A worker whose pipeline does this."""
     worker = Worker(desk.config, desk.store, desk.folders, queue or TableQueue(desk.store), lambda: None)
-    worker._pipeline.make_figure = lambda source, settings, control: make(control)  # type: ignore[method-assign]
+    worker._pipeline.make_figure = lambda source, settings, control, corrections: make(control)  # type: ignore[method-assign]
     return worker
 
 
@@ -51,7 +42,7 @@ def test_a_finished_job_has_its_files_and_nothing_else(desk: Desk, picture: byte
     run_next(desk, lambda control: tiny_outcome)
     shown = desk.show(job_id)
     assert (shown["state"], shown["stage"], shown["stage_progress"]) == ("done", None, 0.0)
-    names = {"figure.fbx", "figure.glb", "preview.png", "rig.json", "report.json"}
+    names = {"figure.fbx", "figure.glb", "preview.png", "rig.json", "weights.npz", "report.json"}
     assert {file["name"] for file in shown["artifacts"]} == names
     lying = {path.name for path in (desk.folders.folder(job_id) / "artifacts").iterdir()}
     assert lying == {desk.place_of(job_id, name).name for name in names}
