@@ -11,7 +11,9 @@ from .body import Legs, bounds, column_cells, find_column, find_legs, find_mirro
 from .tree import Solid, find_branches, nearest_cell, path_length, path_to_root
 
 # Shares of the body's height (all of these: of the height of the solid) unless the name says otherwise.
-GUESSED_CROTCH = 0.42
+LOWEST_CROTCH = 0.1  # where the search for a neck begins above legs that are not seen
+LEGS_RANGE = (0.06, 0.45)
+GUESSED_CROTCH = 0.45  # of the neck's height
 HIP_ABOVE_CROTCH = 0.05
 NECK_SEARCH = (0.3, 0.93)  # of the way from crotch to top
 NECK_DEPTH = 0.9  # a valley shallower than this is none
@@ -36,6 +38,7 @@ ALIKE_WITH_ARMS, ALIKE_WITHOUT = 0.45, 0.6  # mirror IoU: animals seen from the 
 ALIKE_AS_BUST, BULKY_HEAD = 0.78, 0.65  # mirror IoU; of the trunk's thickness: a bottle's neck carries less
 ALIKE_BOTH_SIDES, LYING = 0.7, 1.3  # mirror IoU; times as long as high, in the thick parts: an animal from the side
 ALIKE_ON_LEGS, LONG_LEGS, MUCH_TALLER = 0.35, 0.35, 0.8  # mirror IoU; of the height; times as wide as high
+CLEAR_NECK = 0.7  # animals on four legs seen from the front have no arms, and a weaker one
 TALLER_THAN_WIDE = 1.0
 CUT_CROTCH = 0.06  # where the legs were cut off
 PART_SHARES = (0.4, 0.2, 0.2, 0.2)  # of the confidence: legs, each arm, neck
@@ -83,9 +86,15 @@ class HumanoidShape:
         return hips < WIDEST_HIPS * self.height and self.trunk_depth < DEEPEST_TRUNK * self.height
 
     @property
+    def is_worth_arms(self) -> bool:
+        """Whether arms could make it a humanoid."""
+        return self.is_upright or self.symmetry >= ALIKE_AS_BUST
+
+    @property
     def is_humanoid(self) -> bool:
         """Alike on both sides with a head on a neck; or upright with an arm; or on long legs, as no other."""
-        is_bust = self.symmetry >= ALIKE_AS_BUST and self.neck_depth < 1.0 and self.head_bulk >= BULKY_HEAD
+        shows_neck = self.neck_depth < (CLEAR_NECK if self.legs and not self.arms else 1.0)
+        is_bust = self.symmetry >= ALIKE_AS_BUST and shows_neck and self.head_bulk >= BULKY_HEAD
         if is_bust and self.trunk_depth < DEEPEST_TRUNK * self.height and self.lengthwise < TALLER_THAN_WIDE:
             return True
         if not self.is_upright or (self.symmetry < ALIKE_BOTH_SIDES and self.lengthwise > LYING):
@@ -93,7 +102,7 @@ class HumanoidShape:
         if self.symmetry < ALIKE_WITH_ARMS:
             legs = (self.crotch - self.ground) / self.height
             return self.symmetry >= ALIKE_ON_LEGS and legs >= LONG_LEGS and self.lengthwise < MUCH_TALLER
-        return bool(self.arms) or (self.symmetry >= ALIKE_WITHOUT and self.neck_depth < 1.0)
+        return bool(self.arms) or (self.symmetry >= ALIKE_WITHOUT and shows_neck)
 
     @property
     def confidence(self) -> float:
@@ -115,11 +124,15 @@ def find_humanoid(solid: Solid) -> HumanoidShape:
     plane, symmetry = find_mirror(solid.grid.occupied)
     is_cut = is_cut_off(solid.grid.occupied, plane)
     legs = None if is_cut else find_legs(solid.grid.occupied, plane)
-    guess = CUT_CROTCH if is_cut else GUESSED_CROTCH
-    crotch = legs.crotch if legs else low[1] + guess * height
+    crotch = legs.crotch if legs else low[1] + (CUT_CROTCH if is_cut else LOWEST_CROTCH) * height
     column, half_widths = find_column(solid, plane, int(crotch))
     is_flanked = _find_flanked(solid.grid.occupied[:, int(crotch) :].any(axis=2), plane, half_widths)
-    neck, neck_top, neck_depth = _find_neck(column[:, 1], half_widths, is_flanked, (float(low[1]), float(crotch)))
+    widths = _Widths(column[:, 1], half_widths, is_flanked)
+    neck, neck_top, neck_depth = _find_neck(widths, float(low[1]), float(crotch), bool(legs) or is_cut)
+    if not legs and not is_cut:
+        crotch = low[1] + GUESSED_CROTCH * (neck - low[1])
+        is_above = column[:, 1] >= int(crotch)
+        column, half_widths = column[is_above], half_widths[is_above]
     depth = float(np.ptp(np.argwhere(solid.grid.occupied[:, int(crotch) : int((crotch + neck) / 2) + 1, :])[:, 2]) + 1)
     head = float(solid.depth[:, int(neck_top) + 1 :].max(initial=0.0))
     return HumanoidShape(
@@ -149,27 +162,38 @@ def _find_flanked(outline: np.ndarray, plane: float, half_widths: np.ndarray) ->
     return beside[is_left].any(axis=0) & beside[~is_left].any(axis=0)
 
 
-def _find_neck(
-    ys: np.ndarray, half_widths: np.ndarray, is_flanked: np.ndarray, legs: tuple[float, float]
-) -> tuple[float, float, float]:
+@dataclass(frozen=True)
+class _Widths:
+    """Of the column at its heights ys (N,): half widths float64, and whether something is beside it on both sides."""
+
+    ys: np.ndarray
+    halves: np.ndarray
+    is_flanked: np.ndarray
+
+
+def _find_neck(widths: _Widths, ground: float, crotch: float, is_crotch_seen: bool) -> tuple[float, float, float]:
     """The lower and upper end of the neck, and how narrow it is as a share of the narrower of the banks beside it.
 
     It is the deepest valley of the widths with a head above it. A waist is a valley too, but a wide and a low one.
     """
-    (ground, crotch), top = legs, max(ys[-1], legs[1] + 1.0)
-    banks = np.minimum(np.maximum.accumulate(half_widths), np.maximum.accumulate(half_widths[::-1])[::-1])
-    share = half_widths / banks
+    ys, halves = widths.ys, widths.halves
+    top = max(ys[-1], crotch + 1.0)
+    banks = np.minimum(np.maximum.accumulate(halves), np.maximum.accumulate(halves[::-1])[::-1])
+    share = halves / banks
     start, stop = (crotch + part * (top - crotch) for part in NECK_SEARCH)
-    above = half_widths[::-1].cumsum()[::-1] / half_widths.sum()
+    above = halves[::-1].cumsum()[::-1] / halves.sum()
     is_valley = (ys >= start) & (ys <= stop) & (share <= NECK_DEPTH) & (above >= HEAD_LEAST)
-    is_valley &= half_widths == ndimage.minimum_filter1d(half_widths, VALLEY_FLOOR_cells)
+    is_valley &= halves == ndimage.minimum_filter1d(halves, VALLEY_FLOOR_cells)
     if not is_valley.any():
         guess = crotch + GUESSED_NECK * (top - crotch)
         return guess, guess, 1.0
-    from_usual = np.abs((ys - crotch) / (top - crotch) - USUAL_NECK - (crotch - ground) / (top - ground))
-    cost = share * half_widths * (1.0 + NECK_PRIOR * share * from_usual) * np.where(is_flanked, BETWEEN_ARMS, 1.0)
+    legs = (crotch - ground) / (top - ground)
+    least, most = (part + (1 - part) * (USUAL_NECK + part) for part in ((legs, legs) if is_crotch_seen else LEGS_RANGE))
+    at = (ys - ground) / (top - ground)
+    from_usual = np.maximum(np.maximum(least - at, at - most), 0.0) / (1 - legs)
+    cost = share * halves * (1.0 + NECK_PRIOR * share * from_usual) * np.where(widths.is_flanked, BETWEEN_ARMS, 1.0)
     deepest = int(np.where(is_valley, cost, np.inf).argmin())
-    floor, _ = ndimage.label((half_widths <= half_widths[deepest]) & is_valley)
+    floor, _ = ndimage.label((halves <= halves[deepest]) & is_valley)
     along = ys[floor == floor[deepest]]
     return float(along[0]), float(along[-1]), float(share[deepest])
 

@@ -37,6 +37,7 @@ ABOVE_FOOT = 0.5  # of the ankle's height: the leg so much above it has no foot 
 KNEE = 0.5  # of the way from hip to ankle
 BALL = 0.5  # of the way from the ankle to the tip of the toes
 BALL_RISE = 0.3  # of the ankle's height
+ALIKE = 0.08  # joints of the two sides that are nearer to each other's mirror image differ by measurement alone
 GUESSED_SHOULDER_DROP = 0.05
 GUESSED_ARM_OUT = 0.8  # of the half width at that height
 GUESSED_FOOT = 0.08
@@ -66,8 +67,8 @@ def humanoid_bones(solid: Solid, shape: HumanoidShape) -> tuple[list[Bone], set[
     if shape.legs is None:
         guessed |= {"hips", "spine", "chest", "upper_chest"}
     if shape.symmetry > SYMMETRIC:
-        _average_sides(arms, shape.plane)
-        _average_sides(legs, shape.plane)
+        _average_sides(arms, shape)
+        _average_sides(legs, shape)
     inner = shape.centre((ys[3] + neck_y) / 2)
     for side in SIDES:
         chest_end = inner + SHOULDER_INNER * (arms[side][0] - inner)
@@ -213,6 +214,9 @@ def _mirrored(joints: np.ndarray, plane: float) -> np.ndarray:
     return np.stack([2 * plane - joints[:, 0], joints[:, 1], joints[:, 2]], axis=1)
 
 
-def _average_sides(joints: dict[str, np.ndarray], plane: float) -> None:
-    joints["L"] = (joints["L"] + _mirrored(joints["R"], plane)) / 2
-    joints["R"] = _mirrored(joints["L"], plane)
+def _average_sides(joints: dict[str, np.ndarray], shape: HumanoidShape) -> None:
+    """Make the sides alike where they nearly are: an arm that waves stays up."""
+    mirrored = _mirrored(joints["R"], shape.plane)
+    if np.linalg.norm(joints["L"] - mirrored, axis=1).max() < ALIKE * shape.height:
+        joints["L"] = (joints["L"] + mirrored) / 2
+        joints["R"] = _mirrored(joints["L"], shape.plane)

@@ -52,7 +52,7 @@ def estimate_skeleton(vertices: np.ndarray, faces: np.ndarray, kind: str = "auto
     solid = Solid.of(voxelise_up_to(vertices, faces, RESOLUTION_cells, MOST_cells))
     if kind in ("auto", "humanoid"):
         humanoid = find_humanoid(solid)
-        if kind == "humanoid" or humanoid.is_upright or humanoid.is_humanoid:
+        if kind == "humanoid" or humanoid.is_worth_arms:
             humanoid = find_arms(solid, humanoid)
         if kind == "humanoid" or humanoid.is_humanoid:
             return _finish(solid, "humanoid", humanoid.confidence, *humanoid_bones(solid, humanoid))
