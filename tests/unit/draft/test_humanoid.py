@@ -26,7 +26,8 @@ ROBED = {  # a large head on a robe that hides the legs
 }
 FROM_THE_FRONT = {  # four legs, of which two are seen: the head hardly narrower than the chest below it, no arms
     "chest": ((0, 0.75, 0), (0, 0.95, 0), 0.20),
-    "head": ((0, 1.15, 0), (0, 1.35, 0), 0.18),
+    "throat": ((0, 1.0, 0), (0, 1.2, 0), 0.15),
+    "head": ((0, 1.32, 0), (0, 1.4, 0), 0.185),
     "leg.L": ((0.12, 0.06, 0), (0.12, 0.8, 0), 0.06),
     "leg.R": ((-0.12, 0.06, 0), (-0.12, 0.8, 0), 0.06),
 }
