@@ -20,6 +20,8 @@ SHORTEST_LEG, LONGEST_LEG = 0.06, 0.62  # of the height
 LEG_RATIO = 4.0  # one leg may be so many times the other in volume
 LEG_JUMP = 1.5  # times the slice of the leg alone: one that is larger has met a tail, a cape or the trunk,
 LEG_MARGIN_cells = 2  # and counts only this far around the last slice that was the leg alone
+CUT_RISE = 0.05  # of the height above a cut edge: the body is hardly wider there
+CUT_WIDTH, CUT_STEEP = 0.35, 0.75  # of the usual width; of the width a little above: a round base is much wider there
 COLUMN_STRAY_cells = 3  # how far the column's centre may lie beside the mirror plane
 
 
@@ -111,6 +113,22 @@ def _rise(labels: np.ndarray, body: tuple[int, int], side: float, plane: float) 
     return leg
 
 
+def is_cut_off(occupied: np.ndarray, plane: float) -> bool:
+    """Whether the trunk ends at the ground with its full width, as where a picture's edge has cut the legs off."""
+    low, high = bounds(occupied)
+    rise = max(3, round(CUT_RISE * (high[1] + 1 - low[1])))
+    labels, _ = ndimage.label(occupied, SLICE_TOUCH)
+    edge, above = (_middle_width(labels[:, min(low[1] + y, high[1]), :], plane) for y in (1, rise))
+    usual = np.median(occupied.any(axis=2).sum(axis=0)[low[1] : high[1] + 1])
+    return bool(above >= CUT_WIDTH * usual and edge >= CUT_STEEP * above)
+
+
+def _middle_width(labels: np.ndarray, plane: float) -> int:  # labels: (X, Z)
+    """How wide the part of a slice is that lies across the plane; 0 where there is none."""
+    numbers = labels[round(plane)]
+    return int((labels == numbers.max()).any(axis=1).sum()) if numbers.any() else 0
+
+
 def find_column(solid: Solid, plane: float, bottom: int) -> tuple[np.ndarray, np.ndarray]:
     """The trunk and head at each height from `bottom` up: centres float64 (N, 3) and half widths float64 (N,).
 
@@ -145,3 +163,13 @@ def column_cells(occupied: np.ndarray, column: np.ndarray) -> np.ndarray:  # col
     held[labels[tuple(np.round(column).astype(int).T)]] = True
     held[0] = False
     return held[labels]
+
+
+def lengthwise(solid: Solid, axis: int, bottom: int) -> float:
+    """How many times longer along an axis than high the thick parts above a height are."""
+    cells = np.argwhere(solid.grid.occupied)
+    cells = cells[cells[:, 1] >= bottom]
+    thick = solid.depth[tuple(cells.T)] ** 2
+    away = cells - np.average(cells, axis=0, weights=thick)
+    spread = np.sqrt(np.average(away**2, axis=0, weights=thick))
+    return float(spread[axis] / max(spread[1], 0.5))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The twenty bones of a humanoid: legs by slices, neck by the narrowest place, arms by the curve skeleton."""
+"""What a humanoid shows of itself: legs by slices, neck by the narrowest place, arms by the curve skeleton."""
 
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -7,15 +7,14 @@ from itertools import product
 import numpy as np
 from scipy import ndimage
 
-from .body import Legs, bounds, column_cells, find_column, find_legs, find_mirror
-from .tree import Bone, Solid, find_branches, link, nearest_cell, path_length, path_to_root, points_along
+from .body import Legs, bounds, column_cells, find_column, find_legs, find_mirror, is_cut_off, lengthwise
+from .tree import Solid, find_branches, nearest_cell, path_length, path_to_root
 
 # Shares of the body's height (all of these: of the height of the solid) unless the name says otherwise.
-GUESSED_CROTCH = 0.42
-GUESSED_LEG_OUT = 0.45  # of the trunk's half width
-HIP_ABOVE_CROTCH = 0.03
-ANKLE = 0.12  # of the leg
-KNEE = 0.5  # of the way from hip to ankle
+LOWEST_CROTCH = 0.1  # where the search for a neck begins above legs that are not seen
+LEGS_RANGE = (0.06, 0.45)
+GUESSED_CROTCH = 0.45  # of the neck's height
+HIP_ABOVE_CROTCH = 0.05
 NECK_SEARCH = (0.3, 0.93)  # of the way from crotch to top
 NECK_DEPTH = 0.9  # a valley shallower than this is none
 VALLEY_FLOOR_cells = 5  # nothing so near is narrower than a neck: the flank of a waist below the search is none
@@ -25,7 +24,6 @@ NECK_PRIOR = 4.0  # how much more a shallow valley costs that is far from the us
 BETWEEN_ARMS = 2.5  # times a valley's cost where there is something on both sides of it: arms beside a waist
 GUESSED_NECK = 0.66  # of the way from crotch to top
 NECK_HALF = 0.02  # the neck reaches so far below and above its narrowest place
-SPINE_JOINTS = (0.22, 0.45, 0.70)  # of the way from hips to neck: spine, chest, upper chest
 TRUNK_PART = 0.75  # of the way from crotch to neck
 TRUNK_PERCENTILE = 20  # of its half widths: arms widen it, and only a waist narrows it
 ARM_LEAST = 0.12
@@ -33,24 +31,27 @@ ARM_ABOVE_NECK = 0.05
 WIDER_THAN_TRUNK, HEAD_BAND = 1.4, 0.25  # times the trunk's width; of the height: a part like this is a head,
 EAR_RISE = 0.08  # and what rises from it is an ear
 ARM_LOWEST = 0.3  # of the way from crotch to neck
-ELBOW, WRIST = 0.47, 0.84  # of the arm
-SHOULDER_INNER = 0.25  # of the way from the spine to the shoulder joint
-GUESSED_SHOULDER_DROP = 0.05
-GUESSED_ARM_OUT = 0.8  # of the half width at that height
-GUESSED_FOOT = 0.08
 SYMMETRIC = 0.86  # mirror IoU above which left and right are averaged
 WIDEST_HIPS = 0.55
 DEEPEST_TRUNK = 0.6  # the lower trunk of an animal on four legs is deep
 ALIKE_WITH_ARMS, ALIKE_WITHOUT = 0.45, 0.6  # mirror IoU: animals seen from the side have less
+ALIKE_AS_BUST, BULKY_HEAD = 0.78, 0.65  # mirror IoU; of the trunk's thickness: a bottle's neck carries less
+ALIKE_BOTH_SIDES, LYING = 0.7, 1.3  # mirror IoU; times as long as high, in the thick parts: an animal from the side
+ALIKE_ON_LEGS, LONG_LEGS, MUCH_TALLER = 0.35, 0.35, 0.8  # mirror IoU; of the height; times as wide as high
+CLEAR_NECK = 0.75  # animals on four legs seen from the front have no arms, and a weaker one
+TALLER_THAN_WIDE = 1.0
+CUT_CROTCH = 0.06  # where the legs were cut off
 PART_SHARES = (0.4, 0.2, 0.2, 0.2)  # of the confidence: legs, each arm, neck
-SIDES = {"L": 1.0, "R": -1.0}  # the sign of x
-ARM_PARTS = ("shoulder", "upper_arm", "lower_arm", "hand")
-LEG_PARTS = ("upper_leg", "lower_leg", "foot")
 
 
 @dataclass(frozen=True)
 class HumanoidShape:
-    """Landmarks in cells. arms: the medial path (N, 3) of each arm from the trunk out, by side; missing: not found."""
+    """Landmarks in cells. What is not found has its usual place.
+
+    neck_depth: how narrow it is; 1 for none. trunk_depth: in z. lengthwise: how many times wider than high the thick
+    parts above the crotch are. head_bulk: the head's thickest place as a share of the trunk's. is_cut: there is no
+    more of the body below the trunk. arms: the medial path (N, 3) of each from the trunk out, by side; missing: none.
+    """
 
     height: float
     plane: float
@@ -63,6 +64,10 @@ class HumanoidShape:
     neck_top: float
     neck_depth: float
     trunk_depth: float
+    lengthwise: float
+    head_bulk: float
+    ground: float
+    is_cut: bool
     arms: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -81,11 +86,23 @@ class HumanoidShape:
         return hips < WIDEST_HIPS * self.height and self.trunk_depth < DEEPEST_TRUNK * self.height
 
     @property
+    def is_worth_arms(self) -> bool:
+        """Whether arms could make it a humanoid."""
+        return self.is_upright or self.symmetry >= ALIKE_AS_BUST
+
+    @property
     def is_humanoid(self) -> bool:
-        """Upright and much alike on both sides, with an arm; or even more alike, with a neck."""
-        if self.arms:
-            return self.is_upright and self.symmetry >= ALIKE_WITH_ARMS
-        return self.is_upright and self.symmetry >= ALIKE_WITHOUT and self.neck_depth < 1.0
+        """Alike on both sides with a head on a neck; or upright with an arm; or on long legs, as no other."""
+        shows_neck = self.neck_depth < (CLEAR_NECK if self.legs and not self.arms else 1.0)
+        is_bust = self.symmetry >= ALIKE_AS_BUST and shows_neck and self.head_bulk >= BULKY_HEAD
+        if is_bust and self.trunk_depth < DEEPEST_TRUNK * self.height and self.lengthwise < TALLER_THAN_WIDE:
+            return True
+        if not self.is_upright or (self.symmetry < ALIKE_BOTH_SIDES and self.lengthwise > LYING):
+            return False
+        if self.symmetry < ALIKE_WITH_ARMS:
+            legs = (self.crotch - self.ground) / self.height
+            return self.symmetry >= ALIKE_ON_LEGS and legs >= LONG_LEGS and self.lengthwise < MUCH_TALLER
+        return bool(self.arms) or (self.symmetry >= ALIKE_WITHOUT and shows_neck)
 
     @property
     def confidence(self) -> float:
@@ -105,14 +122,35 @@ def find_humanoid(solid: Solid) -> HumanoidShape:
     low, high = bounds(solid.grid.occupied)
     height = high[1] + 1 - low[1]
     plane, symmetry = find_mirror(solid.grid.occupied)
-    legs = find_legs(solid.grid.occupied, plane)
-    crotch = legs.crotch if legs else low[1] + GUESSED_CROTCH * height
+    is_cut = is_cut_off(solid.grid.occupied, plane)
+    legs = None if is_cut else find_legs(solid.grid.occupied, plane)
+    crotch = legs.crotch if legs else low[1] + (CUT_CROTCH if is_cut else LOWEST_CROTCH) * height
     column, half_widths = find_column(solid, plane, int(crotch))
     is_flanked = _find_flanked(solid.grid.occupied[:, int(crotch) :].any(axis=2), plane, half_widths)
-    neck, neck_top, neck_depth = _find_neck(column[:, 1], half_widths, is_flanked, (float(low[1]), float(crotch)))
+    widths = _Widths(column[:, 1], half_widths, is_flanked)
+    neck, neck_top, neck_depth = _find_neck(widths, float(low[1]), float(crotch), bool(legs) or is_cut)
+    if not legs and not is_cut:
+        crotch = low[1] + GUESSED_CROTCH * (neck - low[1])
+        is_above = column[:, 1] >= int(crotch)
+        column, half_widths = column[is_above], half_widths[is_above]
     depth = float(np.ptp(np.argwhere(solid.grid.occupied[:, int(crotch) : int((crotch + neck) / 2) + 1, :])[:, 2]) + 1)
+    head = float(solid.depth[:, int(neck_top) + 1 :].max(initial=0.0))
     return HumanoidShape(
-        float(height), plane, symmetry, legs, float(crotch), column, half_widths, neck, neck_top, neck_depth, depth
+        height=float(height),
+        plane=plane,
+        symmetry=symmetry,
+        legs=legs,
+        crotch=float(crotch),
+        column=column,
+        half_widths=half_widths,
+        neck=neck,
+        neck_top=neck_top,
+        neck_depth=neck_depth,
+        trunk_depth=depth,
+        lengthwise=lengthwise(solid, 0, int(crotch)),
+        head_bulk=head / float(solid.depth[:, int(crotch) : int(neck) + 1].max()),
+        ground=float(low[1]),
+        is_cut=is_cut,
     )
 
 
@@ -124,27 +162,38 @@ def _find_flanked(outline: np.ndarray, plane: float, half_widths: np.ndarray) ->
     return beside[is_left].any(axis=0) & beside[~is_left].any(axis=0)
 
 
-def _find_neck(
-    ys: np.ndarray, half_widths: np.ndarray, is_flanked: np.ndarray, legs: tuple[float, float]
-) -> tuple[float, float, float]:
+@dataclass(frozen=True)
+class _Widths:
+    """Of the column at its heights ys (N,): half widths float64, and whether something is beside it on both sides."""
+
+    ys: np.ndarray
+    halves: np.ndarray
+    is_flanked: np.ndarray
+
+
+def _find_neck(widths: _Widths, ground: float, crotch: float, is_crotch_seen: bool) -> tuple[float, float, float]:
     """The lower and upper end of the neck, and how narrow it is as a share of the narrower of the banks beside it.
 
     It is the deepest valley of the widths with a head above it. A waist is a valley too, but a wide and a low one.
     """
-    (ground, crotch), top = legs, max(ys[-1], legs[1] + 1.0)
-    banks = np.minimum(np.maximum.accumulate(half_widths), np.maximum.accumulate(half_widths[::-1])[::-1])
-    share = half_widths / banks
+    ys, halves = widths.ys, widths.halves
+    top = max(ys[-1], crotch + 1.0)
+    banks = np.minimum(np.maximum.accumulate(halves), np.maximum.accumulate(halves[::-1])[::-1])
+    share = halves / banks
     start, stop = (crotch + part * (top - crotch) for part in NECK_SEARCH)
-    above = half_widths[::-1].cumsum()[::-1] / half_widths.sum()
+    above = halves[::-1].cumsum()[::-1] / halves.sum()
     is_valley = (ys >= start) & (ys <= stop) & (share <= NECK_DEPTH) & (above >= HEAD_LEAST)
-    is_valley &= half_widths == ndimage.minimum_filter1d(half_widths, VALLEY_FLOOR_cells)
+    is_valley &= halves == ndimage.minimum_filter1d(halves, VALLEY_FLOOR_cells)
     if not is_valley.any():
         guess = crotch + GUESSED_NECK * (top - crotch)
         return guess, guess, 1.0
-    from_usual = np.abs((ys - crotch) / (top - crotch) - USUAL_NECK - (crotch - ground) / (top - ground))
-    cost = share * half_widths * (1.0 + NECK_PRIOR * share * from_usual) * np.where(is_flanked, BETWEEN_ARMS, 1.0)
+    legs = (crotch - ground) / (top - ground)
+    least, most = (part + (1 - part) * (USUAL_NECK + part) for part in ((legs, legs) if is_crotch_seen else LEGS_RANGE))
+    at = (ys - ground) / (top - ground)
+    from_usual = np.maximum(np.maximum(least - at, at - most), 0.0) / (1 - legs)
+    cost = share * halves * (1.0 + NECK_PRIOR * share * from_usual) * np.where(widths.is_flanked, BETWEEN_ARMS, 1.0)
     deepest = int(np.where(is_valley, cost, np.inf).argmin())
-    floor, _ = ndimage.label((half_widths <= half_widths[deepest]) & is_valley)
+    floor, _ = ndimage.label((halves <= halves[deepest]) & is_valley)
     along = ys[floor == floor[deepest]]
     return float(along[0]), float(along[-1]), float(share[deepest])
 
@@ -196,108 +245,3 @@ def _band_height(shape: HumanoidShape, y: float) -> int:
     row = int(np.abs(shape.column[:, 1] - y).argmin())
     labels, _ = ndimage.label(wide)
     return int((labels == labels[row]).sum()) if wide[row] else 0
-
-
-def humanoid_bones(solid: Solid, shape: HumanoidShape) -> tuple[list[Bone], set[str]]:
-    """The twenty bones in cells, parents first, and the names of those whose place is a guess."""
-    low, high = bounds(solid.grid.occupied)
-    height = float(high[1] + 1 - low[1])
-    hips_y = shape.crotch + HIP_ABOVE_CROTCH * height
-    neck_y = max(shape.neck - NECK_HALF * height, hips_y + 4.0)
-    ys = [
-        hips_y,
-        *(hips_y + part * (neck_y - hips_y) for part in SPINE_JOINTS),
-        neck_y,
-        max(shape.neck_top + NECK_HALF * height, neck_y + 1.0),
-    ]
-    joints = [shape.centre(y) for y in [*ys, max(shape.column[-1, 1], ys[-1] + 1.0)]]
-    bones = link(("hips", "spine", "chest", "upper_chest", "neck", "head"), np.array(joints), "")
-    guessed = {"neck", "head"} if shape.neck_depth == 1.0 else set()
-    if shape.legs is None:
-        guessed |= {"hips", "spine", "chest", "upper_chest"}
-    arms, guessed_arms = _arm_joints(solid, shape, height)
-    legs, guessed_legs = _leg_joints(solid, shape, hips_y)
-    if shape.symmetry > SYMMETRIC:
-        _average_sides(arms, shape.plane)
-        _average_sides(legs, shape.plane)
-    inner = shape.centre((ys[3] + neck_y) / 2)
-    for side in SIDES:
-        chest_end = inner + SHOULDER_INNER * (arms[side][0] - inner)
-        bones += link(side_names(ARM_PARTS, side), np.concatenate([chest_end[None], arms[side]]), "upper_chest")
-        bones += link(side_names(LEG_PARTS, side), legs[side], "hips")
-    return bones, guessed | guessed_arms | guessed_legs
-
-
-def side_names(parts: tuple[str, ...], side: str) -> tuple[str, ...]:
-    return tuple(f"{part}.{side}" for part in parts)
-
-
-def _arm_joints(solid: Solid, shape: HumanoidShape, height: float) -> tuple[dict[str, np.ndarray], set[str]]:
-    """Shoulder, elbow, wrist and finger tips of each side, (4, 3) each, and the names of guessed bones."""
-    found = {side: points_along(path, (0.0, ELBOW, WRIST, 1.0)) for side, path in shape.arms.items()}
-    joints, guessed = {}, set()
-    for side, sign in SIDES.items():
-        other = found.get("R" if side == "L" else "L")
-        if side in found:
-            joints[side] = found[side]
-            continue
-        guessed |= set(side_names(ARM_PARTS, side))
-        joints[side] = _hanging_arm(shape, height, sign)
-        if other is not None:
-            mirrored = _mirrored(other, shape.plane)
-            low, high = bounds(solid.grid.occupied)
-            joints[side] = mirrored if low[0] <= mirrored[-2, 0] <= high[0] else joints[side]
-    return joints, guessed
-
-
-def _hanging_arm(shape: HumanoidShape, height: float, sign: float) -> np.ndarray:
-    """(4, 3): an arm straight down inside the silhouette's edge, from below the neck to the crotch."""
-    top = shape.neck - GUESSED_SHOULDER_DROP * height
-    ys = top + np.array([0.0, ELBOW, WRIST, 1.0]) * (shape.crotch - top)
-    widths = np.interp(ys, shape.column[:, 1], shape.half_widths)
-    joints = np.array([shape.centre(y) for y in ys])
-    joints[:, 0] += sign * GUESSED_ARM_OUT * widths
-    return joints
-
-
-def _leg_joints(solid: Solid, shape: HumanoidShape, hips_y: float) -> tuple[dict[str, np.ndarray], set[str]]:
-    """Hip, knee, ankle and toes of each side, (4, 3) each, and the names of guessed bones."""
-    low, high = bounds(solid.grid.occupied)
-    ground = float(low[1])
-    ankle_y = ground + max(ANKLE * (hips_y - ground), 1.0)
-    knee_y = ankle_y + KNEE * (hips_y - ankle_y)
-    joints, guessed = {}, set()
-    for side, sign in SIDES.items():
-        if shape.legs:
-            line = ndimage.gaussian_filter1d(shape.legs.lines[side], 2.0, axis=0, mode="nearest")
-        else:
-            centre = shape.centre(shape.crotch)
-            line = centre[None] + [[sign * GUESSED_LEG_OUT * shape.trunk_half, 0.0, 0.0]]
-            guessed |= set(side_names(LEG_PARTS, side))
-        at = [np.array([np.interp(y, line[:, 1], axis) for axis in line.T]) for y in (hips_y, knee_y, ankle_y)]
-        for place, y in zip(at, (hips_y, knee_y, ankle_y), strict=True):
-            place[1] = y
-        at[0][0] = np.clip(at[0][0], shape.plane - shape.trunk_half, shape.plane + shape.trunk_half)
-        toes = at[2] + [0.0, ground + 0.5 - ankle_y, 0.0]
-        toes[2] = _front_of_foot(solid, at[2], ground) if shape.legs else at[2][2] + GUESSED_FOOT * (high[1] - low[1])
-        joints[side] = np.array([*at, toes])
-    return joints, guessed
-
-
-def _front_of_foot(solid: Solid, ankle: np.ndarray, ground: float) -> float:
-    """The foremost z of the foot that is connected to the ankle in a straight line."""
-    x = round(float(ankle[0]))
-    foot = solid.grid.occupied[max(x - 1, 0) : x + 2, int(ground) : int(ankle[1]) + 1, :].any(axis=(0, 1))
-    labels, _ = ndimage.label(foot)
-    under = labels[round(float(ankle[2]))]
-    front = np.flatnonzero(labels == under).max() if under else ankle[2]
-    return float(max(front, ankle[2] + 1.5))
-
-
-def _mirrored(joints: np.ndarray, plane: float) -> np.ndarray:
-    return np.stack([2 * plane - joints[:, 0], joints[:, 1], joints[:, 2]], axis=1)
-
-
-def _average_sides(joints: dict[str, np.ndarray], plane: float) -> None:
-    joints["L"] = (joints["L"] + _mirrored(joints["R"], plane)) / 2
-    joints["R"] = _mirrored(joints["L"], plane)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body import bounds
-from .humanoid import find_arms, find_humanoid, humanoid_bones
+from .humanoid import find_arms, find_humanoid
+from .humanoid_bones import humanoid_bones
 from .quadruped import find_quadruped, quadruped_bones
 from .tree import Bone, Solid, grow_bones
 from .voxels import voxelise_up_to
@@ -51,7 +52,7 @@ def estimate_skeleton(vertices: np.ndarray, faces: np.ndarray, kind: str = "auto
     solid = Solid.of(voxelise_up_to(vertices, faces, RESOLUTION_cells, MOST_cells))
     if kind in ("auto", "humanoid"):
         humanoid = find_humanoid(solid)
-        if kind == "humanoid" or humanoid.is_upright:
+        if kind == "humanoid" or humanoid.is_worth_arms:
             humanoid = find_arms(solid, humanoid)
         if kind == "humanoid" or humanoid.is_humanoid:
             return _finish(solid, "humanoid", humanoid.confidence, *humanoid_bones(solid, humanoid))

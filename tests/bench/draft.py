@@ -3,8 +3,8 @@
 
     python -m tests.bench.draft [--quick] [--row NAME...] [--output DIR] [--work DIR] [--shared DIR]
 
-Takes the pictures and ground-truth assets of ../shared where it is there, otherwise the examples alone. Assets are
-judged by the evaluation tool beside them. What was measured is kept in the work folder under a digest of the engine's
+Takes the examples, and the pictures and ground-truth assets of ../shared where it is there. Assets are judged by the
+evaluation tool beside them. What was measured is kept in the work folder under a digest of the engine's
 code, so a run that was cut off goes on, and single rows can be asked for. `--output` gets draft.json, draft.md and
 skeletons.png.
 """

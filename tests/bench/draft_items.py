@@ -15,7 +15,7 @@ from typing import Any
 
 from inference_server.cli import main as figurine
 from tests.bench.draft_assets import judge, write_plain_inflation, write_true_skeleton
-from tests.bench.draft_pictures import measure_picture
+from tests.bench.draft_pictures import measure_picture, see_skeleton
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("models/draft", "inference_server/stages", "inference_server/core")
@@ -33,9 +33,9 @@ class Inputs:
 
 
 def find_inputs(shared: Path, *, is_quick: bool) -> Inputs:
-    """The pictures and assets of the shared folder; without it the examples and no asset."""
-    folder = shared / "images" if shared.is_dir() else ROOT / "examples"
-    pictures = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+    """The examples, and the pictures and assets of the shared folder where it is there."""
+    folders = [ROOT / "examples", *([shared / "images"] if shared.is_dir() else [])]
+    pictures = sorted(path for folder in folders for path in folder.iterdir() if path.suffix in SUFFIXES)
     assets = sorted((shared / "dev_assets").glob("*/gt.npz"))
     steps = (QUICK_PICTURES, QUICK_ASSETS) if is_quick else (1, 1)
     return Inputs(
@@ -124,7 +124,8 @@ class Bench:
     def _judge_full(self, asset: Path) -> dict[str, Any]:
         out = self.folder("full", asset.name) / "out"
         run_figurine("run", self.picture_of(asset), out, self.home)
-        return judge(self.inputs.judge, "full", asset, out / "figure.fbx") | {"report": _report(out)}
+        seen = see_skeleton(out, self.home)
+        return judge(self.inputs.judge, "full", asset, out / "figure.fbx") | {"report": _report(out)} | seen
 
     def _judge_plain(self, asset: Path) -> dict[str, Any]:
         mesh = self.folder("plain", asset.name) / "plain.glb"

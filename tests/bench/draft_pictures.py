@@ -54,16 +54,22 @@ def measure_picture(picture: Path, out: Path, home: Path) -> dict[str, Any]:
     """Mesh, weights, front view, kind, bones in the picture, seconds, and the digests of the results."""
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     made = load_made(report, home)
-    cv2.imwrite(str(out / "subject.png"), cv2.cvtColor(made.image.rgba, cv2.COLOR_RGBA2BGRA))
     return {
         "mesh": check_mesh(made.mesh),
         "weights": check_weights(made.rig),
         **compare_front(made),
-        "kind": report["kind"],
-        "bones": projected_bones(made.rig.skeleton, made.mesh),
+        **see_skeleton(out, home),
         "seconds": {stage["stage"]: stage["seconds"] for stage in report["stages"]},
         "digests": report["digests"],
     }
+
+
+def see_skeleton(out: Path, home: Path) -> dict[str, Any]:
+    """Kind, and bones in the picture, which is written to subject.png as the engine normalised it."""
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    made = load_made(report, home)
+    cv2.imwrite(str(out / "subject.png"), cv2.cvtColor(made.image.rgba, cv2.COLOR_RGBA2BGRA))
+    return {"kind": report["kind"], "bones": projected_bones(made.rig.skeleton, made.mesh)}
 
 
 def check_mesh(mesh: Mesh) -> dict[str, Any]:

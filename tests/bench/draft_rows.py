@@ -170,12 +170,19 @@ def kind_row(bench: Bench) -> list[Line]:
 
 
 def skeleton_row(bench: Bench) -> list[Line]:
-    """Fully right skeletons; see `draft_skeletons`."""
+    """Fully right skeletons, of pictures and of the assets' pictures; see `draft_skeletons`."""
     labels = load_labels()
     right = [
-        not find_faults(labels[path.stem], bench.picture(path), path, _subject(bench, path))
+        not find_faults(labels[path.stem], bench.picture(path), path, _subject(bench, "picture", path.stem))
         for path in bench.inputs.pictures
         if is_frontal_neutral(labels.get(path.stem, {}))
+    ]
+    right += [
+        not find_faults(
+            labels[asset.name], bench.full(asset), bench.picture_of(asset), _subject(bench, "full", asset.name)
+        )
+        for asset in bench.inputs.assets
+        if is_frontal_neutral(labels.get(asset.name, {}))
     ]
     return [at_least("skeleton", "fully right, frontal neutral characters", 0.75, right, np.mean)]
 
@@ -210,8 +217,8 @@ def _assets(bench: Bench, group: str) -> list[Path]:
     return [asset for asset in bench.inputs.assets if category(asset) == group]
 
 
-def _subject(bench: Bench, path: Path) -> Path:
-    return bench.folder("picture", path.stem) / "out" / "subject.png"
+def _subject(bench: Bench, way: str, stem: str) -> Path:
+    return bench.folder(way, stem) / "out" / "subject.png"
 
 
 def _motion(item: dict[str, Any]) -> float | None:

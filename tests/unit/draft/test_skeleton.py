@@ -22,7 +22,17 @@ HUMANOID_ROLES = {
     *(
         side + part
         for side in ("left", "right")
-        for part in ("Shoulder", "UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")
+        for part in (
+            "Shoulder",
+            "UpperArm",
+            "LowerArm",
+            "Hand",
+            "MiddleProximal",
+            "UpperLeg",
+            "LowerLeg",
+            "Foot",
+            "Toes",
+        )
     ),
 }
 
@@ -84,7 +94,16 @@ def test_the_humanoid_joints_are_where_they_were_put(humanoid):
     }
     for name, joint in expected.items():
         assert np.linalg.norm(place(skeleton, name) - joint) < 0.08, name
-    assert skeleton.tails[skeleton.names.index("foot.L")][2] > 0.12
+    assert end(skeleton, "toes.L")[2] > 0.12
+
+
+def test_elbows_lie_behind_and_knees_before_the_straight_limb(humanoid):
+    _, _, skeleton = humanoid
+    for side in "LR":
+        for upper, lower, ends, sign in (("upper_arm", "lower_arm", "hand", -1), ("upper_leg", "lower_leg", "foot", 1)):
+            first, bend, last = (place(skeleton, f"{part}.{side}") for part in (upper, lower, ends))
+            straight = first + (last - first) * np.linalg.norm(bend - first) / np.linalg.norm(last - first)
+            assert sign * (bend - straight)[2] > 0.002, lower
 
 
 def test_left_is_at_plus_x_and_mirrors_right(humanoid):
@@ -133,7 +152,7 @@ def test_ears_are_no_arms_a_tail_is_no_leg_and_a_large_head_is_above_the_neck(pa
     assert 0.62 < place(skeleton, "neck")[1] < 0.80  # the head's lowest point is at 0.72, the shoulders are at 0.62
     assert place(skeleton, "head")[1] < 0.85 and 1.25 < end(skeleton, "head")[1] < 1.5  # not to the ears' tips
     for sign, side in ((1, "L"), (-1, "R")):
-        away = end(skeleton, f"hand.{side}") - [sign * 0.56, 0.36, 0]
+        away = end(skeleton, f"fingers.{side}") - [sign * 0.56, 0.36, 0]
         assert np.linalg.norm(away) < (0.18 if "tail.tip" in parts else 0.08)  # the tip of the tail touches a hand
         assert 0.4 < place(skeleton, f"upper_arm.{side}")[1] < 0.66
         assert abs(place(skeleton, f"upper_leg.{side}")[0] - sign * 0.09) < 0.06
@@ -150,7 +169,7 @@ def test_arms_that_are_raised_in_a_greeting_are_arms():
     skeleton = estimate_skeleton(vertices, faces)
     assert skeleton.kind == "humanoid" and skeleton.guessed == ()
     for sign, side in ((1, "L"), (-1, "R")):
-        assert np.linalg.norm(end(skeleton, f"hand.{side}") - [sign * 0.66, 1.78, 0]) < 0.1
+        assert np.linalg.norm(end(skeleton, f"fingers.{side}") - [sign * 0.66, 1.78, 0]) < 0.1
 
 
 def test_a_brow_between_cheeks_and_hair_is_no_neck():
@@ -211,7 +230,7 @@ def test_in_the_example_pictures_hands_feet_and_heads_have_their_bones(picture, 
 
     assert skeleton.kind == "humanoid" and skeleton.guessed == ()
     for side, hand, ankle in zip("RL", hands, ankles, strict=True):
-        assert np.linalg.norm(seen(end(skeleton, f"hand.{side}")) - hand) < tolerance
+        assert np.linalg.norm(seen(end(skeleton, f"fingers.{side}")) - hand) < tolerance
         assert np.linalg.norm(seen(place(skeleton, f"foot.{side}")) - ankle) < tolerance
         assert abs(seen(place(skeleton, f"upper_leg.{side}"))[0] - ankle[0]) < tolerance
         assert seen(place(skeleton, f"upper_arm.{side}"))[1] > chin
