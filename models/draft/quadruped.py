@@ -42,7 +42,7 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class QuadrupedShape:
+class AnimalShape:
     """front: int (3,), where the head is. legs: by name ("front.L"). hips, chest: (3,). leg_cells: bool (X, Y, Z).
 
     is_long: the trunk between the legs is no higher than they are apart.
@@ -63,7 +63,7 @@ class QuadrupedShape:
         return self.is_long and (self.separate_legs == 4 or (self.separate_legs == 3 and from_side))
 
 
-def find_quadruped(solid: Solid) -> QuadrupedShape:
+def find_animal(solid: Solid) -> AnimalShape:
     """Look for the legs and the spine between them; legs that are not there have their usual places."""
     occupied = solid.grid.occupied
     low, high = bounds(occupied)
@@ -86,7 +86,7 @@ def find_quadruped(solid: Solid) -> QuadrupedShape:
         legs |= {f"{name}.{side}": leg for side, leg in _pair_legs(group, place, left, solid, legs_top).items()}
     middle = trunk[np.abs(trunk[:, axis] - np.mean(ends)) <= SLAB_cells]
     is_long = len(middle) > 0 and np.ptp(middle[:, 1]) <= abs(ends[1] - ends[0])
-    return QuadrupedShape(forward, legs, hips, chest, leg_cells, sum(len(group) for group in groups), bool(is_long))
+    return AnimalShape(forward, legs, hips, chest, leg_cells, sum(len(group) for group in groups), bool(is_long))
 
 
 def _find_leg_lines(occupied: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -155,66 +155,3 @@ def _pair_legs(group: list[np.ndarray], place: np.ndarray, left: np.ndarray, sol
     line = group[0] if group else np.array([[place[0], y, place[2]] for y in range(int(low[1]), top + 1)])
     out = PAIRED_OUT * solid.depth[nearest_cell(solid, place)] * left
     return {"L": Leg(line + out, True), "R": Leg(line - out, True)}
-
-
-def _find_neck(body: Solid, chest: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """(N, 3): the medial path from inside the chest to the snout, the place farthest to the front and up."""
-    cells = np.argwhere(body.grid.occupied)
-    snout = cells[(cells @ (forward + SNOUT_UP * np.array([0.0, 1.0, 0.0]))).argmax()]
-    root = nearest_cell(body, chest)
-    path = np.array(medial_paths(body, root).traceback(tuple(snout)))
-    return _outside_ball(path, body.depth[root])
-
-
-def _find_tail(body: Solid, hips: np.ndarray, forward: np.ndarray) -> np.ndarray | None:
-    """(N, 3): the medial path from inside the hips to the farthest place behind them; None where that is near."""
-    root = nearest_cell(body, hips)
-    away = np.moveaxis(np.indices(body.depth.shape), 0, -1) - hips
-    is_behind = (away @ forward < 0) & (np.abs(away @ np.cross([0, 1, 0], forward)) <= body.depth[root])
-    reach = np.where(is_behind, reach_from(body, root), -1.0)
-    path = np.array(medial_paths(body, root).traceback(np.unravel_index(reach.argmax(), reach.shape)))
-    path = _outside_ball(path, body.depth[root])
-    return path if path_length(path) >= SHORTEST_TAIL * body.size_cells else None
-
-
-def _outside_ball(path: np.ndarray, radius: float) -> np.ndarray:  # path: (N, 3)
-    """The path from where it leaves the inscribed ball of its start, or its second half if it never does."""
-    away = np.flatnonzero(np.linalg.norm(path - path[0], axis=1) >= radius)
-    return path[min(away[0] if len(away) else len(path), len(path) // 2) :]
-
-
-def quadruped_bones(solid: Solid, shape: QuadrupedShape) -> tuple[list[Bone], set[str], float]:
-    """The named bones in cells, parents first, the names of those whose place is a guess, and the confidence."""
-    body = Solid(replace(solid.grid, occupied=solid.grid.occupied & ~shape.leg_cells), solid.depth)
-    bones = link(("hips", "spine", "chest"), np.linspace(shape.hips, shape.chest, 4), "")
-    neck = points_along(_find_neck(body, shape.chest, shape.front), NECK_JOINTS)
-    bones += link(("neck_01", "neck_02", "head"), neck, "chest")
-    tail = _find_tail(body, shape.hips, shape.front)
-    if tail is not None:
-        count = int(np.clip(round(path_length(tail) / (TAIL_BONE * solid.size_cells)), 1, MOST_TAIL_BONES))
-        names = tuple(f"tail_{number:02d}" for number in range(1, count + 1))
-        bones += link(names, points_along(tail, tuple(np.linspace(0, 1, count + 1))), "hips")
-    guessed = set() if shape.separate_legs else {bone.name for bone in bones}
-    ground = float(bounds(solid.grid.occupied)[0][1])
-    for name, leg in shape.legs.items():
-        end, side = name.split(".")
-        spine, parent = (shape.hips, "hips") if end == "back" else (shape.chest, "chest")
-        names = tuple(f"{end}_{part}.{side}" for part in ("upper_leg", "lower_leg", "foot"))
-        bones += link(names, _leg_joints(leg.line, shape, spine, ground), parent)
-        guessed |= set(names) if leg.is_guessed else set()
-    found = min(shape.separate_legs, 4) / 4
-    return bones, guessed, found * (1.0 if tail is not None else CONFIDENCE_WITHOUT_TAIL)
-
-
-def _leg_joints(line: np.ndarray, shape: QuadrupedShape, spine: np.ndarray, ground: float) -> np.ndarray:
-    """(4, 3): hip or shoulder, knee, ankle and toes."""
-    left = np.cross([0, 1, 0], shape.front)
-    hip = line[-1].copy()
-    hip += (HIP_INSET - 1.0) * ((hip - spine) @ left) * left
-    hip[1] += HIP_RISE * max(spine[1] - hip[1], 0.0)
-    length = hip[1] - ground
-    at = [np.array([np.interp(ground + part * length, line[:, 1], axis) for axis in line.T]) for part in (KNEE, ANKLE)]
-    at[1][1] = ground + ANKLE * length
-    toes = at[1] + FOOT * length * shape.front
-    toes[1] = ground + 0.5
-    return np.array([hip, *at, toes])

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which way a body faces that lies across the picture it was made from.
+
+A picture's relief has the body's length in x, so what looks left or right comes out facing ±x. The skeleton is made
+there, in the mesh's own place; whoever owns the mesh may turn both afterwards.
+"""
+
+import numpy as np
+
+from .body import find_mirror
+from .tree import Solid
+
+LYING = 1.4  # times as long as high, in the thick parts: what stands is looked at from the front
+ONE_SIDED = 0.7  # mirror IoU: with more, the body faces the viewer, or has no front
+
+
+def turn_toward(front: np.ndarray) -> float:
+    """The turn about +y, radians, that brings a horizontal direction (3,) to +z, where the house's bodies face."""
+    return float(-np.arctan2(front[0], front[2]))
+
+
+def turned(points: np.ndarray, turn_rad: float) -> np.ndarray:  # points: (..., 3)
+    """The points turned about the y axis, float64."""
+    cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
+    return np.asarray(points, float) @ np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]]).T
+
+
+def find_front(solid: Solid) -> np.ndarray:
+    """float64 (3,): where a body without anatomy faces: +z, or the heavier end of one that lies along x.
+
+    Fish, cars and insects carry more in front of their middle than behind it.
+    """
+    occupied = solid.grid.occupied
+    bottom = int(np.argwhere(occupied)[:, 1].min())
+    if (
+        lengthwise(solid, 0, bottom) <= max(LYING, lengthwise(solid, 2, bottom))
+        or find_mirror(occupied)[1] >= ONE_SIDED
+    ):
+        return np.array([0.0, 0.0, 1.0])
+    x = np.argwhere(occupied)[:, 0]
+    return np.array([np.sign(x.mean() - (x.min() + x.max()) / 2) or 1.0, 0.0, 0.0])
+
+
+def lengthwise(solid: Solid, axis: int, bottom: int) -> float:
+    """How many times longer along an axis than high the thick parts above a height are."""
+    cells = np.argwhere(solid.grid.occupied)
+    cells = cells[cells[:, 1] >= bottom]
+    thick = solid.depth[tuple(cells.T)] ** 2
+    away = cells - np.average(cells, axis=0, weights=thick)
+    spread = np.sqrt(np.average(away**2, axis=0, weights=thick))
+    return float(spread[axis] / max(spread[1], 0.5))
