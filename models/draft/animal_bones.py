@@ -17,7 +17,7 @@ KNEE_AHEAD = 0.06  # and the knee, which bends forward, so far before the straig
 PAW = 0.1  # of the spine's height, from the ball to the tip
 NECK_START = 0.6  # of the ball inscribed in the chest
 NECK_JOINTS = (0.0, 0.35, 0.65, 1.0)  # of the path from the chest to the snout: two neck bones and the head
-SNOUT_UP = 0.3  # a snout is more in front than it is high
+HEAD_THICKNESS = 0.3  # of the chest's inscribed ball: a head is not thinner where it begins to narrow to the snout
 SHORTEST_TAIL, TAIL_BONE = 0.08, 0.09  # of the longest side
 MOST_TAIL_BONES = 6
 CONFIDENCE_WITHOUT_TAIL = 0.8  # where a tail shows, the back end is surely the back end
@@ -45,10 +45,17 @@ def quadruped_bones(solid: Solid, shape: AnimalShape) -> tuple[list[Bone], set[s
 
 
 def neck_joints(body: Solid, chest: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """(4, 3): along the medial path from inside the chest to the snout, the place farthest to the front and up."""
-    cells = np.argwhere(body.grid.occupied)
-    snout = cells[(cells @ (forward + SNOUT_UP * np.array([0.0, 1.0, 0.0]))).argmax()]
+    """(4, 3): along the medial path from inside the chest to the snout.
+
+    The snout is in front of the foremost thick place that is not below the chest: ears, horns and whiskers are thin.
+    """
     root = nearest_cell(body, chest)
+    cells = np.argwhere((reach_from(body, root) >= 0) & (body.depth >= HEAD_THICKNESS * body.depth[root]))
+    cells = np.concatenate([cells[cells[:, 1] >= root[1]], [root]])
+    head = cells[(cells @ forward).argmax()]
+    steps = head + np.arange(int(body.size_cells))[:, None] * forward
+    steps = steps[(steps >= 0).all(axis=1) & (steps < body.depth.shape).all(axis=1)]
+    snout = steps[np.argmin(body.grid.occupied[tuple(steps.T)]) - 1]
     path = np.array(medial_paths(body, root).traceback(tuple(snout)))
     return points_along(_outside_ball(path, NECK_START * body.depth[root]), NECK_JOINTS)
 

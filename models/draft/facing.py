@@ -10,7 +10,7 @@ import numpy as np
 from .body import find_mirror
 from .tree import Solid
 
-LYING = 1.4  # times as long as high, in the thick parts: what stands is looked at from the front
+LYING = 1.3  # times as long as high, in the thick parts: what stands is looked at from the front
 ONE_SIDED = 0.7  # mirror IoU: with more, the body faces the viewer, or has no front
 
 
@@ -25,26 +25,26 @@ def turned(points: np.ndarray, turn_rad: float) -> np.ndarray:  # points: (..., 
     return np.asarray(points, float) @ np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]]).T
 
 
+def lies(solid: Solid) -> bool:
+    """Whether the body is longer than high in its thick parts, along z, or along x with one end unlike the other."""
+    across, along = (_lengthwise(solid, axis) for axis in (0, 2))
+    return along >= LYING or (across >= LYING and find_mirror(solid.grid.occupied)[1] < ONE_SIDED)
+
+
 def find_front(solid: Solid) -> np.ndarray:
     """float64 (3,): where a body without anatomy faces: +z, or the heavier end of one that lies along x.
 
     Fish, cars and insects carry more in front of their middle than behind it.
     """
-    occupied = solid.grid.occupied
-    bottom = int(np.argwhere(occupied)[:, 1].min())
-    if (
-        lengthwise(solid, 0, bottom) <= max(LYING, lengthwise(solid, 2, bottom))
-        or find_mirror(occupied)[1] >= ONE_SIDED
-    ):
+    if not lies(solid) or _lengthwise(solid, 0) <= _lengthwise(solid, 2):
         return np.array([0.0, 0.0, 1.0])
-    x = np.argwhere(occupied)[:, 0]
+    x = np.argwhere(solid.grid.occupied)[:, 0]
     return np.array([np.sign(x.mean() - (x.min() + x.max()) / 2) or 1.0, 0.0, 0.0])
 
 
-def lengthwise(solid: Solid, axis: int, bottom: int) -> float:
-    """How many times longer along an axis than high the thick parts above a height are."""
+def _lengthwise(solid: Solid, axis: int) -> float:
+    """How many times longer along an axis than high the thick parts are."""
     cells = np.argwhere(solid.grid.occupied)
-    cells = cells[cells[:, 1] >= bottom]
     thick = solid.depth[tuple(cells.T)] ** 2
     away = cells - np.average(cells, axis=0, weights=thick)
     spread = np.sqrt(np.average(away**2, axis=0, weights=thick))

@@ -7,7 +7,7 @@ import numpy as np
 
 from .body import bounds
 from .extras import extra_chains
-from .facing import find_front, turn_toward
+from .facing import find_front, lies, turn_toward
 from .humanoid import find_arms, find_humanoid, humanoid_bones
 from .animal_bones import quadruped_bones
 from .quadruped import find_animal
@@ -57,7 +57,7 @@ def estimate_skeleton(vertices: np.ndarray, faces: np.ndarray, kind: str = "auto
     if kind == "none":
         return _single_bone(vertices[np.unique(faces)])
     solid = Solid.of(voxelise_up_to(vertices, faces, RESOLUTION_cells, MOST_cells))
-    if kind in ("auto", "humanoid"):
+    if kind == "humanoid" or (kind == "auto" and not lies(solid)):
         humanoid = find_humanoid(solid)
         if kind == "humanoid" or humanoid.is_upright or humanoid.is_humanoid:
             humanoid = find_arms(solid, humanoid)
