@@ -35,6 +35,13 @@ def from_blender(points: Floats) -> Float32:  # (..., 3) Blender
     return np.ascontiguousarray(np.stack([x, z, -y], axis=-1), dtype=np.float32)
 
 
+def turned(points: Floats, turn_rad: float) -> Float32:  # (..., 3) house
+    """The points turned about +Y; +Z goes toward +X. Keeps the shape, returns float32."""
+    cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
+    turn = np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
+    return np.ascontiguousarray(points.astype(np.float64) @ turn.T, dtype=np.float32)
+
+
 def front_facing_rolls(heads: Floats, tails: Floats) -> Float32:  # (J, 3), (J, 3) house
     """Rolls that turn every bone's local Z toward the character's front (up, where the bone itself points to the
     front).

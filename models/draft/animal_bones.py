@@ -57,7 +57,7 @@ def neck_joints(body: Solid, chest: np.ndarray, forward: np.ndarray) -> np.ndarr
     steps = steps[(steps >= 0).all(axis=1) & (steps < body.depth.shape).all(axis=1)]
     snout = steps[np.argmin(body.grid.occupied[tuple(steps.T)]) - 1]
     path = np.array(medial_paths(body, root).traceback(tuple(snout)))
-    return points_along(_outside_ball(path, NECK_START * body.depth[root]), NECK_JOINTS)
+    return points_along(outside_ball(path, NECK_START * body.depth[root]), NECK_JOINTS)
 
 
 def tail_bones(body: Solid, hips: np.ndarray, forward: np.ndarray) -> list[Bone]:
@@ -66,8 +66,10 @@ def tail_bones(body: Solid, hips: np.ndarray, forward: np.ndarray) -> list[Bone]
     away = np.moveaxis(np.indices(body.depth.shape), 0, -1) - hips
     is_behind = (away @ forward < 0) & (np.abs(away @ np.cross([0, 1, 0], forward)) <= body.depth[root])
     reach = np.where(is_behind, reach_from(body, root), -1.0)
+    if reach.max() <= 0:
+        return []
     path = np.array(medial_paths(body, root).traceback(np.unravel_index(reach.argmax(), reach.shape)))
-    path = _outside_ball(path, body.depth[root])
+    path = outside_ball(path, body.depth[root])
     if path_length(path) < SHORTEST_TAIL * body.size_cells:
         return []
     count = int(np.clip(round(path_length(path) / (TAIL_BONE * body.size_cells)), 1, MOST_TAIL_BONES))
@@ -75,7 +77,7 @@ def tail_bones(body: Solid, hips: np.ndarray, forward: np.ndarray) -> list[Bone]
     return link(names, points_along(path, tuple(np.linspace(0, 1, count + 1))), "hips")
 
 
-def _outside_ball(path: np.ndarray, radius: float) -> np.ndarray:  # path: (N, 3)
+def outside_ball(path: np.ndarray, radius: float) -> np.ndarray:  # path: (N, 3)
     """The path from where it leaves the inscribed ball of its start, or its second half if it never does."""
     away = np.flatnonzero(np.linalg.norm(path - path[0], axis=1) >= radius)
     return path[min(away[0] if len(away) else len(path), len(path) // 2) :]

@@ -16,7 +16,7 @@ ONE_SIDED = 0.7  # mirror IoU: with more, the body faces the viewer, or has no f
 
 def turn_toward(front: np.ndarray) -> float:
     """The turn about +y, radians, that brings a horizontal direction (3,) to +z, where the house's bodies face."""
-    return float(-np.arctan2(front[0], front[2]))
+    return float(np.arctan2(-front[0], front[2]))
 
 
 def turned(points: np.ndarray, turn_rad: float) -> np.ndarray:  # points: (..., 3)
@@ -27,22 +27,22 @@ def turned(points: np.ndarray, turn_rad: float) -> np.ndarray:  # points: (..., 
 
 def lies(solid: Solid) -> bool:
     """Whether the body is longer than high in its thick parts, along z, or along x with one end unlike the other."""
-    across, along = (_lengthwise(solid, axis) for axis in (0, 2))
+    across, along = (lengthwise(solid, axis) for axis in (0, 2))
     return along >= LYING or (across >= LYING and find_mirror(solid.grid.occupied)[1] < ONE_SIDED)
 
 
 def find_front(solid: Solid) -> np.ndarray:
-    """float64 (3,): where a body without anatomy faces: +z, or the heavier end of one that lies along x.
+    """int (3,): where a body without anatomy faces: +z, or the heavier end of one that lies along x.
 
     Fish, cars and insects carry more in front of their middle than behind it.
     """
-    if not lies(solid) or _lengthwise(solid, 0) <= _lengthwise(solid, 2):
-        return np.array([0.0, 0.0, 1.0])
+    if not lies(solid) or lengthwise(solid, 0) <= lengthwise(solid, 2):
+        return np.array([0, 0, 1])
     x = np.argwhere(solid.grid.occupied)[:, 0]
-    return np.array([np.sign(x.mean() - (x.min() + x.max()) / 2) or 1.0, 0.0, 0.0])
+    return np.array([1 if x.mean() >= (x.min() + x.max()) / 2 else -1, 0, 0])
 
 
-def _lengthwise(solid: Solid, axis: int) -> float:
+def lengthwise(solid: Solid, axis: int) -> float:
     """How many times longer along an axis than high the thick parts are."""
     cells = np.argwhere(solid.grid.occupied)
     thick = solid.depth[tuple(cells.T)] ** 2

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .body import bounds, find_mirror
+from .facing import lengthwise
 from .standing import Hanging, find_hanging
 from .tree import Solid, nearest_cell
 
 SOLES = (0.0, 0.04, 0.08, 0.12)  # of the height above the ground: feet may touch below
 ALSO_STANDS = 0.05  # of the height: a fifth part that ends so little above the fourth makes it an insect or a rake
-NEARER = 2.0  # how much a foot's height in the picture tells, beside the bulk of head and tail
+PAIR_RISE = 0.12  # of the height: of two legs side by side none ends so much higher; a hand or a cape may
+LEGS_SHARE = (0.02, 0.4)  # of the solid: an insect's legs are less, the wheels of a bicycle more
+BROAD = 0.8  # a body with less than four legs in sight is nearly as wide as high, or it stands on two
+NEARER = 1.0  # how much a foot's height in the picture tells, beside the bulk of head and tail
 LEG_SPAN = 0.22  # of the body's length, at least, between fore and hind legs: head and tail reach far beyond
 TALLEST_TRUNK = {0: 1.4, 2: 1.0}  # times the legs' distance; pictures show a body shortened that is half turned away
 WAIST = 0.2  # of the places between the legs
@@ -40,6 +44,7 @@ class AnimalShape:
     """front: int (3,), where the head is. legs: by name ("front.L"). hips, chest: (3,). leg_cells: bool (X, Y, Z).
 
     is_long: the trunk between the legs is about as long as it is high. is_one_sided: it is no mirror image of itself.
+    breadth: how many times wider than high its thick parts are.
     """
 
     front: np.ndarray
@@ -50,13 +55,18 @@ class AnimalShape:
     separate_legs: int
     is_long: bool
     is_one_sided: bool
+    breadth: float
 
     @property
     def is_quadruped(self) -> bool:
-        """Four legs that stand apart under a long trunk; in a picture from the side two, and a head at one end."""
+        """Four legs that stand apart under a long trunk.
+
+        In a picture from the side four legs and a head at one end, or less than four under a long, lying trunk.
+        """
         if self.front[0] == 0:
             return self.is_long and self.separate_legs == 4
-        return self.is_long and self.is_one_sided and self.separate_legs >= 2
+        is_lying = self.is_long and self.separate_legs >= 2 and self.breadth >= BROAD
+        return self.is_one_sided and (is_lying or self.separate_legs == 4)
 
 
 def find_animal(solid: Solid) -> AnimalShape:
@@ -79,21 +89,24 @@ def find_animal(solid: Solid) -> AnimalShape:
     forward = np.eye(3, dtype=int)[axis]
     if axis == 0 and _head_evidence(trunk, ends, groups, height) < 0:
         forward, ends, groups = -forward, ends[::-1], groups[::-1]
+    pairs = [[leg for leg in group if leg.bottom - min(other.bottom for other in group) <= PAIR_RISE * height]
+             for group in groups]  # fmt: skip
     thickness, back = _waist(trunk, axis, ends)
     hips, chest = (_spine_place(trunk, axis, end, back) for end in ends)
     legs = {}
-    for name, group, place in zip(("back", "front"), groups, (hips, chest), strict=True):
-        lines = [part.line for part in group]
-        legs |= {f"{name}.{side}": leg for side, leg in _pair_legs(lines, place, forward, solid, max(tops)).items()}
+    for name, pair, place in zip(("back", "front"), pairs, (hips, chest), strict=True):
+        lines = [part.line for part in pair]
+        legs |= {f"{name}.{side}": leg for side, leg in pair_legs(lines, place, forward, solid, max(tops)).items()}
     return AnimalShape(
         front=forward,
         legs=legs,
         hips=hips,
         chest=chest,
         leg_cells=leg_cells,
-        separate_legs=sum(map(len, groups)),
+        separate_legs=sum(map(len, pairs)),
         is_long=thickness <= TALLEST_TRUNK[axis] * abs(ends[1] - ends[0]),
         is_one_sided=find_mirror(occupied)[1] < ONE_SIDED,
+        breadth=lengthwise(solid, 0),
     )
 
 
@@ -113,19 +126,24 @@ def _find_legs(occupied: np.ndarray) -> list[Hanging]:
             return []
         if len(parts[:4]) > len(best):
             best = parts[:4]
-    return best
+    share = sum(len(part.cells) for part in best) / np.count_nonzero(occupied)
+    return best if LEGS_SHARE[0] <= share <= LEGS_SHARE[1] else []
 
 
 def _split_along(parts: list[Hanging], axis: int, length: float) -> list[list[Hanging]]:
-    """Hind and fore legs, in rising order along the axis, at most two each; [] where the legs do not part so."""
+    """Hind and fore legs, in rising order along the axis, at most two each; [] where the legs do not part so.
+
+    length: the trunk's, along the axis.
+    """
     parts = sorted(parts, key=lambda part: float(part.line[:, axis].mean()))
     places = [float(part.line[:, axis].mean()) for part in parts]
     cuts = [cut for cut in range(1, len(parts)) if max(cut, len(parts) - cut) <= 2]
     if not cuts:
         return []
     cut = max(cuts, key=lambda cut: places[cut] - places[cut - 1])
-    is_apart = np.mean(places[cut:]) - np.mean(places[:cut]) >= LEG_SPAN * length
-    return [parts[:cut], parts[cut:]] if is_apart else []
+    if np.mean(places[cut:]) - np.mean(places[:cut]) < LEG_SPAN * length:
+        return []
+    return [parts[:cut], parts[cut:]]
 
 
 def _head_evidence(trunk: np.ndarray, ends: list[float], groups: list[list[Hanging]], height: float) -> float:
@@ -157,7 +175,7 @@ def _waist(trunk: np.ndarray, axis: int, ends: list[float]) -> tuple[float, floa
             backs.append(column.max())
     if not heights:
         return np.inf, float(trunk[:, 1].max())
-    return float(np.quantile(heights, WAIST)), float(np.quantile(backs, WAIST))
+    return float(np.quantile(heights, WAIST)), float(min(backs))
 
 
 def _spine_place(trunk: np.ndarray, axis: int, end: float, back: float) -> np.ndarray:
@@ -171,7 +189,7 @@ def _spine_place(trunk: np.ndarray, axis: int, end: float, back: float) -> np.nd
     return place
 
 
-def _pair_legs(
+def pair_legs(
     group: list[np.ndarray], place: np.ndarray, forward: np.ndarray, solid: Solid, top: float
 ) -> dict[str, Leg]:
     """The left and the right leg of one end of the body.
@@ -188,5 +206,5 @@ def _pair_legs(
         return {"L": Leg(left_line, False), "R": Leg(right_line, False)}
     low, _ = bounds(solid.grid.occupied)
     line = group[0] if group else np.array([[place[0], y, place[2]] for y in range(int(low[1]), int(top) + 1)])
-    out = PAIRED_OUT * solid.depth[nearest_cell(solid, place)] * left
+    out = PAIRED_OUT * solid.depth[nearest_cell(solid, line.mean(0) if group else place)] * left
     return {"L": Leg(line + out, True), "R": Leg(line - out, True)}

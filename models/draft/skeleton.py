@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A skeleton for any mesh: what it is (humanoid, quadruped or neither), and where its bones are."""
+"""A skeleton for any mesh: what it is (humanoid, quadruped, bird or none of them), and where its bones are."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from .animal_bones import quadruped_bones
+from .bird import bird_bones, find_bird
 from .body import bounds
 from .extras import extra_chains
 from .facing import find_front, lies, turn_toward
 from .humanoid import find_arms, find_humanoid, humanoid_bones
-from .animal_bones import quadruped_bones
 from .quadruped import find_animal
 from .tree import Bone, Solid, grow_bones
 from .voxels import voxelise_up_to
 
-KINDS = ("auto", "humanoid", "quadruped", "generic", "none")
+KINDS = ("auto", "humanoid", "quadruped", "bird", "generic", "none")
 RESOLUTION_cells = 96  # fingers and ears show; 128 doubles the time and moves joints by less than their error
 MOST_cells = 100_000  # paths through more solid cells take over a second; only balls and boxes have so many
 SHORTEST_BONE = 0.01  # of the longest side: below this a bone has no direction worth turning about
@@ -28,7 +29,7 @@ GENERIC_CONFIDENCE = 0.5  # a tree always follows the shape, but its joints are 
 class SkeletonEstimate:
     """What was found in a mesh, in the mesh's frame and unit. Parents come before their children; bone 0 is the root.
 
-    kind: "humanoid", "quadruped", "generic" or "none". confidence: 0 to 1; 1 only where every part was found.
+    kind: "humanoid", "quadruped", "bird", "generic" or "none". confidence: 0 to 1; 1 only where every part was found.
     names, roles: J strings; names are unique. parents: int32 (J,), -1 for the root. heads, tails: float32 (J, 3).
     guessed: names of the bones whose place is a guess. notes: sentences for the artist.
     turn_rad: the turn about +y that brings the body's front to +z; 0 for what faces the viewer already. Nothing here is
@@ -65,6 +66,12 @@ def estimate_skeleton(vertices: np.ndarray, faces: np.ndarray, kind: str = "auto
             bones, guessed = humanoid_bones(solid, humanoid)
             bones += extra_chains(solid, bones, SHORTEST_EXTRA)
             return _finish(solid, _Found("humanoid", humanoid.confidence, bones, guessed))
+    if kind == "bird" or (kind == "auto" and lies(solid)):
+        bird = find_bird(solid)
+        if kind == "bird" or bird.is_balanced:
+            bones, guessed, confidence = bird_bones(solid, bird)
+            bones += extra_chains(solid, bones, SHORTEST_EAR)
+            return _finish(solid, _Found("bird", confidence, bones, guessed, turn_toward(bird.front)))
     if kind in ("auto", "quadruped"):
         animal = find_animal(solid)
         if kind == "quadruped" or animal.is_quadruped:
