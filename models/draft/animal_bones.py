@@ -7,7 +7,7 @@ import numpy as np
 
 from .body import bounds
 from .quadruped import AnimalShape
-from .tree import Bone, Solid, link, medial_paths, nearest_cell, path_length, points_along, reach_from
+from .tree import Bone, Solid, bend_points, link, medial_paths, nearest_cell, path_length, points_along, reach_from
 
 # Heights of joints as shares of the spine's height above the ground; medians of rigs that people made.
 HIND_JOINTS = (0.88, 0.58, 0.32, 0.08)  # hip, knee, hock, ball of the paw
@@ -21,6 +21,8 @@ HEAD_THICKNESS = 0.3  # of the chest's inscribed ball: a head is not thinner whe
 SHORTEST_TAIL, TAIL_BONE = 0.08, 0.09  # of the longest side
 MOST_TAIL_BONES = 6
 CONFIDENCE_WITHOUT_TAIL = 0.8  # where a tail shows, the back end is surely the back end
+SPLAYED = 0.8  # times as far out as down
+FOOT_REACH = 0.6  # of the way from the spine to the leg's lowest place: toes end no farther from it
 LEG_PARTS = ("upper_leg", "lower_leg", "foot", "paw")
 
 
@@ -38,7 +40,11 @@ def quadruped_bones(solid: Solid, shape: AnimalShape) -> tuple[list[Bone], set[s
         spine, parent = (shape.hips, "hips") if end == "back" else (shape.chest, "chest")
         names = tuple(f"{end}_{part}.{side}" for part in LEG_PARTS)
         heights, bend = (HIND_JOINTS, 1.0) if end == "back" else (FORE_JOINTS, -1.0)
-        bones += link(names, _leg_joints(leg.line, shape, spine[1], (heights, bend, ground)), parent)
+        if _is_splayed(leg.line, spine, shape):
+            joints = _splayed_joints(solid, spine, leg.line)
+        else:
+            joints = _leg_joints(leg.line, shape, spine[1], (heights, bend, ground))
+        bones += link(names, joints, parent)
         guessed |= set(names) if leg.is_guessed else set()
     found = min(shape.separate_legs, 4) / 4
     return bones, guessed, found * (1.0 if tail else CONFIDENCE_WITHOUT_TAIL)
@@ -52,7 +58,8 @@ def neck_joints(body: Solid, chest: np.ndarray, forward: np.ndarray) -> np.ndarr
     root = nearest_cell(body, chest)
     cells = np.argwhere((reach_from(body, root) >= 0) & (body.depth >= HEAD_THICKNESS * body.depth[root]))
     cells = np.concatenate([cells[cells[:, 1] >= root[1]], [root]])
-    head = cells[(cells @ forward).argmax()]
+    foremost = cells[cells @ forward == (cells @ forward).max()]
+    head = foremost[np.linalg.norm(foremost - foremost.mean(0), axis=1).argmin()]
     steps = head + np.arange(int(body.size_cells))[:, None] * forward
     steps = steps[(steps >= 0).all(axis=1) & (steps < body.depth.shape).all(axis=1)]
     snout = steps[np.argmin(body.grid.occupied[tuple(steps.T)]) - 1]
@@ -81,6 +88,23 @@ def outside_ball(path: np.ndarray, radius: float) -> np.ndarray:  # path: (N, 3)
     """The path from where it leaves the inscribed ball of its start, or its second half if it never does."""
     away = np.flatnonzero(np.linalg.norm(path - path[0], axis=1) >= radius)
     return path[min(away[0] if len(away) else len(path), len(path) // 2) :]
+
+
+def _is_splayed(line: np.ndarray, spine: np.ndarray, shape: AnimalShape) -> bool:  # line: (N, 3), spine: (3,)
+    """Whether a leg goes as far out as down: a frog's, a lizard's."""
+    out, down = abs(float((line[0] - spine) @ np.cross([0, 1, 0], shape.front))), float(spine[1] - line[0, 1])
+    return out > SPLAYED * down
+
+
+def _splayed_joints(solid: Solid, spine: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """(5, 3): the joints that follow the medial path from the spine to the end of the leg best."""
+    root = nearest_cell(solid, spine)
+    reach = reach_from(solid, root)
+    cells = np.argwhere((reach >= 0) & (np.arange(reach.shape[1]) <= line[len(line) // 2, 1])[:, None])
+    near = cells[np.linalg.norm(cells - line[0], axis=1) <= FOOT_REACH * np.linalg.norm(line[0] - spine)]
+    tip = near[reach[tuple(near.T)].argmax()] if len(near) else np.array(nearest_cell(solid, line[0]))
+    path = outside_ball(np.array(medial_paths(solid, root).traceback(tuple(tip))), solid.depth[root])
+    return bend_points(path, len(LEG_PARTS))
 
 
 def _leg_joints(

@@ -10,14 +10,14 @@ import numpy as np
 
 from .animal_bones import neck_joints, outside_ball, tail_bones
 from .body import bounds
-from .facing import find_front
+from .facing import heavier_end, lengthwise
 from .quadruped import Leg, pair_legs
 from .standing import Hanging, find_hanging
 from .tree import Bone, Solid, link, medial_paths, nearest_cell, path_length, points_along, reach_from
 
 ARM_SHARE = 0.23  # of the legs' volume: what else hangs is arms or claws, no second pair of legs
 BALANCE = 0.05  # of the body's length: so far beyond its feet the weight of a body on two legs may be
-LEGS_TOGETHER = 0.35  # of the body's length: two legs that are farther apart are the ends of four
+LEGS_TOGETHER = 0.25  # of the body's length: two legs that are farther apart are the ends of four
 GUESSED_LEG = 0.3  # of the height
 CHEST_AHEAD = 0.9  # of the way from the hips to the front of the trunk
 TRUNK_THICKNESS = 0.6  # of the largest inscribed ball: neck and tail are thinner
@@ -56,7 +56,8 @@ def find_bird(solid: Solid) -> BirdShape:
     """Look for the two legs, and what is before, behind and beside them; what is not there has its usual place."""
     occupied = solid.grid.occupied
     low, high = bounds(occupied)
-    front = find_front(solid)
+    is_across = lengthwise(solid, 0) > lengthwise(solid, 2)
+    front = np.array([heavier_end(solid)[0], 0, 0]) if is_across else np.array([0, 0, 1])
     axis = int(np.abs(front).argmax())
     legs = _two_legs(occupied)
     cells = np.zeros_like(occupied)

@@ -11,18 +11,13 @@ from .body import find_mirror
 from .tree import Solid
 
 LYING = 1.3  # times as long as high, in the thick parts: what stands is looked at from the front
+FRONT_HEAVY = 0.05  # of half the length: a middle of the volume nearer to the middle tells no front from a back
 ONE_SIDED = 0.7  # mirror IoU: with more, the body faces the viewer, or has no front
 
 
 def turn_toward(front: np.ndarray) -> float:
     """The turn about +y, radians, that brings a horizontal direction (3,) to +z, where the house's bodies face."""
     return float(np.arctan2(-front[0], front[2]))
-
-
-def turned(points: np.ndarray, turn_rad: float) -> np.ndarray:  # points: (..., 3)
-    """The points turned about the y axis, float64."""
-    cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
-    return np.asarray(points, float) @ np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]]).T
 
 
 def lies(solid: Solid) -> bool:
@@ -32,14 +27,20 @@ def lies(solid: Solid) -> bool:
 
 
 def find_front(solid: Solid) -> np.ndarray:
-    """int (3,): where a body without anatomy faces: +z, or the heavier end of one that lies along x.
+    """int (3,): where a body without anatomy faces: +z, or the clearly heavier end of one that lies along x.
 
-    Fish, cars and insects carry more in front of their middle than behind it.
+    Fish, birds and lizards carry more in front of their middle than behind it.
     """
-    if not lies(solid) or lengthwise(solid, 0) <= lengthwise(solid, 2):
-        return np.array([0, 0, 1])
+    side, share = heavier_end(solid)
+    is_across = lies(solid) and lengthwise(solid, 0) > lengthwise(solid, 2)
+    return np.array([side, 0, 0]) if is_across and share >= FRONT_HEAVY else np.array([0, 0, 1])
+
+
+def heavier_end(solid: Solid) -> tuple[int, float]:
+    """The sign of x at the end nearer to the middle of the volume, and by how much it is, of half the length."""
     x = np.argwhere(solid.grid.occupied)[:, 0]
-    return np.array([1 if x.mean() >= (x.min() + x.max()) / 2 else -1, 0, 0])
+    offset = float(2 * x.mean() - x.min() - x.max()) / float(np.ptp(x) + 1)
+    return (1 if offset >= 0 else -1), abs(offset)
 
 
 def lengthwise(solid: Solid, axis: int) -> float:

@@ -22,6 +22,7 @@ BROAD = 0.8  # a body with less than four legs in sight is nearly as wide as hig
 NEARER = 1.0  # how much a foot's height in the picture tells, beside the bulk of head and tail
 LEG_SPAN = 0.22  # of the body's length, at least, between fore and hind legs: head and tail reach far beyond
 TALLEST_TRUNK = {0: 1.4, 2: 1.0}  # times the legs' distance; pictures show a body shortened that is half turned away
+BACK_SLOPE = 0.25  # of the trunk's least height: the back may rise so much above its lowest place between the legs
 WAIST = 0.2  # of the places between the legs
 SLAB_cells = 2.0  # the trunk is measured in slabs of twice this
 TRUNK_RISE = 0.25  # of the trunk's half height: the spine runs above its middle
@@ -175,7 +176,7 @@ def _waist(trunk: np.ndarray, axis: int, ends: list[float]) -> tuple[float, floa
             backs.append(column.max())
     if not heights:
         return np.inf, float(trunk[:, 1].max())
-    return float(np.quantile(heights, WAIST)), float(min(backs))
+    return float(np.quantile(heights, WAIST)), float(min(backs) + BACK_SLOPE * min(heights))
 
 
 def _spine_place(trunk: np.ndarray, axis: int, end: float, back: float) -> np.ndarray:

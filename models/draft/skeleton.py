@@ -21,6 +21,7 @@ MOST_cells = 100_000  # paths through more solid cells take over a second; only 
 SHORTEST_BONE = 0.01  # of the longest side: below this a bone has no direction worth turning about
 SHORTEST_EXTRA = 0.16  # of the longest side: hair and hats have no bones, tails have
 SHORTEST_EAR = 0.07  # of the longest side
+UP, LEFT = np.array([0, 1, 0]), np.array([1, 0, 0])
 UNSURE = 0.7  # of confidence
 GENERIC_CONFIDENCE = 0.5  # a tree always follows the shape, but its joints are at bends, not at anatomy
 
@@ -64,19 +65,19 @@ def estimate_skeleton(vertices: np.ndarray, faces: np.ndarray, kind: str = "auto
             humanoid = find_arms(solid, humanoid)
         if kind == "humanoid" or humanoid.is_humanoid:
             bones, guessed = humanoid_bones(solid, humanoid)
-            bones += extra_chains(solid, bones, SHORTEST_EXTRA)
+            bones += extra_chains(solid, bones, LEFT, SHORTEST_EXTRA)
             return _finish(solid, _Found("humanoid", humanoid.confidence, bones, guessed))
     if kind == "bird" or (kind == "auto" and lies(solid)):
         bird = find_bird(solid)
         if kind == "bird" or bird.is_balanced:
             bones, guessed, confidence = bird_bones(solid, bird)
-            bones += extra_chains(solid, bones, SHORTEST_EAR)
+            bones += extra_chains(solid, bones, np.cross(UP, bird.front), SHORTEST_EAR)
             return _finish(solid, _Found("bird", confidence, bones, guessed, turn_toward(bird.front)))
     if kind in ("auto", "quadruped"):
         animal = find_animal(solid)
         if kind == "quadruped" or animal.is_quadruped:
             bones, guessed, confidence = quadruped_bones(solid, animal)
-            bones += extra_chains(solid, bones, SHORTEST_EAR)
+            bones += extra_chains(solid, bones, np.cross(UP, animal.front), SHORTEST_EAR)
             return _finish(solid, _Found("quadruped", confidence, bones, guessed, turn_toward(animal.front)))
     turn_rad = turn_toward(find_front(solid))
     return _finish(solid, _Found("generic", GENERIC_CONFIDENCE, grow_bones(solid), set(), turn_rad))
