@@ -22,7 +22,6 @@ SHORTEST_TAIL, TAIL_BONE = 0.08, 0.09  # of the longest side
 MOST_TAIL_BONES = 6
 CONFIDENCE_WITHOUT_TAIL = 0.8  # where a tail shows, the back end is surely the back end
 SPLAYED = 0.8  # times as far out as down
-FOOT_REACH = 0.6  # of the way from the spine to the leg's lowest place: toes end no farther from it
 LEG_PARTS = ("upper_leg", "lower_leg", "foot", "paw")
 
 
@@ -97,14 +96,10 @@ def _is_splayed(line: np.ndarray, spine: np.ndarray, shape: AnimalShape) -> bool
 
 
 def _splayed_joints(solid: Solid, spine: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """(5, 3): the joints that follow the medial path from the spine to the end of the leg best."""
+    """(5, 3): the joints that follow the medial path from the spine to the leg's lowest place best."""
     root = nearest_cell(solid, spine)
-    reach = reach_from(solid, root)
-    cells = np.argwhere((reach >= 0) & (np.arange(reach.shape[1]) <= line[len(line) // 2, 1])[:, None])
-    near = cells[np.linalg.norm(cells - line[0], axis=1) <= FOOT_REACH * np.linalg.norm(line[0] - spine)]
-    tip = near[reach[tuple(near.T)].argmax()] if len(near) else np.array(nearest_cell(solid, line[0]))
-    path = outside_ball(np.array(medial_paths(solid, root).traceback(tuple(tip))), solid.depth[root])
-    return bend_points(path, len(LEG_PARTS))
+    path = np.array(medial_paths(solid, root).traceback(nearest_cell(solid, line[0])))
+    return bend_points(outside_ball(path, solid.depth[root]), len(LEG_PARTS))
 
 
 def _leg_joints(

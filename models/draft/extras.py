@@ -18,7 +18,7 @@ BEYOND_cells = 3.0
 SAMPLES = 12  # places along each bone
 CHAIN_BONE = 0.09  # of the longest side
 MOST_BONES = 5
-SLENDER = 1.2  # a chain is at least so many times longer than it is thick where it starts
+SLENDER = 1.4  # a chain is at least so many times longer than the inscribed ball where it starts: no bulge of a belly
 SAME_LENGTH = 0.6  # the shorter of two chains that mirror each other is at least so much of the longer,
 SAME_PLACE = 0.08  # and its mirrored tip, of the longest side, so near to the other's
 
@@ -67,7 +67,7 @@ def _find_chains(solid: Solid, bones: list[Bone], shortest: float) -> list[_Chai
         thickness = float(np.median(solid.depth[tuple(path.T)]))
         away = np.linalg.norm(cells - path[np.linspace(0, len(path) - 1, SAMPLES).astype(int)][:, None], axis=2).min(0)
         beyond[tuple(cells[away <= BEYOND * thickness + BEYOND_cells].T)] = -1.0
-        if path_length(path) >= max(shortest * solid.size_cells, SLENDER * thickness):
+        if path_length(path) >= max(shortest * solid.size_cells, SLENDER * float(solid.depth[tuple(path[0])])):
             apart = np.linalg.norm(samples - path[0], axis=1)
             nearest_bone = np.flatnonzero(apart <= apart.min() + 0.5)[-1]  # at a joint the child: ears move with a head
             chains.append(_Chain(path, owners[nearest_bone]))

@@ -80,7 +80,7 @@ def find_animal(solid: Solid) -> AnimalShape:
     for part in parts:
         leg_cells[tuple(part.cells.T)] = True
     tops = [part.line[-1, 1] for part in parts] or [low[1] + GUESSED_LEGS[1] * height]
-    trunk = np.argwhere(occupied & ~leg_cells & (np.arange(occupied.shape[1]) >= np.median(tops))[:, None])
+    trunk = np.argwhere(occupied & ~leg_cells & (np.arange(occupied.shape[1]) >= int(np.median(tops)))[:, None])
     axis = 0 if trunk[:, 0].std() > trunk[:, 2].std() else 2
     groups = _split_along(parts, axis, float(np.ptp(trunk[:, axis])))
     if groups:
