@@ -65,8 +65,9 @@ def _find_chains(solid: Solid, bones: list[Bone], shortest: float) -> list[_Chai
             break
         path = _beyond_part(paths, tip, beyond)
         thickness = float(np.median(solid.depth[tuple(path.T)]))
-        away = np.linalg.norm(cells - path[np.linspace(0, len(path) - 1, SAMPLES).astype(int)][:, None], axis=2).min(0)
-        beyond[tuple(cells[away <= BEYOND * thickness + BEYOND_cells].T)] = -1.0
+        free = np.argwhere(beyond > 0)
+        away = cKDTree(path).query(free)[0]
+        beyond[tuple(free[away <= BEYOND * thickness + BEYOND_cells].T)] = -1.0
         if path_length(path) >= max(shortest * solid.size_cells, SLENDER * float(solid.depth[tuple(path[0])])):
             apart = np.linalg.norm(samples - path[0], axis=1)
             nearest_bone = np.flatnonzero(apart <= apart.min() + 0.5)[-1]  # at a joint the child: ears move with a head

@@ -120,6 +120,8 @@ def _find_legs(occupied: np.ndarray) -> list[Hanging]:
     height = float(high[1] - low[1] + 1)
     best: list[Hanging] = []
     for sole in SOLES:
+        if len(best) == 4:
+            break
         above = occupied.copy()
         above[:, : int(low[1] + sole * height)] = False
         parts = find_hanging(above)

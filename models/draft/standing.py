@@ -54,11 +54,11 @@ def find_hanging(occupied: np.ndarray) -> list[Hanging]:
 
 def _free_runs(labels: np.ndarray, count: int, shortest: float) -> list[list[int]]:
     """The labels of each part's slices, from its lowest up to where it meets another part that is long enough."""
-    pairs = np.stack([labels[:, :-1, :].ravel(), labels[:, 1:, :].ravel()], axis=1)
-    pairs = np.unique(pairs[(pairs > 0).all(axis=1)], axis=0)
+    lower, upper = labels[:, :-1, :], labels[:, 1:, :]
+    touching = (lower > 0) & (upper > 0)
     below: dict[int, list[int]] = {}
-    for lower, upper in pairs.tolist():
-        below.setdefault(upper, []).append(lower)
+    for pair in np.unique(lower[touching].astype(np.int64) * (count + 1) + upper[touching]).tolist():
+        below.setdefault(pair % (count + 1), []).append(pair // (count + 1))
     heights = [box[1].start for box in ndimage.find_objects(labels)]
     owner = np.zeros(count + 1, int)  # the run that a slice belongs to; -1: the trunk
     runs: list[list[int]] = []
@@ -71,7 +71,7 @@ def _free_runs(labels: np.ndarray, count: int, shortest: float) -> list[list[int
         return run
 
     for slice_ in sorted(range(1, count + 1), key=lambda number: heights[number - 1]):
-        met = sorted({run_of(lower) for lower in below.get(slice_, [])})
+        met = sorted({run_of(under) for under in below.get(slice_, [])})
         long = [r for r in met if r < 0 or heights[slice_ - 1] - heights[runs[r][0] - 1] >= shortest]
         if not met:
             runs.append([])
