@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from inference_server.core.frames import front_facing_rolls, turned
-from inference_server.core.types import Float32, FrontView, Mesh, Rig, Skeleton, TexturedMesh
+from inference_server.core.frames import front_facing_rolls, to_view, turned
+from inference_server.core.types import Float32, Mesh, Rig, Skeleton, TexturedMesh
 
 HUMANOID_HEIGHT_M = 1.7
 OTHER_SIZE_M = 1.0
@@ -42,7 +42,7 @@ def _turned_mesh(mesh: Mesh, turn_rad: float) -> Mesh:
         return mesh
     view = mesh.front_view
     if view is not None:
-        view = replace(view, turn_rad=view.turn_rad + turn_rad)
+        view = replace(view, azimuth_rad=view.azimuth_rad + turn_rad)
     return Mesh(turned(mesh.vertices, turn_rad), mesh.faces, view)
 
 
@@ -56,11 +56,11 @@ def _turned_skeleton(skeleton: Skeleton) -> Skeleton:
 def _moved_mesh(mesh: Mesh, origin: Float32, scale: float) -> Mesh:
     view = mesh.front_view
     if view is not None:
-        in_picture = turned(origin, -view.turn_rad)
-        view = FrontView(
-            center_x_m=(view.center_x_m - float(in_picture[0])) * scale,
-            center_y_m=(view.center_y_m - float(in_picture[1])) * scale,
+        shift = to_view(origin, view)
+        view = replace(
+            view,
+            center_x_m=(view.center_x_m - float(shift[0])) * scale,
+            center_y_m=(view.center_y_m - float(shift[1])) * scale,
             side_m=view.side_m * scale,
-            turn_rad=view.turn_rad,
         )
     return Mesh((mesh.vertices - origin) * scale, mesh.faces, view)

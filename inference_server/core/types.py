@@ -95,16 +95,18 @@ class NormalizedImage:
 
 @dataclass(frozen=True)
 class FrontView:
-    """Where the square picture stands in the mesh's frame: orthographic, upright, seen from +Z turned about +Y.
+    """From where the square picture shows the mesh: orthographic, upright. `frames.to_view` brings the mesh before it.
 
-    center_x_m: the picture's centre on the x axis turned about +Y by turn_rad, center_y_m: on y. side_m: length of its
-    side. turn_rad: 0 where the mesh stands as in the picture; a body seen from the side was turned so to face +Z.
+    center_x_m, center_y_m: the picture's centre, in the view's own axes. side_m: length of its side.
+    azimuth_rad: how far the viewer stands to the character's side, positive where its front points to the picture's
+    left; 0 is straight from +Z. elevation_rad: how far the viewer looks down on it.
     """
 
     center_x_m: float
     center_y_m: float
     side_m: float
-    turn_rad: float = 0.0
+    azimuth_rad: float = 0.0
+    elevation_rad: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

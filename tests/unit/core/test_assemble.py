@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inference_server.core.assemble import stand_on_ground
-from inference_server.core.frames import front_facing_rolls, turned
+from inference_server.core.frames import front_facing_rolls, to_view, turned
 from inference_server.core.types import FrontView, Mesh, Rig, Skeleton, Skin, TexturedMesh
 
 
@@ -98,8 +98,8 @@ def test_a_body_seen_from_the_side_is_turned_with_its_skeleton_and_keeps_its_pic
     rolls = front_facing_rolls(rig.skeleton.heads, rig.skeleton.tails)
     np.testing.assert_allclose(rig.skeleton.rolls, rolls, atol=1e-5)
     view = stood.mesh.front_view
-    assert view is not None and view.turn_rad == turn_rad
-    seen = turned(stood.mesh.vertices, -view.turn_rad)[:, :2]
+    assert view is not None and view.azimuth_rad == turn_rad
+    seen = to_view(stood.mesh.vertices, view)[:, :2]
     np.testing.assert_allclose(
         (seen - [view.center_x_m, view.center_y_m]) / view.side_m, (mesh.vertices[:, :2] - [1.3, 2.9]) / 2.5, atol=1e-5
     )
