@@ -29,6 +29,7 @@ TRUNK_RISE = 0.25  # of the trunk's half height: the spine runs above its middle
 PAIRED_OUT = 0.5  # of the depth: two legs that the picture shows as one stand this far apart
 GUESSED_LEGS = ((0.2, 0.8), 0.45)  # of the length, hind and fore; of the height
 ONE_SIDED = 0.8  # mirror IoU: what lies across the view and is its own mirror image has neither head nor tail
+MIDDLE_cells = 2.0
 SAME_DEPTH_cells = 2.0  # legs of a pair that are no farther apart in depth are told apart by which is in front
 
 
@@ -114,10 +115,12 @@ def find_animal(solid: Solid) -> AnimalShape:
 def _find_legs(occupied: np.ndarray) -> list[Hanging]:
     """The two to four parts that the solid stands on; none where there are more.
 
-    Feet may touch: the solid is looked at from a little above the ground on, as high as it takes to part them.
+    Feet may touch: the solid is looked at from a little above the ground on, as high as it takes to part them. Legs of
+    a body that is its own mirror image stand beside its middle: there a tail or a trunk hangs.
     """
     low, high = bounds(occupied)
     height = float(high[1] - low[1] + 1)
+    plane, symmetry = find_mirror(occupied)
     best: list[Hanging] = []
     for sole in SOLES:
         if len(best) == 4:
@@ -125,6 +128,8 @@ def _find_legs(occupied: np.ndarray) -> list[Hanging]:
         above = occupied.copy()
         above[:, : int(low[1] + sole * height)] = False
         parts = find_hanging(above)
+        if symmetry >= ONE_SIDED:
+            parts = [part for part in parts if abs(part.line[:, 0].mean() - plane) > MIDDLE_cells]
         if len(parts) > 4 and parts[4].bottom - parts[3].bottom < ALSO_STANDS * height:
             return []
         if len(parts[:4]) > len(best):

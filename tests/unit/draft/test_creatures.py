@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Skeletons of animals: which kind, which end the head is at, which bones, and where they are."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from models.draft.skeleton import SkeletonEstimate, estimate_skeleton
+from models.draft.tree import bend_points
 from tests.unit.draft import animals, shapes
 from tests.unit.draft.test_skeleton import assert_valid, end, place
 
@@ -74,6 +77,24 @@ def test_horns_are_no_head_and_have_bones_that_move_with_it(cow):
     for sign, side in ((1, "L"), (-1, "R")):
         assert parent_of(skeleton, f"extra_01_01.{side}") == "head"
         assert np.linalg.norm(end(skeleton, f"extra_01_02.{side}") - [sign * 0.2, 1.27, 0.86]) < 0.1
+
+
+def test_a_splayed_leg_has_its_knee_where_it_bends():
+    vertices, skeleton = skeleton_of(animals.LIZARD)
+    assert_valid(skeleton, vertices)
+    assert skeleton.kind == "quadruped" and skeleton.guessed == ()
+    for sign, side in ((1, "L"), (-1, "R")):
+        for pair, z in (("front", 0.4), ("back", -0.4)):
+            joints = [place(skeleton, f"{pair}_{part}.{side}") for part in ("upper_leg", "lower_leg", "foot", "paw")]
+            knee = [sign * 0.5, 0.45, z]
+            assert min(np.linalg.norm(joint - knee) for joint in joints) < 0.12, (pair, side)
+            assert np.linalg.norm(end(skeleton, f"{pair}_paw.{side}") - [sign * 0.6, 0.05, z]) < 0.12
+
+
+def test_bend_points_are_the_corners_of_a_polyline():
+    corners = np.array([[0, 0, 0], [30, 0, 0], [30, 40, 0], [30, 40, 20]], float)
+    steps = [np.linspace(start, stop, 40) for start, stop in pairwise(corners)]
+    assert np.allclose(bend_points(np.concatenate(steps), 3), corners, atol=3.0)
 
 
 def test_a_picture_from_half_the_side_is_a_quadruped_that_is_to_be_turned(half_side):
