@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a PNG, JPEG, WebP, AVIF or GIF picture")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.blend", help="the file to write")
     parser.add_argument("--engine", choices=("auto", "neural", "draft"), default="auto")
-    parser.add_argument("--kind", choices=("auto", "humanoid", "quadruped", "generic", "none"), default="auto")
+    parser.add_argument("--kind", choices=("auto", "humanoid", "quadruped", "bird", "generic", "none"), default="auto")
     parser.add_argument("--height", type=float, default=0.0, metavar="M", help="metres; automatic where not given")
     parser.add_argument("--depth", type=float, default=1.0, metavar="X", help="thickness of a draft, 1 as estimated")
     parser.add_argument("--texture", type=int, default=2048, metavar="PX", help="1024, 2048 or 4096")

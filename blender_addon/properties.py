@@ -33,6 +33,7 @@ _KINDS = (
     ("auto", "Automatic", "Figurine decides, and says how sure it is"),
     ("humanoid", "Humanoid", "Two legs, two arms"),
     ("quadruped", "Quadruped", "Four legs"),
+    ("bird", "Bird", "Two legs under a lying body, wings or short arms, a tail"),
     ("generic", "Something Else", "Bones along the shape, without names"),
     ("none", "No Skeleton", "A single bone that carries the whole"),
 )

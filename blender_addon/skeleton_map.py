@@ -97,7 +97,7 @@ MIXAMO_NAMES: dict[str, str] = {
 _GROUP_WORDS: tuple[tuple[Group, frozenset[str]], ...] = (
     ("Fingers", frozenset({"thumb", "index", "middle", "ring", "little"})),
     ("Arms", frozenset({"shoulder", "arm", "hand", "wing"})),
-    ("Legs", frozenset({"leg", "foot", "toes"})),
+    ("Legs", frozenset({"leg", "foot", "toes", "paw"})),
     ("Head", frozenset({"neck", "head", "eye", "jaw", "ear"})),
     ("Tail", frozenset({"tail"})),
     ("Spine", frozenset({"hips", "spine", "chest", ROOT})),

@@ -21,7 +21,7 @@ GUESSED_COLLECTION = "Guessed"
 _SIDE_PALETTES = {"L": "THEME04", "R": "THEME01", "": "THEME09"}
 _GUESSED_PALETTE = "THEME06"
 # Bodies whose bones are few and limb-like. The bones of others lie close together: sticks leave room between them.
-_KINDS_WITH_LIMBS = ("humanoid", "quadruped")
+_KINDS_WITH_LIMBS = ("humanoid", "quadruped", "bird")
 # FBX carries places in single precision and centimetres; a file of another skeleton is off by far more.
 _SAME_PLACE = 1e-3
 # Below this a child is taken to begin where its parent ends, and cannot be pulled off it.

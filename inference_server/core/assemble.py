@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts a figure together: its final size, its feet on the ground, its origin between them."""
+"""Puts a figure together: its face to the front, its final size, its feet on the ground, its origin between them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from inference_server.core.types import Float32, FrontView, Mesh, Rig, TexturedMesh
+from inference_server.core.frames import front_facing_rolls, to_view, turned
+from inference_server.core.types import Float32, Mesh, Rig, Skeleton, TexturedMesh
 
 HUMANOID_HEIGHT_M = 1.7
 OTHER_SIZE_M = 1.0
 
 
 def stand_on_ground(textured: TexturedMesh, rig: Rig, height_m: float | None) -> tuple[TexturedMesh, Rig]:
-    """Scale and move mesh and skeleton together, house frame.
+    """Turn, scale and move mesh and skeleton together, house frame.
 
-    A humanoid becomes `height_m` high (1.7 m by default), anything else `height_m` (1.0 m) on its largest side. The
-    lowest point comes to y = 0. The origin lies between the feet of a humanoid, under the middle of anything else.
+    A body that the picture shows from the side is turned to face +Z, by the skeleton's `turn_rad`. A humanoid becomes
+    `height_m` high (1.7 m by default), anything else `height_m` (1.0 m) on its largest side. The lowest point comes to
+    y = 0. The origin lies between the feet of a humanoid, under the middle of anything else.
     """
-    vertices, skeleton = textured.mesh.vertices, rig.skeleton
+    mesh, skeleton = _turned_mesh(textured.mesh, rig.skeleton.turn_rad), _turned_skeleton(rig.skeleton)
+    vertices = mesh.vertices
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     if skeleton.kind == "humanoid":
         scale = (height_m or HUMANOID_HEIGHT_M) / float(high[1] - low[1])
@@ -29,17 +32,35 @@ def stand_on_ground(textured: TexturedMesh, rig: Rig, height_m: float | None) ->
     has_feet = skeleton.kind == "humanoid" and bool(feet)
     middle = skeleton.heads[feet].mean(axis=0) if has_feet else (low + high) / 2
     origin = np.array([middle[0], low[1], middle[2]], dtype=np.float32)
-    mesh = _moved_mesh(textured.mesh, origin, scale)
+    mesh = _moved_mesh(mesh, origin, scale)
     moved = replace(skeleton, heads=(skeleton.heads - origin) * scale, tails=(skeleton.tails - origin) * scale)
     return replace(textured, mesh=mesh), replace(rig, skeleton=moved)
+
+
+def _turned_mesh(mesh: Mesh, turn_rad: float) -> Mesh:
+    if turn_rad == 0.0:
+        return mesh
+    view = mesh.front_view
+    if view is not None:
+        view = replace(view, azimuth_rad=view.azimuth_rad + turn_rad)
+    return Mesh(turned(mesh.vertices, turn_rad), mesh.faces, view)
+
+
+def _turned_skeleton(skeleton: Skeleton) -> Skeleton:
+    if skeleton.turn_rad == 0.0:
+        return skeleton
+    heads, tails = (turned(ends, skeleton.turn_rad) for ends in (skeleton.heads, skeleton.tails))
+    return replace(skeleton, heads=heads, tails=tails, rolls=front_facing_rolls(heads, tails), turn_rad=0.0)
 
 
 def _moved_mesh(mesh: Mesh, origin: Float32, scale: float) -> Mesh:
     view = mesh.front_view
     if view is not None:
-        view = FrontView(
-            center_x_m=(view.center_x_m - float(origin[0])) * scale,
-            center_y_m=(view.center_y_m - float(origin[1])) * scale,
+        shift = to_view(origin, view)
+        view = replace(
+            view,
+            center_x_m=(view.center_x_m - float(shift[0])) * scale,
+            center_y_m=(view.center_y_m - float(shift[1])) * scale,
             side_m=view.side_m * scale,
         )
     return Mesh((mesh.vertices - origin) * scale, mesh.faces, view)

@@ -8,6 +8,7 @@ computed again, so a job that was cut off goes on after its last finished stage.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -99,6 +100,8 @@ class Pipeline:
             "texture", TextureInput(mesh, image), lambda value: _raise_any(BakeFailed, texture_problems(value))
         )
         rig = self._rig(job, RigInput(Mesh(mesh.vertices, mesh.faces)))
+        if rig.skeleton.turn_rad:
+            job.add_note(f"The picture shows it from the side: it was turned {_degrees(rig)} to face the front.")
         textured, rig = stand_on_ground(textured, rig, settings.height_m)
         rig = self._correct(job, textured.mesh, rig, corrections)
         asset = RiggedAsset(textured, rig, self._provenance(source.sha256, settings, job, corrections))
@@ -114,7 +117,10 @@ class Pipeline:
     ) -> Outcome:
         """Mesh, with or without a skeleton → the same mesh bound to it → files. Raises the errors of the tree."""
         job = _Job(self._registry, self._cache, self._warm, settings, control)
-        rig = self._correct(job, scene.mesh, self._rig(job, RigInput(scene.mesh, skeleton)), corrections)
+        rig = self._rig(job, RigInput(scene.mesh, skeleton))
+        if rig.skeleton.turn_rad:
+            job.add_note(f"It seems to face {_degrees(rig)} away from the front; its place and direction were kept.")
+        rig = self._correct(job, scene.mesh, rig, corrections)
         with _source_errors(), scene.source.open("rb") as stream:
             source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job, corrections))
@@ -215,6 +221,11 @@ class _Job:
             raise JobPaused(name)
         return kept["result"]
 
+    def add_note(self, sentence: str) -> None:
+        """A sentence for the artist about the last stage's result."""
+        last = self.records[-1]
+        self.records[-1] = replace(last, notes=(*last.notes, sentence))
+
     def _compute(
         self, stage: Stage[Any, Any], value: Any, ctx: RunContext, key: str, check: Callable[[Any], None]
     ) -> Any:
@@ -237,6 +248,10 @@ class _Job:
             except BaseException as error:
                 self._warm.recover(stage, error)
                 raise
+
+
+def _degrees(rig: Rig) -> str:
+    return f"{abs(math.degrees(rig.skeleton.turn_rad)):.0f}°"
 
 
 def _key(stage: Stage[Any, Any], value: Any, ctx: RunContext) -> str:

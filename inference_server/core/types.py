@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 Engine = Literal["neural", "draft", "hosted", "blender"]
 EnginePolicy = Literal["auto", "neural", "draft"]
 StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
-Kind = Literal["humanoid", "quadruped", "generic", "none"]
+Kind = Literal["humanoid", "quadruped", "bird", "generic", "none"]
 Outputs = Literal["all", "rig"]
-KindChoice = Literal["auto", "humanoid", "quadruped", "generic", "none"]
+KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
 
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
-KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "generic", "none")
+KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "bird", "generic", "none")
 MAX_INFLUENCES = 4
 # Marks a field that was measured and takes no part in a value's digest.
 MEASURED = {"digest": False}
@@ -96,14 +96,18 @@ class NormalizedImage:
 
 @dataclass(frozen=True)
 class FrontView:
-    """Where the square picture stands in the mesh's frame: orthographic, seen from +Z, upright.
+    """From where the square picture shows the mesh: orthographic, upright. `frames.to_view` brings the mesh before it.
 
-    center_x_m, center_y_m: the picture's centre. side_m: length of its side.
+    center_x_m, center_y_m: the picture's centre, in the view's own axes. side_m: length of its side.
+    azimuth_rad: how far the viewer stands to the character's side, positive where its front points to the picture's
+    left; 0 is straight from +Z. elevation_rad: how far the viewer looks down on it.
     """
 
     center_x_m: float
     center_y_m: float
     side_m: float
+    azimuth_rad: float = 0.0
+    elevation_rad: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +153,8 @@ class Skeleton:
     parents: (J,) int32, -1 for the root. heads, tails: (J, 3) float32, house frame. rolls: (J,) float32, radians, in
     Blender's convention (about the bone's axis, after the conversion to Blender's frame). roles: VRM 1.0 humanoid
     bone names for humanoids, camelCase names of the same kind for other bodies, "root" and "chain" where no part is
-    known. guessed: names of the bones whose place is a guess. confidence: of the kind, 0..1.
+    known. guessed: names of the bones whose place is a guess. confidence: of the kind, 0..1. turn_rad: the turn about
+    +Y that the body still needs to face +Z.
     """
 
     names: tuple[str, ...]
@@ -161,6 +166,7 @@ class Skeleton:
     kind: Kind
     confidence: float = 1.0
     guessed: tuple[str, ...] = ()
+    turn_rad: float = 0.0
 
     def __post_init__(self) -> None:
         count = len(self.names)

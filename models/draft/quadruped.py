@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A named skeleton for animals on four legs: legs from the ground up, spine between them, neck, head and tail.
+"""An animal on four legs: its legs from the ground up, the spine between them, and the end that the head is at.
 
-Lengths and places are in cells. The body may run along z (it faces the viewer) or along x (a picture from the side).
+Lengths and places are in cells. The body may run along z (it faces the viewer) or along x (a picture from the side, or
+half from the side, whose solid has the body's length in the picture's plane).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from .body import bounds
-from .tree import Bone, Solid, link, medial_paths, nearest_cell, path_length, points_along, reach_from
-from .voxels import CELLS_TOUCH
+from .body import bounds, find_mirror
+from .facing import lengthwise
+from .standing import Hanging, find_hanging
+from .tree import Solid, nearest_cell
 
-CUTS = np.linspace(0.6, 0.12, 17)  # of the height: where the solid is cut to see what stands on the ground, high first
-GROUND_BAND = 0.08  # of the height: a leg reaches this low
-LEG_VOLUME = 0.08  # of the largest leg's: less is a toe or a tail tip
-MOST_LEGS = 5  # more parts on the ground make it an insect or a chair's castors
-LEG_SPAN = 0.3  # of the body's length, at least, between fore and hind legs
+SOLES = (0.0, 0.04, 0.08, 0.12)  # of the height above the ground: feet may touch below
+ALSO_STANDS = 0.05  # of the height: a fifth part that ends so little above the fourth makes it an insect or a rake
+PAIR_RISE = 0.12  # of the height: of two legs side by side none ends so much higher; a hand or a cape may
+LEGS_SHARE = (0.02, 0.4)  # of the solid: an insect's legs are less, the wheels of a bicycle more
+BROAD = 0.8  # a body with less than four legs in sight is nearly as wide as high, or it stands on two
+NEARER = 1.0  # how much a foot's height in the picture tells, beside the bulk of head and tail
+LEG_SPAN = 0.22  # of the body's length, at least, between fore and hind legs: head and tail reach far beyond
+TALLEST_TRUNK = {0: 1.4, 2: 1.0}  # times the legs' distance; pictures show a body shortened that is half turned away
+BACK_SLOPE = 0.25  # of the trunk's least height: the back may rise so much above its lowest place between the legs
+WAIST = 0.2  # of the places between the legs
 SLAB_cells = 2.0  # the trunk is measured in slabs of twice this
 TRUNK_RISE = 0.25  # of the trunk's half height: the spine runs above its middle
-HIP_RISE = 0.5  # of the way from where the leg leaves the trunk to the spine
-HIP_INSET = 0.8  # of the leg's distance from the middle
-KNEE, ANKLE = 0.5, 0.12  # of the leg from the ground
-FOOT = 0.3  # of the leg: how far a guessed foot points forward
-NECK_JOINTS = (0.0, 0.35, 0.65, 1.0)  # of the path from the chest to the snout: two neck bones and the head
-SNOUT_UP = 0.3  # a snout is more in front than it is high
-SHORTEST_TAIL, TAIL_BONE = 0.08, 0.09  # of the longest side
-MOST_TAIL_BONES = 4
 PAIRED_OUT = 0.5  # of the depth: two legs that the picture shows as one stand this far apart
 GUESSED_LEGS = ((0.2, 0.8), 0.45)  # of the length, hind and fore; of the height
-CONFIDENCE_WITHOUT_TAIL = 0.8  # where a tail shows, the back end is surely the back end
+ONE_SIDED = 0.8  # mirror IoU: what lies across the view and is its own mirror image has neither head nor tail
+MIDDLE_cells = 2.0
+SAME_DEPTH_cells = 2.0  # legs of a pair that are no farther apart in depth are told apart by which is in front
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ class Leg:
 
 
 @dataclass(frozen=True)
-class QuadrupedShape:
+class AnimalShape:
     """front: int (3,), where the head is. legs: by name ("front.L"). hips, chest: (3,). leg_cells: bool (X, Y, Z).
 
-    is_long: the trunk between the legs is no higher than they are apart.
+    is_long: the trunk between the legs is about as long as it is high. is_one_sided: it is no mirror image of itself.
+    breadth: how many times wider than high its thick parts are.
     """
 
     front: np.ndarray
@@ -55,89 +56,139 @@ class QuadrupedShape:
     leg_cells: np.ndarray
     separate_legs: int
     is_long: bool
+    is_one_sided: bool
+    breadth: float
 
     @property
     def is_quadruped(self) -> bool:
-        """Four legs that stand apart, or three in a picture from the side, under a long trunk."""
-        from_side = self.front[0] != 0
-        return self.is_long and (self.separate_legs == 4 or (self.separate_legs == 3 and from_side))
+        """Four legs that stand apart under a long trunk.
+
+        In a picture from the side four legs and a head at one end, or less than four under a long, lying trunk.
+        """
+        if self.front[0] == 0:
+            return self.is_long and self.separate_legs == 4
+        is_lying = self.is_long and self.separate_legs >= 2 and self.breadth >= BROAD
+        return self.is_one_sided and (is_lying or self.separate_legs == 4)
 
 
-def find_quadruped(solid: Solid) -> QuadrupedShape:
+def find_animal(solid: Solid) -> AnimalShape:
     """Look for the legs and the spine between them; legs that are not there have their usual places."""
     occupied = solid.grid.occupied
     low, high = bounds(occupied)
-    lines, leg_cells = _find_leg_lines(occupied)
-    legs_top = int(max((line[-1, 1] for line in lines), default=low[1] + GUESSED_LEGS[1] * (high[1] - low[1])))
-    trunk = np.argwhere(occupied & ~leg_cells & (np.arange(occupied.shape[1]) >= legs_top)[:, None])
+    height = float(high[1] - low[1] + 1)
+    parts = _find_legs(occupied)
+    leg_cells = np.zeros_like(occupied)
+    for part in parts:
+        leg_cells[tuple(part.cells.T)] = True
+    tops = [part.line[-1, 1] for part in parts] or [low[1] + GUESSED_LEGS[1] * height]
+    trunk = np.argwhere(occupied & ~leg_cells & (np.arange(occupied.shape[1]) >= int(np.median(tops)))[:, None])
     axis = 0 if trunk[:, 0].std() > trunk[:, 2].std() else 2
-    groups = _split_along(lines, axis, float(np.ptp(trunk[:, axis])))
+    groups = _split_along(parts, axis, float(np.ptp(trunk[:, axis])))
     if groups:
-        ends = [float(np.mean([line[:, axis].mean() for line in group])) for group in groups]
+        ends = [float(np.mean([part.line[:, axis].mean() for part in group])) for group in groups]
     else:
         groups, ends = [[], []], [float(low[axis] + part * (high[axis] - low[axis])) for part in GUESSED_LEGS[0]]
     forward = np.eye(3, dtype=int)[axis]
-    if axis == 0 and _bulk_beyond(trunk, ends[0], -1) > _bulk_beyond(trunk, ends[1], 1):
+    if axis == 0 and _head_evidence(trunk, ends, groups, height) < 0:
         forward, ends, groups = -forward, ends[::-1], groups[::-1]
-    hips, chest = (_spine_place(trunk, axis, end) for end in ends)
-    left = np.cross([0, 1, 0], forward)
+    pairs = [[leg for leg in group if leg.bottom - min(other.bottom for other in group) <= PAIR_RISE * height]
+             for group in groups]  # fmt: skip
+    thickness, back = _waist(trunk, axis, ends)
+    hips, chest = (_spine_place(trunk, axis, end, back) for end in ends)
     legs = {}
-    for name, group, place in zip(("back", "front"), groups, (hips, chest), strict=True):
-        legs |= {f"{name}.{side}": leg for side, leg in _pair_legs(group, place, left, solid, legs_top).items()}
-    middle = trunk[np.abs(trunk[:, axis] - np.mean(ends)) <= SLAB_cells]
-    is_long = len(middle) > 0 and np.ptp(middle[:, 1]) <= abs(ends[1] - ends[0])
-    return QuadrupedShape(forward, legs, hips, chest, leg_cells, sum(len(group) for group in groups), bool(is_long))
+    for name, pair, place in zip(("back", "front"), pairs, (hips, chest), strict=True):
+        lines = [part.line for part in pair]
+        legs |= {f"{name}.{side}": leg for side, leg in pair_legs(lines, place, forward, solid, max(tops)).items()}
+    return AnimalShape(
+        front=forward,
+        legs=legs,
+        hips=hips,
+        chest=chest,
+        leg_cells=leg_cells,
+        separate_legs=sum(map(len, pairs)),
+        is_long=thickness <= TALLEST_TRUNK[axis] * abs(ends[1] - ends[0]),
+        is_one_sided=find_mirror(occupied)[1] < ONE_SIDED,
+        breadth=lengthwise(solid, 0),
+    )
 
 
-def _find_leg_lines(occupied: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """The centre lines of the two to four parts that stand on the ground, and their cells; none where there are more.
+def _find_legs(occupied: np.ndarray) -> list[Hanging]:
+    """The two to four parts that the solid stands on; none where there are more.
 
-    The solid is cut at falling heights; the highest cut that leaves the most parts, of four, is the one.
+    Feet may touch: the solid is looked at from a little above the ground on, as high as it takes to part them. Legs of
+    a body that is its own mirror image stand beside its middle: there a tail or a trunk hangs.
     """
     low, high = bounds(occupied)
-    height = high[1] - low[1] + 1
-    best: tuple[list[np.ndarray], np.ndarray] = ([], np.zeros_like(occupied))
-    for cut in CUTS:
-        top = low[1] + round(cut * height)
-        labels, _ = ndimage.label(occupied[:, :top, :], CELLS_TOUCH)
-        parts = [np.argwhere(labels == number + 1) for number, box in enumerate(ndimage.find_objects(labels))
-                 if box[1].start <= low[1] + GROUND_BAND * height and box[1].stop == top]  # fmt: skip
-        parts = [part for part in parts if len(part) >= LEG_VOLUME * max(map(len, parts))]
-        if len(parts) > MOST_LEGS:
-            return [], np.zeros_like(occupied)
-        if len(best[0]) < len(parts) <= 4 and len(parts) > 1:
-            cells = np.zeros_like(occupied)
-            cells[tuple(np.concatenate(parts).T)] = True
-            best = ([_centre_line(part) for part in parts], cells)
-    return best
+    height = float(high[1] - low[1] + 1)
+    plane, symmetry = find_mirror(occupied)
+    best: list[Hanging] = []
+    for sole in SOLES:
+        if len(best) == 4:
+            break
+        above = occupied.copy()
+        above[:, : int(low[1] + sole * height)] = False
+        parts = find_hanging(above)
+        if symmetry >= ONE_SIDED:
+            parts = [part for part in parts if abs(part.line[:, 0].mean() - plane) > MIDDLE_cells]
+        if len(parts) > 4 and parts[4].bottom - parts[3].bottom < ALSO_STANDS * height:
+            return []
+        if len(parts[:4]) > len(best):
+            best = parts[:4]
+    share = sum(len(part.cells) for part in best) / np.count_nonzero(occupied)
+    return best if LEGS_SHARE[0] <= share <= LEGS_SHARE[1] else []
 
 
-def _centre_line(cells: np.ndarray) -> np.ndarray:  # cells: (N, 3)
-    """float64 (H, 3): the mean of the cells at each height, smoothed."""
-    line = np.array([cells[cells[:, 1] == y].mean(0) for y in np.unique(cells[:, 1])])
-    return ndimage.gaussian_filter1d(line, 1.5, axis=0, mode="nearest")
+def _split_along(parts: list[Hanging], axis: int, length: float) -> list[list[Hanging]]:
+    """Hind and fore legs, in rising order along the axis, at most two each; [] where the legs do not part so.
 
-
-def _split_along(lines: list[np.ndarray], axis: int, length: float) -> list[list[np.ndarray]]:
-    """Hind and fore legs, in rising order along the axis, at most two each; [] where the legs do not part so."""
-    if len(lines) < 2:
+    length: the trunk's, along the axis.
+    """
+    parts = sorted(parts, key=lambda part: float(part.line[:, axis].mean()))
+    places = [float(part.line[:, axis].mean()) for part in parts]
+    cuts = [cut for cut in range(1, len(parts)) if max(cut, len(parts) - cut) <= 2]
+    if not cuts:
         return []
-    lines = sorted(lines, key=lambda line: line[:, axis].mean())
-    gaps = np.diff([line[:, axis].mean() for line in lines])
-    cut = int(gaps.argmax()) + 1
-    groups = [lines[:cut], lines[cut:]]
-    return groups if gaps.max() >= LEG_SPAN * length and max(map(len, groups)) <= 2 else []
+    cut = max(cuts, key=lambda cut: places[cut] - places[cut - 1])
+    if np.mean(places[cut:]) - np.mean(places[:cut]) < LEG_SPAN * length:
+        return []
+    return [parts[:cut], parts[cut:]]
 
 
-def _bulk_beyond(trunk: np.ndarray, end: float, sign: int) -> float:
-    """How much solid lies beyond the outer legs, counted by its height: a head is bulkier and higher than a tail."""
-    beyond = trunk[(trunk[:, 0] - end) * sign > 0]
-    return float((beyond[:, 1] - trunk[:, 1].min()).sum())
+def _head_evidence(trunk: np.ndarray, ends: list[float], groups: list[list[Hanging]], height: float) -> float:
+    """Positive where the head is at the far end of x, negative where it is at the near one.
+
+    A head is bulkier and higher than a tail; and the end that a picture shows nearer, lower down, is the one with the
+    face.
+    """
+    ground = trunk[:, 1].min()
+    bulks = [float((beyond[:, 1] - ground).sum())
+             for beyond in (trunk[trunk[:, 0] < ends[0]], trunk[trunk[:, 0] > ends[1]])]  # fmt: skip
+    evidence = (bulks[1] - bulks[0]) / max(sum(bulks), 1.0)
+    if all(groups):
+        near, far = (np.mean([part.bottom for part in group]) for group in groups)
+        evidence += NEARER * float(near - far) / height
+    return evidence
 
 
-def _spine_place(trunk: np.ndarray, axis: int, end: float) -> np.ndarray:
-    """(3,): where the spine passes above a pair of legs."""
-    slab = trunk[np.abs(trunk[:, axis] - end) <= SLAB_cells]
+def _waist(trunk: np.ndarray, axis: int, ends: list[float]) -> tuple[float, float]:
+    """How high the trunk is where it is thin between the legs, and the height of its back there; (N, 3) cells.
+
+    A neck or a raised head rises above some of the places between, hardly above all of them.
+    """
+    heights, backs = [], []
+    for place in range(int(min(ends)), int(max(ends)) + 1):
+        column = trunk[trunk[:, axis] == place, 1]
+        if len(column):
+            heights.append(np.ptp(column) + 1.0)
+            backs.append(column.max())
+    if not heights:
+        return np.inf, float(trunk[:, 1].max())
+    return float(np.quantile(heights, WAIST)), float(min(backs) + BACK_SLOPE * min(heights))
+
+
+def _spine_place(trunk: np.ndarray, axis: int, end: float, back: float) -> np.ndarray:
+    """(3,): where the spine passes above a pair of legs. back: no higher than this, where neck or wings rise on."""
+    slab = trunk[(np.abs(trunk[:, axis] - end) <= SLAB_cells) & (trunk[:, 1] <= back)]
     if not len(slab):
         slab = trunk
     place = slab.mean(0)
@@ -146,75 +197,22 @@ def _spine_place(trunk: np.ndarray, axis: int, end: float) -> np.ndarray:
     return place
 
 
-def _pair_legs(group: list[np.ndarray], place: np.ndarray, left: np.ndarray, solid: Solid, top: int) -> dict[str, Leg]:
-    """The left and the right leg of one end of the body."""
+def pair_legs(
+    group: list[np.ndarray], place: np.ndarray, forward: np.ndarray, solid: Solid, top: float
+) -> dict[str, Leg]:
+    """The left and the right leg of one end of the body.
+
+    A picture gives both the same depth: there the one that is farther from the head is the near one, because pictures
+    are taken from before an animal, not from behind it.
+    """
+    left = np.cross([0, 1, 0], forward)
     if len(group) == 2:
-        right_line, left_line = sorted(group, key=lambda line: float(line.mean(0) @ left))
+        aside = [float(line.mean(0) @ left) for line in group]
+        if abs(aside[0] - aside[1]) <= SAME_DEPTH_cells:
+            aside = [-float(line.mean(0) @ forward) * left[2] for line in group]
+        right_line, left_line = (group[number] for number in np.argsort(aside, kind="stable"))
         return {"L": Leg(left_line, False), "R": Leg(right_line, False)}
     low, _ = bounds(solid.grid.occupied)
-    line = group[0] if group else np.array([[place[0], y, place[2]] for y in range(int(low[1]), top + 1)])
-    out = PAIRED_OUT * solid.depth[nearest_cell(solid, place)] * left
+    line = group[0] if group else np.array([[place[0], y, place[2]] for y in range(int(low[1]), int(top) + 1)])
+    out = PAIRED_OUT * solid.depth[nearest_cell(solid, line.mean(0) if group else place)] * left
     return {"L": Leg(line + out, True), "R": Leg(line - out, True)}
-
-
-def _find_neck(body: Solid, chest: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """(N, 3): the medial path from inside the chest to the snout, the place farthest to the front and up."""
-    cells = np.argwhere(body.grid.occupied)
-    snout = cells[(cells @ (forward + SNOUT_UP * np.array([0.0, 1.0, 0.0]))).argmax()]
-    root = nearest_cell(body, chest)
-    path = np.array(medial_paths(body, root).traceback(tuple(snout)))
-    return _outside_ball(path, body.depth[root])
-
-
-def _find_tail(body: Solid, hips: np.ndarray, forward: np.ndarray) -> np.ndarray | None:
-    """(N, 3): the medial path from inside the hips to the farthest place behind them; None where that is near."""
-    root = nearest_cell(body, hips)
-    away = np.moveaxis(np.indices(body.depth.shape), 0, -1) - hips
-    is_behind = (away @ forward < 0) & (np.abs(away @ np.cross([0, 1, 0], forward)) <= body.depth[root])
-    reach = np.where(is_behind, reach_from(body, root), -1.0)
-    path = np.array(medial_paths(body, root).traceback(np.unravel_index(reach.argmax(), reach.shape)))
-    path = _outside_ball(path, body.depth[root])
-    return path if path_length(path) >= SHORTEST_TAIL * body.size_cells else None
-
-
-def _outside_ball(path: np.ndarray, radius: float) -> np.ndarray:  # path: (N, 3)
-    """The path from where it leaves the inscribed ball of its start, or its second half if it never does."""
-    away = np.flatnonzero(np.linalg.norm(path - path[0], axis=1) >= radius)
-    return path[min(away[0] if len(away) else len(path), len(path) // 2) :]
-
-
-def quadruped_bones(solid: Solid, shape: QuadrupedShape) -> tuple[list[Bone], set[str], float]:
-    """The named bones in cells, parents first, the names of those whose place is a guess, and the confidence."""
-    body = Solid(replace(solid.grid, occupied=solid.grid.occupied & ~shape.leg_cells), solid.depth)
-    bones = link(("hips", "spine", "chest"), np.linspace(shape.hips, shape.chest, 4), "")
-    neck = points_along(_find_neck(body, shape.chest, shape.front), NECK_JOINTS)
-    bones += link(("neck_01", "neck_02", "head"), neck, "chest")
-    tail = _find_tail(body, shape.hips, shape.front)
-    if tail is not None:
-        count = int(np.clip(round(path_length(tail) / (TAIL_BONE * solid.size_cells)), 1, MOST_TAIL_BONES))
-        names = tuple(f"tail_{number:02d}" for number in range(1, count + 1))
-        bones += link(names, points_along(tail, tuple(np.linspace(0, 1, count + 1))), "hips")
-    guessed = set() if shape.separate_legs else {bone.name for bone in bones}
-    ground = float(bounds(solid.grid.occupied)[0][1])
-    for name, leg in shape.legs.items():
-        end, side = name.split(".")
-        spine, parent = (shape.hips, "hips") if end == "back" else (shape.chest, "chest")
-        names = tuple(f"{end}_{part}.{side}" for part in ("upper_leg", "lower_leg", "foot"))
-        bones += link(names, _leg_joints(leg.line, shape, spine, ground), parent)
-        guessed |= set(names) if leg.is_guessed else set()
-    found = min(shape.separate_legs, 4) / 4
-    return bones, guessed, found * (1.0 if tail is not None else CONFIDENCE_WITHOUT_TAIL)
-
-
-def _leg_joints(line: np.ndarray, shape: QuadrupedShape, spine: np.ndarray, ground: float) -> np.ndarray:
-    """(4, 3): hip or shoulder, knee, ankle and toes."""
-    left = np.cross([0, 1, 0], shape.front)
-    hip = line[-1].copy()
-    hip += (HIP_INSET - 1.0) * ((hip - spine) @ left) * left
-    hip[1] += HIP_RISE * max(spine[1] - hip[1], 0.0)
-    length = hip[1] - ground
-    at = [np.array([np.interp(ground + part * length, line[:, 1], axis) for axis in line.T]) for part in (KNEE, ANKLE)]
-    at[1][1] = ground + ANKLE * length
-    toes = at[1] + FOOT * length * shape.front
-    toes[1] = ground + 0.5
-    return np.array([hip, *at, toes])

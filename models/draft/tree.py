@@ -23,7 +23,8 @@ STRAIGHT = 0.02  # of the longest side: a bone may leave the path by so much
 SHORTEST_BONE, LONGEST_BONE = 0.045, 0.22  # of the longest side
 JOINT_BALL = 0.7  # of the inscribed ball at a junction: a limb turns where it leaves the body, not at its centre
 MOST_TRIMMED = 0.4  # of a branch
-
+BEND_SAMPLES = 32
+SHORTEST_PIECE = 0.4  # of the even share
 
 ROOT_SHARE = 0.5  # of the inscribed ball: how long the root bone is
 
@@ -89,6 +90,31 @@ def points_along(path: np.ndarray, parts: tuple[float, ...]) -> np.ndarray:  # p
     path = ndimage.gaussian_filter1d(path.astype(float), SMOOTHING_cells, axis=0, mode="nearest")
     arc = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1)))
     return np.stack([np.interp(np.array(parts) * arc[-1], arc, axis) for axis in path.T], axis=1)
+
+
+def bend_points(path: np.ndarray, pieces: int) -> np.ndarray:  # path: (N, 3)
+    """float64 (pieces + 1, 3): the ends of the straight pieces that stay nearest to a smoothed path, by least squares.
+
+    No piece is much shorter than its even share (dynamic programming over BEND_SAMPLES places along the path).
+    """
+    samples = points_along(path, tuple(np.linspace(0, 1, BEND_SAMPLES)))
+    shortest = int(SHORTEST_PIECE * BEND_SAMPLES / pieces)
+    cost = np.full((BEND_SAMPLES, BEND_SAMPLES), np.inf)
+    for start in range(BEND_SAMPLES):
+        for stop in range(start + shortest, BEND_SAMPLES):
+            along = samples[stop] - samples[start]
+            away = samples[start : stop + 1] - samples[start]
+            share = np.clip(away @ along / max(along @ along, 1e-12), 0, 1)
+            cost[start, stop] = ((away - share[:, None] * along) ** 2).sum()
+    total, before = cost[0], []
+    for _ in range(pieces - 1):
+        through = total[:, None] + cost
+        before.append(through.argmin(0))
+        total = through.min(0)
+    ends = [BEND_SAMPLES - 1]
+    for choice in reversed(before):
+        ends.append(int(choice[ends[-1]]))
+    return samples[[0, *reversed(ends)]]
 
 
 def link(names: tuple[str, ...], joints: np.ndarray, parent: str) -> list[Bone]:  # joints: (len(names) + 1, 3)

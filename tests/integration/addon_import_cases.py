@@ -174,7 +174,9 @@ def case_bones_are_sorted_coloured_and_marked(bench: Bench) -> None:
         assert not colours & others
         assert rig.data.bones[document["bones"][-1]["name"]].color.palette not in colours | others | {"DEFAULT"}
         assert rig.show_in_front
-        assert rig.data.display_type == ("OCTAHEDRAL" if document["kind"] in ("humanoid", "quadruped") else "STICK")
+        assert rig.data.display_type == (
+            "OCTAHEDRAL" if document["kind"] in ("humanoid", "quadruped", "bird") else "STICK"
+        )
     assert [group.name for group in bpy.data.armatures["fox_kid_rig"].collections][:2] == ["Spine", "Head"]
     assert "Tail" not in bpy.data.armatures["fox_kid_rig"].collections
 

@@ -19,7 +19,7 @@ class DraftRig:
 
     name: ClassVar[StageName] = "rig"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     requires: ClassVar[Requirements] = Requirements(peak_bytes=3 << 29)
     setting_names: ClassVar[tuple[str, ...]] = ("kind",)
     uses_seed: ClassVar[bool] = False
@@ -69,4 +69,5 @@ class DraftRig:
             kind=found.kind,
             confidence=found.confidence,
             guessed=found.guessed,
+            turn_rad=found.turn_rad,
         )

@@ -76,6 +76,8 @@ def test_names_elsewhere(role: str, unity: str, mixamo: str, name: str) -> None:
         ("rightThumbMetacarpal", "Fingers"),
         ("leftUpperLeg", "Legs"),
         ("frontLeftFoot", "Legs"),
+        ("backRightPaw", "Legs"),
+        ("leftUpperWing", "Arms"),
         ("backRightUpperLeg", "Legs"),
         ("tail3", "Tail"),
         ("chain", "Other"),

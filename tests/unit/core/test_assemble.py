@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from inference_server.core.assemble import stand_on_ground
+from inference_server.core.frames import front_facing_rolls, to_view, turned
 from inference_server.core.types import FrontView, Mesh, Rig, Skeleton, Skin, TexturedMesh
 
 
@@ -34,7 +35,7 @@ def test_a_humanoid_gets_its_height(
     np.testing.assert_allclose(size_of(stood.mesh) / size_of(box), expected / 2.0, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["quadruped", "generic", "none"])
+@pytest.mark.parametrize("kind", ["quadruped", "bird", "generic", "none"])
 @pytest.mark.parametrize(("height_m", "expected"), [(None, 1.0), (3.0, 3.0)])
 def test_anything_else_gets_its_largest_side(
     tiny_skeleton: Skeleton, kind: str, height_m: float | None, expected: float
@@ -77,6 +78,35 @@ def test_picture_skeleton_and_mesh_move_as_one(box: Mesh, tiny_skeleton: Skeleto
         place = (getattr(before.skeleton, end)[:, :2] - [1.3, 2.9]) / 2.5
         moved = (getattr(rig.skeleton, end)[:, :2] - [view.center_x_m, view.center_y_m]) / view.side_m
         np.testing.assert_allclose(moved, place, atol=1e-6)
+
+
+@pytest.mark.parametrize("turn_rad", [np.pi / 2, -0.6])
+def test_a_body_seen_from_the_side_is_turned_with_its_skeleton_and_keeps_its_picture(
+    box: Mesh, tiny_skeleton: Skeleton, turn_rad: float
+) -> None:
+    mesh = replace(box, front_view=FrontView(center_x_m=1.3, center_y_m=2.9, side_m=2.5))
+    skeleton = replace(tiny_skeleton, kind="quadruped", turn_rad=turn_rad)
+    stood, rig = stand_on_ground(textured(mesh), rigged(skeleton, mesh), 1.0)
+    assert rig.skeleton.turn_rad == 0.0
+    scale = 1.0 / float(size_of(Mesh(turned(mesh.vertices, turn_rad), mesh.faces)).max())
+    for before, after in ((mesh.vertices, stood.mesh.vertices), (skeleton.tails, rig.skeleton.tails)):
+        moved = turned(before, turn_rad) * scale
+        np.testing.assert_allclose(after - moved, np.broadcast_to((after - moved)[:1], after.shape), atol=1e-5)
+    np.testing.assert_allclose(
+        rig.skeleton.heads - rig.skeleton.tails, scale * turned(skeleton.heads - skeleton.tails, turn_rad), atol=1e-5
+    )
+    rolls = front_facing_rolls(rig.skeleton.heads, rig.skeleton.tails)
+    np.testing.assert_allclose(rig.skeleton.rolls, rolls, atol=1e-5)
+    view = stood.mesh.front_view
+    assert view is not None and view.azimuth_rad == turn_rad
+    seen = to_view(stood.mesh.vertices, view)[:, :2]
+    np.testing.assert_allclose(
+        (seen - [view.center_x_m, view.center_y_m]) / view.side_m, (mesh.vertices[:, :2] - [1.3, 2.9]) / 2.5, atol=1e-5
+    )
+
+
+def test_a_quarter_turn_brings_what_faced_plus_x_to_the_front() -> None:
+    np.testing.assert_allclose(turned(np.array([[1.0, 2.0, 0.0]]), -np.pi / 2), [[0.0, 2.0, 1.0]], atol=1e-7)
 
 
 def test_all_else_is_untouched(box: Mesh, tiny_skeleton: Skeleton) -> None:

@@ -283,6 +283,19 @@ def test_a_scene_keeps_its_place_and_takes_a_given_skeleton(
     assert workshop.ran == ["rig", "export"] * 2
 
 
+def test_a_figure_that_its_picture_shows_from_the_side_is_turned_and_a_scene_is_not(
+    workshop: Workshop, tmp_path: Path, source: SourceImage, scene: SceneMesh
+) -> None:
+    workshop.skeleton = replace(workshop.skeleton, kind="quadruped", turn_rad=np.pi / 2)
+    pipeline = new_pipeline(workshop, tmp_path)
+    figure = make(pipeline, source)
+    assert figure.asset.rig.skeleton.turn_rad == 0.0
+    assert any("turned 90°" in note for note in figure.records[3].notes)
+    kept = pipeline.rig_scene(scene, None, JobSettings(), Control())
+    np.testing.assert_array_equal(kept.asset.rig.skeleton.heads, workshop.skeleton.heads)
+    assert any("face 90° away" in note and "kept" in note for note in kept.records[0].notes)
+
+
 def test_a_scenes_source_is_the_digest_of_its_file(pipeline: Pipeline, scene: SceneMesh) -> None:
     outcome = pipeline.rig_scene(scene, None, JobSettings(), Control())
     assert outcome.asset.provenance.source_sha256 == hashlib.sha256(b"the file").hexdigest()

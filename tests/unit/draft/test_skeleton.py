@@ -263,7 +263,7 @@ def test_an_animal_facing_the_viewer_is_a_quadruped(quadruped):
     assert_valid(skeleton, vertices)
     assert skeleton.kind == "quadruped" and skeleton.guessed == ()
     for name, (x, z) in {"front_lower_leg.L": (0.11, 0.38), "back_lower_leg.R": (-0.11, -0.38)}.items():
-        assert np.allclose(place(skeleton, name)[[0, 2]], (x, z), atol=0.05)
+        assert np.allclose(place(skeleton, name)[[0, 2]], (x, z), atol=0.08)  # knees bend forward, elbows back
     assert skeleton.tails[skeleton.names.index("head")][2] > 0.8
     assert place(skeleton, "tail_01")[2] < -0.45
     assert skeleton.roles[skeleton.names.index("front_upper_leg.L")] == "frontLeftUpperLeg"
@@ -298,7 +298,7 @@ def test_a_star_becomes_a_tree_with_a_chain_in_each_ray():
         assert np.linalg.norm(tips - stop, axis=1).min() < 0.12
 
 
-@pytest.mark.parametrize("kind", ["humanoid", "quadruped", "generic", "none"])
+@pytest.mark.parametrize("kind", ["humanoid", "quadruped", "bird", "generic", "none"])
 def test_a_kind_that_is_asked_for_is_obeyed_on_anything(kind, quadruped):
     vertices, faces, _ = quadruped
     skeleton = estimate_skeleton(vertices, faces, kind)
@@ -307,7 +307,7 @@ def test_a_kind_that_is_asked_for_is_obeyed_on_anything(kind, quadruped):
 
 
 THIN = [(1, 1, 0.001), (0.001, 0.001, 1), (1, 0.01, 1)]
-KINDS = ["auto", "humanoid", "quadruped", "generic", "none"]
+KINDS = ["auto", "humanoid", "quadruped", "bird", "generic", "none"]
 
 
 @pytest.mark.parametrize(("extents", "kind"), [*product(THIN, KINDS), ((1, 1, 1), "auto")])
