@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from inference_server.core.types import Float32, FrontView, Mesh, Rig, TexturedMesh
+from inference_server.core.frames import to_view
+from inference_server.core.types import Float32, Mesh, Rig, TexturedMesh
 
 HUMANOID_HEIGHT_M = 1.7
 OTHER_SIZE_M = 1.0
@@ -37,9 +38,11 @@ def stand_on_ground(textured: TexturedMesh, rig: Rig, height_m: float | None) ->
 def _moved_mesh(mesh: Mesh, origin: Float32, scale: float) -> Mesh:
     view = mesh.front_view
     if view is not None:
-        view = FrontView(
-            center_x_m=(view.center_x_m - float(origin[0])) * scale,
-            center_y_m=(view.center_y_m - float(origin[1])) * scale,
+        shift = to_view(origin, view)
+        view = replace(
+            view,
+            center_x_m=(view.center_x_m - float(shift[0])) * scale,
+            center_y_m=(view.center_y_m - float(shift[1])) * scale,
             side_m=view.side_m * scale,
         )
     return Mesh((mesh.vertices - origin) * scale, mesh.faces, view)

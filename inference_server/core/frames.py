@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_server.core.types import Float32
+from inference_server.core.types import Float32, FrontView
 
 Floats = NDArray[np.floating[Any]]
 
@@ -33,6 +33,25 @@ def from_blender(points: Floats) -> Float32:  # (..., 3) Blender
     """Blender to house; keeps the shape, returns float32."""
     x, y, z = np.moveaxis(points, -1, 0)
     return np.ascontiguousarray(np.stack([x, z, -y], axis=-1), dtype=np.float32)
+
+
+def to_view(points: Floats, view: FrontView) -> Float32:  # (..., 3) house
+    """House to the axes of a view: x to its right, y up in it, z toward the viewer; same unit, same origin."""
+    return (points @ _view_axes(view)).astype(np.float32)
+
+
+def from_view(points: Floats, view: FrontView) -> Float32:  # (..., 3) of the view
+    """The axes of a view to the house's; same unit, same origin."""
+    return (points @ _view_axes(view).T).astype(np.float32)
+
+
+def _view_axes(view: FrontView) -> NDArray[np.float64]:
+    """The view's x, y and z in the house frame, as columns."""
+    sin_a, cos_a = np.sin(view.azimuth_rad), np.cos(view.azimuth_rad)
+    sin_e, cos_e = np.sin(view.elevation_rad), np.cos(view.elevation_rad)
+    return np.array(
+        [[cos_a, -sin_a * sin_e, sin_a * cos_e], [0.0, cos_e, sin_e], [-sin_a, -cos_a * sin_e, cos_a * cos_e]]
+    )
 
 
 def front_facing_rolls(heads: Floats, tails: Floats) -> Float32:  # (J, 3), (J, 3) house

@@ -95,14 +95,18 @@ class NormalizedImage:
 
 @dataclass(frozen=True)
 class FrontView:
-    """Where the square picture stands in the mesh's frame: orthographic, seen from +Z, upright.
+    """From where the square picture shows the mesh: orthographic, upright. `frames.to_view` brings the mesh before it.
 
-    center_x_m, center_y_m: the picture's centre. side_m: length of its side.
+    center_x_m, center_y_m: the picture's centre, in the view's own axes. side_m: length of its side.
+    azimuth_rad: how far the viewer stands to the character's side, positive where its front points to the picture's
+    left; 0 is straight from +Z. elevation_rad: how far the viewer looks down on it.
     """
 
     center_x_m: float
     center_y_m: float
     side_m: float
+    azimuth_rad: float = 0.0
+    elevation_rad: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,28 +18,35 @@ PAD_PX = 20  # a subject that touches the picture's edge is closed in this borde
 PAD = PAD_PX / FIELD_PX
 SUPERSAMPLING = 2  # distances are measured at twice the field's resolution: the zero level is then sub-pixel
 RADIUS_SMOOTHING = 0.008  # evens out steps where discs of different size meet, in sides of the picture
-DEPTH_LIMIT = 0.30  # half-depth that the inflation approaches but never passes, in the subject's longer side
+DEPTH_LIMIT = 0.40  # half-depth that the inflation approaches but never passes, in the subject's longer side
 
 
 @dataclass(frozen=True)
 class InflatedBody:
-    """A body {f > 0}, f(x, y, z) = R - sqrt((R - d)^2 + (z / flatness)^2), given by three fields over the picture.
+    """A body {f > 0}, f(x, y, z) = R - sqrt((R - d)^2 + ((z - m) / flatness)^2), given by four fields over the picture.
 
-    Where flatness is 1 this is a round tube around the silhouette's medial axis, and f is a true distance.
+    Where flatness is 1 and m is 0 this is a round tube around the silhouette's medial axis, and f is a true distance.
     distance: (N, N) float32, d: signed distance to the silhouette, positive inside.
     radius: (N, N) float32, R: radius of the largest disc inside the silhouette that covers the pixel.
     flatness: (N, N) float32, factor on the depth, > 0.
+    middle: (N, N) float32, m: where the body's middle lies along z.
     Rows run down from y = 0.5 + PAD, columns right from x = -0.5 - PAD.
     """
 
     distance: np.ndarray
     radius: np.ndarray
     flatness: np.ndarray
+    middle: np.ndarray
 
     def half_depth(self) -> np.ndarray:  # (N, N) float32
         """Half the body's depth at every pixel; 0 outside the silhouette."""
         tube = 2.0 * self.radius * self.distance - self.distance**2
         return self.flatness * np.sqrt(np.maximum(tube, 0.0))
+
+    def reach(self) -> tuple[float, float]:
+        """The body's lowest and highest z."""
+        inside, half_depth = self.distance > 0, self.half_depth()
+        return float((self.middle - half_depth)[inside].min()), float((self.middle + half_depth)[inside].max())
 
     def over_picture(self) -> tuple[np.ndarray, np.ndarray]:  # twice (FIELD_PX, FIELD_PX) float32
         """Distance and radius without the border: over exactly the picture."""
@@ -52,13 +59,14 @@ class InflatedBody:
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:  # points: (..., 3); returns (...) float32
         """f at the points: positive inside, in sides of the picture."""
-        distance, radius, flatness = self._fields_at(points[..., 0], points[..., 1])
-        return radius - np.hypot(radius - distance, points[..., 2] / flatness)
+        distance, radius, flatness, middle = self._fields_at(points[..., 0], points[..., 1])
+        return radius - np.hypot(radius - distance, (points[..., 2] - middle) / flatness)
 
     def evaluate_grid(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:  # (X,), (Y,), (Z,)
         """f on the grid spanned by three axes: (X, Y, Z) float32."""
-        distance, radius, flatness = (field[..., None] for field in self._fields_at(x[:, None], y[None, :]))
-        return (radius - np.hypot(radius - distance, z.astype(np.float32) / flatness)).astype(np.float32)
+        fields = self._fields_at(x[:, None], y[None, :])
+        distance, radius, flatness, middle = (field[..., None] for field in fields)
+        return (radius - np.hypot(radius - distance, (z.astype(np.float32) - middle) / flatness)).astype(np.float32)
 
     def project(self, points: np.ndarray, steps: int = 2) -> np.ndarray:  # points: (V, 3)
         """Move points along the gradient onto f = 0 by Newton steps: (V, 3) float64."""
@@ -79,7 +87,7 @@ class InflatedBody:
         pixels_per_unit = count / (1.0 + 2.0 * PAD)
         rows = (0.5 + PAD - y) * pixels_per_unit - 0.5
         columns = (x + 0.5 + PAD) * pixels_per_unit - 0.5
-        fields = (self.distance, self.radius, self.flatness)
+        fields = (self.distance, self.radius, self.flatness, self.middle)
         return [ndimage.map_coordinates(f, [rows, columns], order=1, mode="nearest") for f in fields]
 
 
@@ -100,7 +108,7 @@ def inflate(alpha: np.ndarray, depth: float = 1.0) -> InflatedBody:  # alpha: (S
     limit = DEPTH_LIMIT * max(np.ptp(rows), np.ptp(columns)) / FIELD_PX
     tube = np.maximum(2.0 * radius * distance - distance**2, 0.0)
     flatness = depth / np.sqrt(1.0 + tube / max(limit, 1.0 / FIELD_PX) ** 2)
-    return InflatedBody(distance, radius, flatness.astype(np.float32))
+    return InflatedBody(distance, radius, flatness.astype(np.float32), np.zeros_like(distance))
 
 
 def _signed_distance(alpha: np.ndarray) -> np.ndarray:  # (S, S) uint8 -> (N, N) float32, padded

@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from inference_server.core.cache import StageCache
+from inference_server.core.frames import to_view
 from inference_server.core.types import Mesh, NormalizedImage, Rig, TexturedMesh
 from tests.bench.draft_skeletons import projected_bones
 
@@ -107,8 +108,9 @@ def render_front(made: Made) -> tuple[np.ndarray, np.ndarray]:
     assert view is not None
     steps = (np.arange(SIDE_px) + 0.5) / SIDE_px - 0.5
     x, y = np.meshgrid(view.center_x_m + steps * view.side_m, view.center_y_m - steps * view.side_m)
-    start = np.column_stack([x.ravel(), y.ravel(), np.full(x.size, mesh.vertices[:, 2].max() + view.side_m)])
-    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    vertices = to_view(mesh.vertices, view)
+    start = np.column_stack([x.ravel(), y.ravel(), np.full(x.size, vertices[:, 2].max() + view.side_m)])
+    shape = trimesh.Trimesh(vertices, mesh.faces, process=False)
     points, rays, faces = shape.ray.intersects_location(start, np.tile([0.0, 0.0, -1.0], (x.size, 1)), False)
     where = trimesh.triangles.points_to_barycentric(shape.triangles[faces], points)
     uv = (where[:, :, None] * made.textured.uv[faces]).sum(axis=1)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from inference_server.core.frames import to_view
 from inference_server.core.types import Mesh, Skeleton
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def projected_bones(skeleton: Skeleton, mesh: Mesh) -> list[dict[str, Any]]:
     centre = np.array([view.center_x_m, view.center_y_m])
 
     def place(points: np.ndarray) -> list[list[float]]:
-        shares: list[list[float]] = ((points[:, :2] - centre) / view.side_m * [1, -1] + 0.5).tolist()
+        shares: list[list[float]] = ((to_view(points, view)[:, :2] - centre) / view.side_m * [1, -1] + 0.5).tolist()
         return shares
 
     return [
