@@ -12,9 +12,10 @@ import numpy as np
 
 from .inflate import FIELD_PX, InflatedBody
 
-TRUNK_DEPTH = 0.8  # of the inflated depth, which is about 0.95 of the width there
+TRUNK_DEPTH = 0.85  # of the inflated depth, which is about 0.95 of the width there
 LIMB_DEPTH = 1.08
-HEAD_DEPTH = 1.15
+HEAD_DEPTH = (1.0, 1.35)  # a head is as deep as the mean of its width and height, within these
+EAR_DEPTH = 0.5  # ears, brims and wings of hair beside the head are flat
 FOOT_DEPTH = 2.0
 FOOT_HEIGHT = 0.06  # of the figure's height: toes lie below
 FOOT_FORWARD = 0.5  # of a foot's half-depth: the heel stays under the leg
@@ -27,6 +28,8 @@ NECK_DEPTH = 0.92  # a neck is narrower than this, in the smaller of what is abo
 NECK_ZONE = (0.1, 0.75)  # of the way down the axis
 AXIS_BAND = 0.03  # the axis is this wide, in sides of the picture: heads are seldom right in the middle
 MIDDLE_SMOOTHING = 0.006  # steps of the middle in depth are evened out over this, in sides of the picture
+EAR_RADIUS = (0.25, 0.5)  # in the head's: thinner is a horn or a strand, and round
+EAR_PLACE = (1.1, 1.4)  # from the head's middle, in its radius
 BLEND = 0.03  # half-width of the step from head to trunk, in the figure's height
 
 
@@ -34,7 +37,8 @@ BLEND = 0.03  # half-width of the step from head to trunk, in the figure's heigh
 class Figure:
     """An upright figure. All in rows and pixels of the body's fields.
 
-    top, neck, bottom: rows. axis: column. trunk_radius: of the largest disc around the axis below the neck.
+    top, neck, bottom: rows. axis: column. trunk_radius: of the largest disc around the axis below the neck, in
+    sides of the picture. head: row of its middle, radius and width, the last two in the same unit.
     """
 
     top: int
@@ -42,6 +46,7 @@ class Figure:
     bottom: int
     axis: int
     trunk_radius: float
+    head: tuple[int, float, float]
 
 
 def find_figure(body: InflatedBody) -> Figure | None:
@@ -62,7 +67,10 @@ def find_figure(body: InflatedBody) -> Figure | None:
     if narrowness[neck] > NECK_DEPTH:
         return None
     rows = np.flatnonzero((body.distance > 0).any(axis=1))
-    return Figure(int(rows[0]), first + neck, int(rows[-1]) + 1, column, float(below[neck]))
+    middle = int(width[:neck].argmax())
+    across = body.distance[first + middle] > 0
+    head = (first + middle, float(width[middle]), _run_around(across, column) / FIELD_PX)
+    return Figure(int(rows[0]), first + neck, int(rows[-1]) + 1, column, float(below[neck]), head)
 
 
 def shape_figure(body: InflatedBody, figure: Figure) -> InflatedBody:
@@ -73,13 +81,34 @@ def shape_figure(body: InflatedBody, figure: Figure) -> InflatedBody:
     is_trunk = _step(body.radius / figure.trunk_radius, LIMB_RADIUS, TRUNK_RADIUS)
     below_neck = LIMB_DEPTH + (TRUNK_DEPTH - LIMB_DEPTH) * is_trunk
     is_foot = _step(rows, figure.bottom - FOOT_HEIGHT * height, figure.bottom - 0.5 * FOOT_HEIGHT * height)
-    is_foot = is_foot * (1.0 - is_trunk)
-    factor = below_neck + (HEAD_DEPTH - below_neck) * is_head + (FOOT_DEPTH - LIMB_DEPTH) * is_foot
+    stands_on_feet = body.floor < (body.distance.shape[0] / 2 - figure.bottom - 1) / FIELD_PX
+    is_foot = is_foot * (1.0 - is_trunk) * stands_on_feet
+    factor = below_neck + (_head_depth(body, figure) - below_neck) * is_head + (FOOT_DEPTH - LIMB_DEPTH) * is_foot
     flatness = (body.flatness * factor).astype(np.float32)
     deeper = replace(body, flatness=flatness)
     forward = FOOT_FORWARD * body.radius * flatness * is_foot + _reach_of_arms(body, figure)
     forward = cv2.GaussianBlur(forward, (0, 0), MIDDLE_SMOOTHING * FIELD_PX)
     return replace(deeper, middle=(body.middle + forward).astype(np.float32))
+
+
+def _head_depth(body: InflatedBody, figure: Figure) -> np.ndarray:
+    """The factor on the depth above the neck: (N, N) float32."""
+    row, radius, width = figure.head
+    height = (figure.neck - figure.top) / FIELD_PX
+    depth = np.clip(np.sqrt(width * height) / (2.0 * radius), *HEAD_DEPTH)
+    count = body.distance.shape[0]
+    rows, columns = np.arange(count)[:, None], np.arange(count)[None, :]
+    away = np.hypot(rows - row, columns - figure.axis) / (radius * FIELD_PX)
+    is_ear = _step(body.radius / radius, *EAR_RADIUS) * _step(away, *EAR_PLACE)
+    ear: np.ndarray = depth + (EAR_DEPTH - depth) * is_ear
+    return ear
+
+
+def _run_around(flags: np.ndarray, place: int) -> int:  # (N,) bool
+    """Length of the run of True that holds the place, or 0."""
+    left = int(np.argmin(flags[place::-1])) if not flags[: place + 1].all() else place + 1
+    right = int(np.argmin(flags[place:])) if not flags[place:].all() else len(flags) - place
+    return max(left + right - 1, 0)
 
 
 def _reach_of_arms(body: InflatedBody, figure: Figure) -> np.ndarray:

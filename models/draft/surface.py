@@ -63,7 +63,7 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
 
 def _shape_body(alpha: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint]:  # alpha: (S, S) uint8
     """The silhouette inflated, with the depth that its anatomy or its place on the ground tells."""
-    body = inflate(alpha, depth)
+    body = inflate(alpha, depth, is_cut_flat=True)
     viewpoint = find_viewpoint(body)
     if viewpoint is not STRAIGHT:
         return slant_body(body, viewpoint), viewpoint

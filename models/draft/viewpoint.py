@@ -30,6 +30,7 @@ MANY_FEET = 5  # from here on the footprint is round, and level feet share its n
 LYING = 1.0  # ratio of the bulk's width to its height: what stands upright is compact from above and needs no slant
 SWIMMER = 2.0  # length per height of the bulk of a body that hangs free: a fish, a bird in flight
 SWIMMER_TILT_DEG = (12.0, 40.0)  # less is level, more is a leap
+TRUNK_DEPTH = 1.3  # a trunk that recedes is cut aslant by the line of sight
 LEG_WIDTH, LEG_HEIGHT = 0.07, 0.2  # how far a foot's own depth reaches into the body, in the same unit
 TRUNK_RADIUS = 0.5  # of the largest radius: the trunk is thicker
 
@@ -88,7 +89,12 @@ def slant_body(body: InflatedBody, view: Viewpoint) -> InflatedBody:
         )
         beside = (standing - standing.mean())[:, None, None]
         middle += (near * beside).sum(axis=0) / np.maximum(near.sum(axis=0), 1.0)
-    return replace(body, middle=(body.middle + middle).astype(np.float32))
+    is_trunk = np.clip(body.radius / (TRUNK_RADIUS * body.distance.max()) - 1.0, 0.0, 1.0)
+    return replace(
+        body,
+        flatness=(body.flatness * (1.0 + (TRUNK_DEPTH - 1.0) * is_trunk)).astype(np.float32),
+        middle=(body.middle + middle).astype(np.float32),
+    )
 
 
 def _pixels(body: InflatedBody, thickness: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
