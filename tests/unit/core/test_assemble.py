@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from inference_server.core.assemble import stand_on_ground
+from inference_server.core.frames import to_view
 from inference_server.core.types import FrontView, Mesh, Rig, Skeleton, Skin, TexturedMesh
 
 
@@ -77,6 +78,17 @@ def test_picture_skeleton_and_mesh_move_as_one(box: Mesh, tiny_skeleton: Skeleto
         place = (getattr(before.skeleton, end)[:, :2] - [1.3, 2.9]) / 2.5
         moved = (getattr(rig.skeleton, end)[:, :2] - [view.center_x_m, view.center_y_m]) / view.side_m
         np.testing.assert_allclose(moved, place, atol=1e-6)
+
+
+def test_an_oblique_picture_stays_where_it_was(box: Mesh, tiny_skeleton: Skeleton) -> None:
+    mesh = replace(box, front_view=FrontView(0.4, 0.7, 2.5, azimuth_rad=0.6, elevation_rad=0.3))
+    stood, _ = stand_on_ground(textured(mesh), rigged(replace(tiny_skeleton, kind="generic"), mesh), 1.0)
+    places = [
+        (to_view(figure.vertices, view)[:, :2] - [view.center_x_m, view.center_y_m]) / view.side_m
+        for figure in (mesh, stood.mesh)
+        if (view := figure.front_view) is not None
+    ]
+    np.testing.assert_allclose(*places, atol=1e-6)
 
 
 def test_all_else_is_untouched(box: Mesh, tiny_skeleton: Skeleton) -> None:
