@@ -18,28 +18,39 @@ PAD_PX = 20  # a subject that touches the picture's edge is closed in this borde
 PAD = PAD_PX / FIELD_PX
 SUPERSAMPLING = 2  # distances are measured at twice the field's resolution: the zero level is then sub-pixel
 RADIUS_SMOOTHING = 0.008  # evens out steps where discs of different size meet, in sides of the picture
-DEPTH_LIMIT = 0.30  # half-depth that the inflation approaches but never passes, in the subject's longer side
+CUT_RUN = 0.2  # a lower edge straight for so much of the subject's longer side is a base, or the picture's border
+CUT_PART = 0.03  # what else ends in it, an arm beside a cropped trunk, is at least this wide, same unit
+DEPTH_LIMIT = 0.40  # half-depth that the inflation approaches but never passes, in the subject's longer side
 
 
 @dataclass(frozen=True)
 class InflatedBody:
-    """A body {f > 0}, f(x, y, z) = R - sqrt((R - d)^2 + (z / flatness)^2), given by three fields over the picture.
+    """A body {f > 0}, f(x, y, z) = R - sqrt((R - d)^2 + ((z - m) / flatness)^2), given by four fields over the picture.
 
-    Where flatness is 1 this is a round tube around the silhouette's medial axis, and f is a true distance.
+    Where flatness is 1 and m is 0 this is a round tube around the silhouette's medial axis, and f is a true distance.
     distance: (N, N) float32, d: signed distance to the silhouette, positive inside.
     radius: (N, N) float32, R: radius of the largest disc inside the silhouette that covers the pixel.
     flatness: (N, N) float32, factor on the depth, > 0.
+    middle: (N, N) float32, m: where the body's middle lies along z.
+    floor: y below which there is no body: what stands on a base, or is cropped, ends in a plane.
     Rows run down from y = 0.5 + PAD, columns right from x = -0.5 - PAD.
     """
 
     distance: np.ndarray
     radius: np.ndarray
     flatness: np.ndarray
+    middle: np.ndarray
+    floor: float
 
     def half_depth(self) -> np.ndarray:  # (N, N) float32
         """Half the body's depth at every pixel; 0 outside the silhouette."""
         tube = 2.0 * self.radius * self.distance - self.distance**2
         return self.flatness * np.sqrt(np.maximum(tube, 0.0))
+
+    def reach(self) -> tuple[float, float]:
+        """The body's lowest and highest z."""
+        inside, half_depth = self.distance > 0, self.half_depth()
+        return float((self.middle - half_depth)[inside].min()), float((self.middle + half_depth)[inside].max())
 
     def over_picture(self) -> tuple[np.ndarray, np.ndarray]:  # twice (FIELD_PX, FIELD_PX) float32
         """Distance and radius without the border: over exactly the picture."""
@@ -52,13 +63,16 @@ class InflatedBody:
 
     def evaluate(self, points: np.ndarray) -> np.ndarray:  # points: (..., 3); returns (...) float32
         """f at the points: positive inside, in sides of the picture."""
-        distance, radius, flatness = self._fields_at(points[..., 0], points[..., 1])
-        return radius - np.hypot(radius - distance, points[..., 2] / flatness)
+        distance, radius, flatness, middle = self._fields_at(points[..., 0], points[..., 1])
+        f = radius - np.hypot(radius - distance, (points[..., 2] - middle) / flatness)
+        return np.minimum(f, points[..., 1] - self.floor)
 
     def evaluate_grid(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:  # (X,), (Y,), (Z,)
         """f on the grid spanned by three axes: (X, Y, Z) float32."""
-        distance, radius, flatness = (field[..., None] for field in self._fields_at(x[:, None], y[None, :]))
-        return (radius - np.hypot(radius - distance, z.astype(np.float32) / flatness)).astype(np.float32)
+        fields = self._fields_at(x[:, None], y[None, :])
+        distance, radius, flatness, middle = (field[..., None] for field in fields)
+        f = radius - np.hypot(radius - distance, (z.astype(np.float32) - middle) / flatness)
+        return np.minimum(f, (y - self.floor)[None, :, None]).astype(np.float32)
 
     def project(self, points: np.ndarray, steps: int = 2) -> np.ndarray:  # points: (V, 3)
         """Move points along the gradient onto f = 0 by Newton steps: (V, 3) float64."""
@@ -79,17 +93,20 @@ class InflatedBody:
         pixels_per_unit = count / (1.0 + 2.0 * PAD)
         rows = (0.5 + PAD - y) * pixels_per_unit - 0.5
         columns = (x + 0.5 + PAD) * pixels_per_unit - 0.5
-        fields = (self.distance, self.radius, self.flatness)
+        fields = (self.distance, self.radius, self.flatness, self.middle)
         return [ndimage.map_coordinates(f, [rows, columns], order=1, mode="nearest") for f in fields]
 
 
-def inflate(alpha: np.ndarray, depth: float = 1.0) -> InflatedBody:  # alpha: (S, S) uint8
+def inflate(alpha: np.ndarray, depth: float = 1.0, *, is_cut_flat: bool = False) -> InflatedBody:  # (S, S) uint8
     """Inflate the silhouette {alpha >= 128}: limbs become round tubes, wide parts flatten towards a limit.
 
-    depth: factor on the third dimension, > 0.
+    depth: factor on the third dimension, > 0. is_cut_flat: end in a plane where the lower edge is straight, instead of
+    rounding it off.
     Raises EmptySurfaceFound when the silhouette is empty.
     """
-    distance = _signed_distance(alpha)
+    inside = _sample_inside(alpha)
+    floor_row = _find_straight_base(inside) if is_cut_flat else None
+    distance = _signed_distance(inside, floor_row)
     if distance.max() <= 0:
         raise EmptySurfaceFound(
             "The subject vanished: its silhouette is thinner than a pixel or less than half opaque. "
@@ -99,19 +116,49 @@ def inflate(alpha: np.ndarray, depth: float = 1.0) -> InflatedBody:  # alpha: (S
     rows, columns = np.nonzero(distance > 0)
     limit = DEPTH_LIMIT * max(np.ptp(rows), np.ptp(columns)) / FIELD_PX
     tube = np.maximum(2.0 * radius * distance - distance**2, 0.0)
+    floor = -1.0 if floor_row is None else 0.5 + PAD - floor_row / (FIELD_PX * SUPERSAMPLING)
     flatness = depth / np.sqrt(1.0 + tube / max(limit, 1.0 / FIELD_PX) ** 2)
-    return InflatedBody(distance, radius, flatness.astype(np.float32))
+    return InflatedBody(distance, radius, flatness.astype(np.float32), np.zeros_like(distance), floor)
 
 
-def _signed_distance(alpha: np.ndarray) -> np.ndarray:  # (S, S) uint8 -> (N, N) float32, padded
+def _sample_inside(alpha: np.ndarray) -> np.ndarray:  # (S, S) uint8 -> (M, M) uint8, padded, M = SUPERSAMPLING * N
     fine_px = FIELD_PX * SUPERSAMPLING
     interpolation = cv2.INTER_AREA if alpha.shape[0] >= fine_px else cv2.INTER_LINEAR
     fine = cv2.resize(alpha, (fine_px, fine_px), interpolation=interpolation)
     pad_px = PAD_PX * SUPERSAMPLING
-    inside = cv2.copyMakeBorder((fine >= 128).astype(np.uint8), *[pad_px] * 4, cv2.BORDER_CONSTANT, value=0)
+    return cv2.copyMakeBorder((fine >= 128).astype(np.uint8), *[pad_px] * 4, cv2.BORDER_CONSTANT, value=0)
+
+
+def _find_straight_base(inside: np.ndarray) -> int | None:  # (M, M) uint8
+    """One past the lowest row, where that row is straight for CUT_RUN."""
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if rows.size == 0:
+        return None
+    runs = _runs(inside[rows[-1] - SUPERSAMPLING] > 0)
+    longest = max((end - start for start, end in runs), default=0)
+    return int(rows[-1]) + 1 if longest >= CUT_RUN * max(np.ptp(rows), np.ptp(columns)) else None
+
+
+def _runs(flags: np.ndarray) -> list[tuple[int, int]]:  # (M,) bool
+    """Start and one past the end of every run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _signed_distance(inside: np.ndarray, floor_row: int | None) -> np.ndarray:  # (M, M) uint8 -> (N, N) float32
+    """Positive inside. What ends in the floor is measured as if it went on below."""
+    fine_px = FIELD_PX * SUPERSAMPLING
+    if floor_row is not None:
+        inside = inside.copy()
+        for start, end in _runs(inside[floor_row - 1 - SUPERSAMPLING] > 0):
+            if end - start >= CUT_PART * fine_px:
+                inside[floor_row - SUPERSAMPLING :, start:end] = 1
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     distance -= cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     distance -= 0.5 * np.sign(distance)  # pixel centres lie half a pixel from the edge between them
+    if floor_row is not None:
+        below = np.arange(len(inside), dtype=np.float32)[:, None] - (floor_row + 2 * SUPERSAMPLING)
+        distance = np.where(below > 0, np.minimum(distance, -below), distance)
     count = inside.shape[0] // SUPERSAMPLING
     return cv2.resize(distance, (count, count), interpolation=cv2.INTER_AREA) / fine_px
 

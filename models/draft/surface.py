@@ -10,9 +10,11 @@ import numpy as np
 from skimage.measure import marching_cubes
 
 from .errors import EmptySurfaceFound
+from .figure import find_figure, shape_figure
 from .inflate import InflatedBody, inflate
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
+from .viewpoint import STRAIGHT, Viewpoint, find_viewpoint, slant_body
 
 CELLS = 128  # marching-cubes cells across the picture: finer doubles the remeshing time for 0.001 of silhouette IoU
 FINEST_CELLS = 256  # a tiny body is not marched finer than this to reach its face budget
@@ -26,11 +28,13 @@ class BodyMesh:
 
     vertices: (V, 3) float32. faces: (F, 3) int32.
     remesher: "botsch" (gpytoolbox), or "relax" where that is not installed.
+    viewpoint: from where the picture shows the subject; the mesh is not turned by it.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
     remesher: str
+    viewpoint: Viewpoint
 
 
 def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -> BodyMesh:  # rgba: (S, S, 4) uint8
@@ -39,7 +43,7 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     depth: factor on the third dimension, > 0.
     Raises EmptySurfaceFound when the subject is too thin or too faint to become a surface.
     """
-    body = inflate(rgba[..., 3], depth)
+    body, viewpoint = _shape_body(rgba[..., 3], depth)
     vertices, faces = _march(body, CELLS)
     faces_per_square_cell = len(faces) / CELLS**2
     if len(faces) > MOST_FACES:
@@ -54,15 +58,25 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     vertices = body.project(vertices)
     vertices, faces = drop_islands(vertices, faces, SMALLEST_ISLAND)
     vertices = displace_front(vertices, faces, rgba, body)
-    return BodyMesh(vertices.astype(np.float32), faces, remesher)
+    return BodyMesh(vertices.astype(np.float32), faces, remesher, viewpoint)
+
+
+def _shape_body(alpha: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint]:  # alpha: (S, S) uint8
+    """The silhouette inflated, with the depth that its anatomy or its place on the ground tells."""
+    body = inflate(alpha, depth, is_cut_flat=True)
+    viewpoint = find_viewpoint(body)
+    if viewpoint is not STRAIGHT:
+        return slant_body(body, viewpoint), viewpoint
+    figure = find_figure(body)
+    return (shape_figure(body, figure) if figure else body), STRAIGHT
 
 
 def _march(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:
     """Marching cubes on {f = 0}: (V, 3) float64 and (F, 3) int32, closed, wound outward."""
     pitch = 1.0 / cells
     across = np.arange(-(cells // 2) - 4, cells // 2 + 5) * pitch
-    layers = int(np.ceil(body.half_depth().max() / pitch)) + 2
-    along = np.arange(-layers, layers + 1) * pitch
+    back, front = body.reach()
+    along = np.arange(np.floor(back / pitch) - 2, np.ceil(front / pitch) + 3) * pitch
     values = body.evaluate_grid(across, across, along)
     values[np.abs(values) < 1e-4 * pitch] = -1e-4 * pitch  # a zero at a grid point would make faces without area
     if values.max() <= 0:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from inference_server.core.frames import to_view
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Float32, Mesh, StageName, TexturedMesh, TextureInput
 from inference_server.errors import BakeFailed
@@ -50,4 +51,4 @@ def _in_picture(mesh: Mesh) -> Float32:
     if view is None:
         raise BakeFailed("The mesh does not know where its picture stands.", "Start from the picture again.")
     origin = np.array([view.center_x_m, view.center_y_m, 0.0], dtype=np.float32)
-    return np.ascontiguousarray((mesh.vertices - origin) / np.float32(view.side_m))
+    return np.ascontiguousarray((to_view(mesh.vertices, view) - origin) / np.float32(view.side_m))

@@ -109,6 +109,17 @@ def test_a_quarter_turn_brings_what_faced_plus_x_to_the_front() -> None:
     np.testing.assert_allclose(turned(np.array([[1.0, 2.0, 0.0]]), -np.pi / 2), [[0.0, 2.0, 1.0]], atol=1e-7)
 
 
+def test_an_oblique_picture_stays_where_it_was(box: Mesh, tiny_skeleton: Skeleton) -> None:
+    mesh = replace(box, front_view=FrontView(0.4, 0.7, 2.5, azimuth_rad=0.6, elevation_rad=0.3))
+    stood, _ = stand_on_ground(textured(mesh), rigged(replace(tiny_skeleton, kind="generic"), mesh), 1.0)
+    places = [
+        (to_view(figure.vertices, view)[:, :2] - [view.center_x_m, view.center_y_m]) / view.side_m
+        for figure in (mesh, stood.mesh)
+        if (view := figure.front_view) is not None
+    ]
+    np.testing.assert_allclose(*places, atol=1e-6)
+
+
 def test_all_else_is_untouched(box: Mesh, tiny_skeleton: Skeleton) -> None:
     figure, rig = textured(box), rigged(tiny_skeleton, box)
     stood, stood_rig = stand_on_ground(figure, rig, None)

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inference_server.core.frames import from_blender, front_facing_rolls, to_blender
+from inference_server.core.frames import from_blender, from_view, front_facing_rolls, to_blender, to_view
+from inference_server.core.types import FrontView
 
 POINTS = arrays(np.float32, (7, 3), elements=st.floats(-1e6, 1e6, width=32))
 # Reads bones (head, tail, roll) in Blender's frame from standard input; prints each one's local Z axis in that frame.
@@ -136,3 +137,19 @@ def test_blenders_own_axes_agree() -> None:
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
     cosines = (found * wanted).sum(axis=1) / np.linalg.norm(found, axis=1)  # Blender's lengths are off by up to 2e-5
     np.testing.assert_allclose(cosines, 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("azimuth_deg", "elevation_deg", "seen"),
+    [(0, 0, (0, 0, 1)), (90, 0, (-1, 0, 0)), (0, 90, (0, -1, 0)), (-90, 30, (1, 0, 0))],
+)
+def test_a_view_shows_the_front_where_it_says(azimuth_deg: float, elevation_deg: float, seen: tuple) -> None:
+    view = FrontView(0.0, 0.0, 1.0, math.radians(azimuth_deg), math.radians(elevation_deg))
+    np.testing.assert_allclose(to_view(np.array([0.0, 0.0, 1.0]), view), seen, atol=1e-6)
+
+
+def test_from_view_undoes_to_view() -> None:
+    view = FrontView(0.0, 0.0, 1.0, 0.6, 0.3)
+    points = np.random.default_rng(1).normal(size=(5, 3))
+    np.testing.assert_allclose(from_view(to_view(points, view), view), points, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(to_view(points, view), axis=1), np.linalg.norm(points, axis=1), rtol=1e-6)

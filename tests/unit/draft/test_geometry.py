@@ -11,11 +11,14 @@ import pytest
 import trimesh
 from PIL import Image
 
+from inference_server.core.frames import from_view
+from inference_server.core.types import FrontView
 from models.draft.errors import EmptySurfaceFound
 from models.draft.framing import frame_subject
 from models.draft.inflate import DEPTH_LIMIT, inflate
 from models.draft.remesh import drop_islands
 from models.draft.surface import BodyMesh, build_mesh
+from tests.unit.draft.silhouettes import DOG, photograph
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "images"
 SIDE = 512
@@ -114,12 +117,35 @@ def test_the_frame_is_the_picture_with_y_up() -> None:
 
 
 def test_projection_lands_on_the_surface() -> None:
-    body = inflate(SHAPES["star"].astype(np.uint8) * 255)
+    body = inflate(SHAPES["bar"].astype(np.uint8) * 255)
     rng = np.random.default_rng(3)
-    mesh = build_mesh(picture(SHAPES["star"]))
+    mesh = build_mesh(picture(SHAPES["bar"]))
     near = mesh.vertices + rng.normal(0.0, 0.002, mesh.vertices.shape)
     before, after = np.abs(body.evaluate(near)), np.abs(body.evaluate(body.project(near)))
     assert np.median(after) < 0.05 * np.median(before)
+
+
+def test_a_cropped_subject_ends_in_a_plane_and_a_round_one_does_not() -> None:
+    cropped = (RADIUS < 0.4) & (Y < 0.2)
+    flat, round_ = build_mesh(picture(cropped)), build_mesh(picture(SHAPES["disc"]))
+    assert_sound(flat)
+    for mesh, least, most in ((flat, 0.25, 0.6), (round_, 0.0, 0.2)):
+        bottom = mesh.vertices[:, 1] < mesh.vertices[:, 1].min() + 0.01
+        depth = np.ptp(mesh.vertices[bottom, 2])
+        assert least < depth < most
+    assert flat.vertices[:, 1].min() == pytest.approx(-0.2, abs=0.004)
+    assert silhouette_iou(flat, cropped) > 0.96
+
+
+def test_a_three_quarter_picture_recedes_and_an_upright_one_does_not() -> None:
+    dog = picture(photograph(DOG, 35) > 0)
+    mesh = build_mesh(dog)
+    assert_sound(mesh)
+    assert np.degrees(mesh.viewpoint.azimuth_rad) == pytest.approx(35, abs=8)
+    turned = from_view(mesh.vertices, FrontView(0.0, 0.0, 1.0, mesh.viewpoint.azimuth_rad, 0.0))
+    assert np.ptp(turned[:, 2]) > 1.5 * np.ptp(turned[:, 0])
+    assert silhouette_iou(mesh, dog[..., 3] > 0) > 0.95
+    assert build_mesh(picture(SHAPES["disc"])).viewpoint.azimuth_rad == 0.0
 
 
 def test_specks_do_not_become_islands() -> None:
