@@ -23,7 +23,7 @@ SAME_LENGTH = 0.6  # the shorter of two chains that mirror each other is at leas
 SAME_PLACE = 0.08  # and its mirrored tip, of the longest side, so near to the other's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Chain:
     """A medial path, int (N, 3), from where it leaves the surroundings of its parent bone to its tip."""
 
