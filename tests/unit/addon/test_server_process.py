@@ -20,7 +20,7 @@ import pytest
 
 from blender_addon import server_process
 from blender_addon.errors import ServerEnded, ServerNotInstalled, ServerStartFailed
-from blender_addon.server_process import ServerProcess, server_command
+from blender_addon.server_process import ServerProcess, server_command, split_command
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, "-m", "inference_server", "serve", "--no-worker"]
@@ -173,6 +173,37 @@ def test_a_start_can_be_stopped(make_server: MakeServer) -> None:
     time.sleep(0.2)
     assert server.state == "starting"
     stopped(server)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_windows", "parts"),
+    [
+        (r"C:\Tools\figurine.exe serve", True, [r"C:\Tools\figurine.exe", "serve"]),
+        (
+            r'"C:\Program Files\figurine.exe" serve --x="a b"',
+            True,
+            [r"C:\Program Files\figurine.exe", "serve", "--x=a b"],
+        ),
+        (r"C:\O'Brien\figurine.exe serve", True, [r"C:\O'Brien\figurine.exe", "serve"]),
+        ("'/opt/my server/figurine' serve", False, ["/opt/my server/figurine", "serve"]),
+    ],
+)
+def test_a_command_is_read_as_the_system_reads_it(text: str, is_windows: bool, parts: list[str]) -> None:
+    assert split_command(text, is_windows) == parts
+
+
+@pytest.mark.parametrize("is_windows", [True, False])
+def test_a_quotation_without_an_end_is_said(is_windows: bool) -> None:
+    with pytest.raises(ServerStartFailed, match="Preferences cannot be read: no closing quotation"):
+        split_command('"figurine serve', is_windows)
+
+
+def test_a_start_that_blender_leaves_at_once_leaves_no_process(make_server: MakeServer, tmp_path: Path) -> None:
+    server = make_server([sys.executable, "-c", "import sys; sys.stdin.read()", str(tmp_path)])
+    server.start()
+    server.close(TIMEOUT_S)
+    assert server.state == "stopped"
+    assert not [child for child in psutil.Process().children() if str(tmp_path) in child.cmdline()]
 
 
 @contextmanager
