@@ -93,7 +93,6 @@ class ServerProcess:
         self._environment = dict(environment or {})
         self._keep_running = keep_running
         self._child: subprocess.Popen[bytes] | None = None
-        self._found: Handshake | None = None
         self._to_stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._to_leave = False
@@ -106,16 +105,6 @@ class ServerProcess:
     def state(self) -> ServerState:
         """Where it stands. "running": it answers, and still lives."""
         return self._state
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running server."""
-        return self._found.pid if self._found else None
-
-    @property
-    def url(self) -> str:
-        """Of the running server, "" where none runs."""
-        return self._found.url if self._found else ""
 
     @property
     def is_ours(self) -> bool:
@@ -178,7 +167,7 @@ class ServerProcess:
         with self._lock:
             if self._child is not None and self._child.poll() is not None:
                 self._close_pipe(self._child)
-            self._found = self._child = None
+            self._child = None
             self.error = error
             self._state = "failed" if error else "stopped"
 
@@ -186,7 +175,6 @@ class ServerProcess:
         """From the start to the end of the server."""
         found = self._answering() or self._start_child()
         with self._lock:
-            self._found = found
             if not self._to_stop.is_set():
                 self._state = "running"
         while not self._to_stop.wait(_TICK_S if self._child else _WATCH_S):
