@@ -4,8 +4,8 @@
     python build_addon.py [--output dist] [--check]
 
 What goes in are the tracked files of this clone, as they are now, and nothing else. The same files give the same zip,
-bit by bit, wherever and whenever it is built. Blender's own `extension validate` judges it before it is written:
-that of BLENDER=/path/to/blender, or of the bpy module in .venv.
+bit by bit, whenever it is built, by the same hatchling and a Python with the same zlib. Blender's own `extension
+validate` judges it before it is written: that of BLENDER=/path/to/blender, or of the bpy module in .venv.
 """
 
 from __future__ import annotations

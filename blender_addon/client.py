@@ -57,6 +57,8 @@ _LARGEST_THUMBNAIL_BYTES = 32 << 20
 _THUMBNAIL_PATTERN = re.compile(r"/v1/jobs/([0-9a-f]{32})/artifacts/([a-z]+\.png)\?sha256=([0-9a-f]{64})")
 # Left free on the disk when a result is fetched: Blender saves there too.
 _SPARE_BYTES = 16 << 20
+# A job whose files could not be fetched has this button.
+_THEN = "click Retry"
 
 # The routes that are called; a contract test holds them against the server's description.
 ROUTES = {
@@ -169,12 +171,12 @@ class Client:
         on_bytes: told the size of every piece. Raises ResultDamaged, DiskFull, FolderUnwritable; nothing is left then.
         """
         partial = target.with_name(f"{target.name}.part")
-        with typed_file_errors(target.parent):
+        with typed_file_errors(target.parent, _THEN):
             if artifact.size_bytes + _SPARE_BYTES > shutil.disk_usage(target.parent).free:
-                raise DiskFull(str(target.parent))
+                raise DiskFull(str(target.parent), _THEN)
         try:
             self._fetch(job_id, artifact, partial, on_bytes)
-            with typed_file_errors(target.parent):
+            with typed_file_errors(target.parent, _THEN):
                 partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
@@ -197,7 +199,7 @@ class Client:
         digest, size_bytes = hashlib.sha256(), 0
         method, path = _address("download", job_id, artifact.name)
         with self._transport.open(method, path, params={"sha256": artifact.sha256}) as reply:
-            with typed_file_errors(partial.parent):
+            with typed_file_errors(partial.parent, _THEN):
                 stream = partial.open("wb")
             with stream:
                 for chunk in self._transport.read_chunks(reply):
@@ -205,10 +207,10 @@ class Client:
                     if size_bytes > artifact.size_bytes:
                         raise ResultDamaged(artifact.name, f"it has more than {artifact.size_bytes} bytes")
                     digest.update(chunk)
-                    with typed_file_errors(partial.parent):
+                    with typed_file_errors(partial.parent, _THEN):
                         stream.write(chunk)
                     on_bytes(len(chunk))
-                with typed_file_errors(partial.parent):
+                with typed_file_errors(partial.parent, _THEN):
                     stream.flush()
         if size_bytes != artifact.size_bytes:
             raise ResultDamaged(artifact.name, f"it has {size_bytes} bytes instead of {artifact.size_bytes}")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import bpy
 
 from . import pump, runtime
-from .errors import FigurineError, PictureUnreadable
+from .errors import FigurineError, JournalDamaged, OutputUnwritable, PictureUnreadable
 from .job import Request
 from .job_settings import Wishes, settings_document
 from .jobs.views import JobView
@@ -31,11 +32,14 @@ _UNUSABLE_CODES = {
     "ImageUnreadable",
     "ImageTooLarge",
     "NoSubject",
+    "OutputUnwritable",
     "PictureUnreadable",
     "SettingInvalid",
     "UnsupportedMedia",
     "UploadTooLarge",
 }
+# The list of earlier jobs: this one does not need it.
+_HARMLESS_CODES = {JournalDamaged.__name__}
 _PAUSE_S = 0.1
 _FIND_TIMEOUT_S = 5.0
 # A cancelled job ends within two seconds.
@@ -97,6 +101,7 @@ def _make(wanted: argparse.Namespace) -> int:
     if output.suffix != ".blend" or not output.parent.is_dir():
         _print(f"{output} cannot be written: it must end in .blend and lie in a folder that exists.")
         return UNUSABLE
+    _require_writable(output)
     wishes = Wishes(
         name=wanted.name,
         engine=wanted.engine,
@@ -109,7 +114,7 @@ def _make(wanted: argparse.Namespace) -> int:
     settings = settings_document(wishes, picture)
     bpy.ops.wm.read_homefile(use_empty=True)
     now = runtime.current()
-    now.start()
+    now.start(adopts=False)
     now.focus, now.messages = None, []
     try:
         _find_server(now)
@@ -117,9 +122,28 @@ def _make(wanted: argparse.Namespace) -> int:
         _follow(now)
     finally:
         _stop_server(now)
-    bpy.ops.wm.save_as_mainfile(filepath=str(output))
-    _print(f"Saved {output}")
+    _save(output)
     return DONE
+
+
+def _require_writable(output: Path) -> None:
+    """Find out before the work is done. Raises OutputUnwritable."""
+    if output.is_dir():
+        raise OutputUnwritable(output, "there is a folder of that name")
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise OutputUnwritable(output, error.strerror or str(error)) from error
+
+
+def _save(output: Path) -> None:
+    """Write the file. Raises OutputUnwritable."""
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(output))
+    except RuntimeError as error:
+        raise OutputUnwritable(output, str(error).strip()) from error
+    _print(f"Saved {output}")
 
 
 def _find_server(now: Runtime) -> None:
@@ -160,9 +184,11 @@ def _raise_problem(now: Runtime, job: JobView | None) -> None:
     if job is not None and job.state in ("failed", "cancelled", "lost"):
         raise job.error or FigurineError(f"The job was {STATE_LABELS[job.state].lower()}.")
     process = now.server
-    if job is None and process is not None and process.state == "failed" and process.error is not None:
+    is_unsent = job is None or job.state == "sending"
+    if is_unsent and process is not None and process.state == "failed" and process.error is not None:
         raise process.error
-    problem = next((message for message in now.messages if message.level == "error"), None)
+    ours = [message for message in now.messages if message.level == "error" and message.key in (None, now.focus)]
+    problem = next((message for message in ours if message.code not in _HARMLESS_CODES), None)
     if problem is not None:
         raise FigurineError(problem.text, problem.hint, problem.details)
 

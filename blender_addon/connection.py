@@ -17,7 +17,7 @@ from .documents import DocumentInvalid, parse
 from .errors import AddressInvalid, OnlineAccessOff, ServerNotInstalled, ServerNotRunning
 
 DEFAULT_PORT = 47110
-_HANDSHAKE_NAME = "server.json"
+HANDSHAKE_NAME = "server.json"
 # What the server writes has four short lines.
 _LARGEST_HANDSHAKE_BYTES = 16_384
 # Addresses to listen on that are none to connect to, on Windows.
@@ -87,7 +87,7 @@ def find_endpoint(connection: Connection) -> Endpoint:
 def read_handshake(home: Path) -> Handshake | None:
     """None where no server wrote one, or it cannot be read."""
     try:
-        with (home / _HANDSHAKE_NAME).open("rb") as stream:
+        with (home / HANDSHAKE_NAME).open("rb") as stream:
             return parse(Handshake, json.loads(stream.read(_LARGEST_HANDSHAKE_BYTES)))
     except (OSError, ValueError, RecursionError, DocumentInvalid):
         return None
@@ -100,6 +100,8 @@ def normalise_address(text: str) -> str:
         raise AddressInvalid(text, "it is empty")
     if re.search(r"[\s\\\x00-\x1f\x7f]", bare):
         raise AddressInvalid(text, "it has spaces or signs that no address has")
+    if "@" in bare:
+        raise AddressInvalid(text, "only a machine and a port belong there, no name and no password")
     has_scheme = "://" in bare
     try:
         parts = urlsplit(bare if has_scheme else f"//{bare}", scheme="http")
@@ -108,7 +110,7 @@ def normalise_address(text: str) -> str:
         raise AddressInvalid(text, str(error)) from error
     if parts.scheme not in ("http", "https"):
         raise AddressInvalid(text, f"{parts.scheme} is not http or https")
-    if parts.username is not None or parts.query or parts.fragment or parts.path.strip("/") not in ("", "v1"):
+    if parts.query or parts.fragment or parts.path.strip("/") not in ("", "v1"):
         raise AddressInvalid(text, "only a machine and a port belong there")
     if port is None and parts.scheme == "http":
         port = DEFAULT_PORT
@@ -133,12 +135,17 @@ def default_home() -> Path:
     """The server's data folder where nothing else is set: FIGURINE_HOME, or the system's place for data."""
     chosen = os.environ.get("FIGURINE_HOME")
     if chosen:
-        return Path(os.path.expandvars(chosen)).expanduser().absolute()
+        return expanded_folder(chosen)
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "figurine"
     data = os.environ.get("XDG_DATA_HOME", "")
     usual = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
     return (Path(data) if os.path.isabs(data) else Path.home() / usual) / "figurine"
+
+
+def expanded_folder(text: str) -> Path:
+    """The absolute folder, with variables and ~ replaced by what they stand for."""
+    return Path(os.path.expanduser(os.path.expandvars(text))).absolute()
 
 
 def compatible(server_version: str, our_version: str) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections import deque
 from pathlib import Path
 
+from .connection import Connection, read_handshake
+from .errors import without_login
 from .runtime import Message, Runtime
 from .status import server_status
 
 _LOG_LINES = 40
+# The end of a log, which can be long; forty lines are shorter.
+_LOG_BYTES = 32_768
 
 
 def diagnostics(runtime: Runtime, blender_version: str) -> str:
@@ -22,7 +25,7 @@ def diagnostics(runtime: Runtime, blender_version: str) -> str:
     parts = [
         f"Figurine {runtime.version} · Blender {blender_version}",
         f"{platform.platform()} · {platform.machine()} · Python {platform.python_version()}",
-        f"Connection: {connection.mode} · {server.url or connection.address or 'no address'}",
+        f"Connection: {connection.mode} · {server.url or without_login(connection.address) or 'no address'}",
         f"Online Access: {'on' if connection.online_access else 'off'}",
         f"Installed server: {runtime.installed or 'none'}{'' if runtime.is_installed else ' (not usable)'}",
         f"Own command: {'yes' if runtime.choices.command else 'no'}",
@@ -43,7 +46,7 @@ def diagnostics(runtime: Runtime, blender_version: str) -> str:
     if installer is not None:
         parts += ["", f"Installation ({installer.state}):", *installer.tail(_LOG_LINES)]
     parts += ["", "Server's log:", *_log_tail(runtime.paths.log)]
-    return _without_secrets("\n".join(parts), connection.token)
+    return _without_secrets("\n".join(parts), _tokens_in_use(connection))
 
 
 def _message_lines(message: Message) -> list[str]:
@@ -56,18 +59,22 @@ def _error_lines(text: str, hint: str, details: str) -> list[str]:
 
 def _log_tail(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            return [line.rstrip() for line in deque(stream, _LOG_LINES)]
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _LOG_BYTES))
+            return stream.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
     except OSError:
         return ["(none)"]
 
 
-def _without_secrets(text: str, token: str) -> str:
-    for secret, shown in (
-        (token, "(token)"),
-        (str(Path.home()), "~"),
-        (os.environ.get("FIGURINE_TOKEN", ""), "(token)"),
-    ):
+def _tokens_in_use(connection: Connection) -> list[str]:
+    handshake = read_handshake(connection.home)
+    return [connection.token, os.environ.get("FIGURINE_TOKEN", ""), "" if handshake is None else handshake.token]
+
+
+def _without_secrets(text: str, tokens: list[str]) -> str:
+    home = str(Path.home())
+    homes = [home, repr(home)[1:-1], Path.home().as_posix()]
+    for secret, shown in (*((token, "(token)") for token in tokens), *((form, "~") for form in homes)):
         if len(secret) > 1:
             text = text.replace(secret, shown)
     return text

@@ -8,16 +8,19 @@ FigurineError
 ├── the server's  Refused (a reply) · JobFailed (a job's end): its words, unchanged
 ├── the job       JobLost · ResultMissing · ResultDamaged
 └── this machine  PictureUnreadable · DiskFull · FolderUnwritable · JournalDamaged · ImportFailed
-                  InternalFault
+                  FolderUnknown · OutputUnwritable · InternalFault
 """
 
 from __future__ import annotations
 
 import errno
+import math
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 
@@ -177,8 +180,9 @@ class AddressInvalid(LinkError):
     retryable = False
 
     def __init__(self, text: str, why: str) -> None:
+        shown = without_login(text)
         super().__init__(
-            f"“{text}” is no address of a server: {why}.", "Enter one like 127.0.0.1:47110 in Preferences."
+            f"“{shown}” is no address of a server: {why}.", "Enter one like 127.0.0.1:47110 in Preferences."
         )
 
 
@@ -209,6 +213,11 @@ class Refused(FigurineError):
         self.code = words.code
         self.retryable = words.retryable
         self.status = status
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether the server has no such thing."""
+        return self.status == HTTPStatus.NOT_FOUND
 
 
 class JobFailed(FigurineError):
@@ -261,8 +270,17 @@ class DiskFull(FigurineError):
 
     retryable = True
 
-    def __init__(self, folder: str) -> None:
-        super().__init__(f"No space is left on this machine, in {folder}.", "Free some space there, then click Retry.")
+    def __init__(self, folder: str, then: str = "try again", shortage: str = "") -> None:
+        message = f"No space is left on this machine, in {folder}."
+        if shortage:
+            message = f"There is too little space on this machine, in {folder}: {shortage}."
+        super().__init__(message, f"Free some space there, then {then}.")
+
+    @classmethod
+    def foreseen(cls, folder: str, needed_bytes: int, free_bytes: int, then: str) -> DiskFull:
+        """It would run full."""
+        needed_gb, free_gb = math.ceil(needed_bytes / 1e8) / 10, math.floor(free_bytes / 1e8) / 10
+        return cls(folder, then, f"{needed_gb} GB are needed, {free_gb} GB are free")
 
 
 class FolderUnwritable(FigurineError):
@@ -270,8 +288,18 @@ class FolderUnwritable(FigurineError):
 
     retryable = True
 
-    def __init__(self, folder: str, why: str) -> None:
-        super().__init__(f"{folder} cannot be written: {why}.", "Make the folder writable, then click Retry.")
+    def __init__(self, folder: str, why: str, then: str = "try again") -> None:
+        super().__init__(f"{folder} cannot be written: {why}.", f"Make the folder writable, then {then}.")
+
+
+class FolderUnknown(FigurineError):
+    """A folder in Preferences is given by the place of a file that has none."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"“{text}” lies beside the open Blender file, which was never saved: it was not taken.",
+            "Enter the whole path in Preferences, or save the file first.",
+        )
 
 
 class JournalDamaged(FigurineError):
@@ -282,6 +310,13 @@ class JournalDamaged(FigurineError):
             f"The list of jobs on this machine was damaged; it was set aside as {kept_as}.",
             "Jobs that the server has are still listed, and can be imported from there.",
         )
+
+
+class OutputUnwritable(FigurineError):
+    """The file that the command line is to write cannot be written."""
+
+    def __init__(self, output: Path, why: str) -> None:
+        super().__init__(f"{output} cannot be written: {why}.", "Give another file with -o.")
 
 
 class InternalFault(FigurineError):
@@ -299,12 +334,17 @@ class ImportFailed(FigurineError):
     """The result could not be brought into the scene; nothing of it was left there."""
 
 
+def without_login(address: str) -> str:
+    """The address without the name and password that it may hold."""
+    return re.sub(r"^(\w+://)?.*@", r"\1…@", address, flags=re.DOTALL)
+
+
 @contextmanager
-def typed_file_errors(folder: Path) -> Iterator[None]:
-    """Turn what a file system says into DiskFull or FolderUnwritable."""
+def typed_file_errors(folder: Path, then: str = "try again") -> Iterator[None]:
+    """Turn what a file system says into DiskFull or FolderUnwritable. then: what to do when the folder is in order."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(str(folder)) from error
-        raise FolderUnwritable(str(folder), error.strerror or str(error)) from error
+            raise DiskFull(str(folder), then) from error
+        raise FolderUnwritable(str(folder), error.strerror or str(error), then) from error

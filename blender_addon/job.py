@@ -56,9 +56,11 @@ class JobEngine:
         """The last one."""
         return self._board.snapshot
 
-    def start(self) -> None:
-        """Begin: read the journal, and go on with the jobs in it as soon as `configure` says where the server is."""
-        self._minder.start()
+    def start(self, adopts: bool = True) -> None:
+        """Begin: read the journal, and go on with the jobs in it as soon as `configure` says where the server is.
+        adopts: also with those of Blenders that are gone.
+        """
+        self._minder.start(adopts)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End all threads and connections. What hangs in a name look-up or in connecting is left behind after
@@ -82,11 +84,13 @@ class JobEngine:
         self._order(self._minder.cancel, key)
 
     def resume(self, key: str, settings: Mapping[str, Any] | None = None) -> None:
-        """Let a waiting job go on, with these settings changed."""
+        """Let a waiting job go on, with these settings changed, as soon as the server can be asked."""
         self._order(self._minder.resume, key, settings or {})
 
     def retry(self, key: str) -> None:
-        """Try again what failed: sending the picture, the job, or fetching its files."""
+        """Try again what failed, as soon as the server can be asked: sending the picture, the job, or fetching its
+        files.
+        """
         self._order(self._minder.retry, key)
 
     def rerun(self, key: str, stage: str, settings: Mapping[str, Any] | None = None, seed: int | None = None) -> str:
@@ -132,7 +136,8 @@ class JobEngine:
 
     def _new_record(self, name: str, settings: Mapping[str, Any], import_when_done: bool) -> Record:
         key, created_s = uuid.uuid4().hex, time.time()
-        self._board.add(JobView(key, "sending", name, created_s=created_s, settings=settings))
+        view = JobView(key, "sending", name, created_s=created_s, waits_for_server=True, settings=settings)
+        self._board.add(view)
         return Record(key, "", name, created_s, settings, import_when_done)
 
     def _order(self, method: Any, *arguments: Any) -> None:

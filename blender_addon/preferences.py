@@ -4,13 +4,17 @@
 # No postponed annotations: Blender reads them as they are.
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from . import runtime
-from .connection import Connection, default_home
+from .connection import Connection, default_home, expanded_folder
+from .errors import FolderUnknown
 
 # Blender cuts texts at an unstated length where none is given.
 _MAX_TOKEN_LENGTH = 1024
@@ -28,6 +32,22 @@ _MODES = (
         "Use a server that somebody else started, here or on another machine",
     ),
 )
+
+
+def _keep_absolute(name: str) -> Callable[[Any, bpy.types.Context], None]:
+    """What keeps this folder the same place whatever file is open, and whatever was typed."""
+
+    def update(chosen: Any, context: bpy.types.Context) -> None:
+        text = getattr(chosen, name)
+        if text.startswith("//") and not bpy.data.filepath:
+            setattr(chosen, name, "")
+            runtime.current().complain(FolderUnknown(text))
+            return
+        absolute = str(expanded_folder(bpy.path.abspath(text))) if text else ""
+        if absolute != text:
+            setattr(chosen, name, absolute)
+
+    return update
 
 
 class FigurinePreferences(bpy.types.AddonPreferences):
@@ -56,7 +76,8 @@ class FigurinePreferences(bpy.types.AddonPreferences):
     )
     keep_running: BoolProperty(
         name="Keep the Server Running After Blender Closes",
-        description="Jobs go on when Blender is closed. The server then stays until Stop is pressed",
+        description="Jobs go on when Blender is closed. The server then stays until Stop is pressed. Counts from the "
+        "server's next start",
         default=False,
     )
     home: StringProperty(
@@ -64,12 +85,14 @@ class FigurinePreferences(bpy.types.AddonPreferences):
         description="Where the server keeps jobs, results and its log. Leave empty for the usual place",
         subtype="DIR_PATH",
         maxlen=_MAX_PATH_LENGTH,
+        update=_keep_absolute("home"),
     )
     install_folder: StringProperty(
         name="Installation Folder",
         description="Where Install Server puts the server. Leave empty for the add-on's own folder",
         subtype="DIR_PATH",
         maxlen=_MAX_PATH_LENGTH,
+        update=_keep_absolute("install_folder"),
     )
     accepts_drops: BoolProperty(
         name="Drop Pictures on the Viewport",
@@ -86,15 +109,19 @@ class FigurinePreferences(bpy.types.AddonPreferences):
 
 
 def preferences(context: bpy.types.Context) -> FigurinePreferences:
-    """The add-on's preferences."""
-    return context.preferences.addons[__package__].preferences
+    """The add-on's preferences; as they are at first where Blender has none, which `blender --addons` leads to."""
+    entry = context.preferences.addons.get(__package__)
+    if entry is not None:
+        return entry.preferences
+    rna = FigurinePreferences.bl_rna.properties
+    return SimpleNamespace(**{name: rna[name].default for name in FigurinePreferences.__annotations__})
 
 
 def choices(context: bpy.types.Context, paths: runtime.Paths, version: str) -> runtime.Choices:
     """What the preferences say, for the parts that know no Blender."""
     chosen = preferences(context)
-    home = Path(bpy.path.abspath(chosen.home)) if chosen.home else default_home()
-    folder = Path(bpy.path.abspath(chosen.install_folder)) if chosen.install_folder else paths.folder / "server"
+    home = Path(chosen.home) if chosen.home else default_home()
+    folder = Path(chosen.install_folder) if chosen.install_folder else paths.folder / "server"
     connection = Connection(
         mode=chosen.mode,
         address=chosen.address.strip(),

@@ -84,7 +84,7 @@ def tick() -> float:
         now.apply(wanted)
     _take_events(now)
     _follow_installer(now)
-    _send_waiting(now)
+    now.serve_waiting()
     if now.clipboard is not None and now.clipboard.is_done:
         finish_paste(context.scene.figurine, now)
     panels = visible_panels(context)
@@ -138,7 +138,7 @@ def _take_events(now: Runtime) -> None:
             now.snapshot = event.snapshot
         elif isinstance(event, ResultReady):
             now.results = [result for result in now.results if result.key != event.key] + [event]
-        elif isinstance(event, Notice) and not isinstance(event.error, LinkError):
+        elif isinstance(event, Notice) and (event.is_reply or not isinstance(event.error, LinkError)):
             now.complain(event.error, event.key)  # the server's part of the panel shows the others
         now.touch()
 
@@ -164,28 +164,6 @@ def _follow_installer(now: Runtime) -> None:
     elif installer.state == "done":
         now.say("The server is installed.", "Choose a picture and press Generate; the server starts by itself.")
     now.touch()
-
-
-def _send_waiting(now: Runtime) -> None:
-    """Requests wait until the server runs; where it does not start, the panel says why and they are gone."""
-    if not now.waiting_requests:
-        _start_for_sending(now)
-        return
-    if "running" in (now.server_state, now.snapshot.server.state):
-        waiting, now.waiting_requests = now.waiting_requests, []
-        for request, file in waiting:
-            now.send(request, file)
-    elif now.server_state == "failed":
-        now.waiting_requests = []
-        now.touch()
-
-
-def _start_for_sending(now: Runtime) -> None:
-    """The server can have stopped since it was last seen, just when Generate was pressed."""
-    is_gone = now.snapshot.server.state == "absent" and now.server_state == "stopped"
-    is_sending = any(job.state == "sending" and job.key in now.files for job in now.snapshot.jobs)
-    if is_gone and is_sending and now.is_server_wanted and now.choices.is_managed and now.can_start:
-        now.start_server()
 
 
 def _import_next(context: bpy.types.Context, now: Runtime) -> None:
@@ -216,7 +194,6 @@ def _is_busy(now: Runtime) -> bool:
     return bool(
         now.is_installing
         or now.server_state in ("starting", "stopping")
-        or now.waiting_requests
         or now.results
         or now.clipboard
         or any(job.is_busy for job in now.snapshot.jobs)

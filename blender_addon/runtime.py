@@ -7,7 +7,7 @@ No bpy here. The main thread alone reads and changes it; threads belong to the p
 from __future__ import annotations
 
 import itertools
-import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from .connection import Connection
 from .errors import FigurineError
 from .job import JobEngine, Request
 from .jobs.views import JobView, ResultReady, Snapshot
-from .server_process import ServerProcess, server_command
+from .server_process import ServerProcess, server_command, split_command
 from .setup.install import Installation, Installer, installed_version, is_sound
 from .wording import OPEN_STATES
 
@@ -27,6 +27,9 @@ _MOST_MESSAGES = 4
 # Blender waits so long for each part when the add-on is switched off; what is left ends by itself.
 _CLOSE_TIMEOUT_S = 5.0
 _QUIT_TIMEOUT_S = 1.0
+# Of a server's process: nothing of it runs any more.
+_IS_OVER = ("stopped", "failed")
+_CORRECT_COMMAND = "Correct the Server Command in Preferences, or clear it to use the installed server."
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,17 @@ class Choices:
         """Whether Blender starts and stops the server."""
         return self.connection.mode == "managed"
 
+    @property
+    def server(self) -> tuple[object, ...]:
+        """What makes a server that Blender starts another one."""
+        return self.connection.home, self.command or self.install_folder
+
 
 @dataclass(frozen=True)
 class Message:
-    """What the panel shows until it is dismissed. key: the job it is about. offers_import: the job's result waits."""
+    """What the panel shows until it is dismissed. key: the job it is about. offers_import: the job's result waits.
+    code: of an error.
+    """
 
     number: int
     level: Literal["error", "info"]
@@ -84,6 +94,7 @@ class Message:
     details: str = ""
     key: str | None = None
     offers_import: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,10 +115,9 @@ def _sleep_on() -> None:
 
 @dataclass
 class Runtime:
-    """revision grows with every change that the panel can show. waiting_requests: until the server runs. files: in
-    which file each job was asked for. focus: the job that the panel shows at large. results: what is to be imported.
-    postponed: why that has to wait. wake: has the pump look at once. is_server_wanted: something was asked of it since
-    it was last stopped.
+    """revision grows with every change that the panel can show. files: in which file each job was asked for. focus: the
+    job that the panel shows at large. results: what is to be imported. postponed: why that has to wait. wake: has the
+    pump look at once.
     """
 
     paths: Paths
@@ -119,7 +129,6 @@ class Runtime:
     failed_installer: Installer | None = None
     server: ServerProcess | None = None
     messages: list[Message] = field(default_factory=list)
-    waiting_requests: list[tuple[Request, FileMark]] = field(default_factory=list)
     files: dict[str, FileMark] = field(default_factory=dict)
     focus: str | None = None
     results: list[ResultReady] = field(default_factory=list)
@@ -132,14 +141,15 @@ class Runtime:
     last_error: Message | None = None
     wake: Callable[[], None] = _sleep_on
     is_started: bool = False
-    is_server_wanted: bool = False
+    _served: set[str] = field(default_factory=set)
+    _leaving: list[ServerProcess] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
-    def start(self) -> None:
-        """Begin to look after jobs, those of earlier sessions included."""
+    def start(self, adopts: bool = True) -> None:
+        """Begin to look after jobs. adopts: those of Blenders that are gone included."""
         if not self.is_started:
             self.is_started = True
-            self.engine.start()
+            self.engine.start(adopts)
 
     def touch(self) -> None:
         """Something changed that the panel can show, or that the pump should see now."""
@@ -147,7 +157,11 @@ class Runtime:
         self.wake()
 
     def apply(self, choices: Choices) -> None:
-        """Use these from now on."""
+        """Use these from now on. A server of another data folder or command is let go."""
+        if self.server is not None and choices.server != self.choices.server:
+            self.server.close(0.0)
+            self._leaving = [item for item in (*self._leaving, self.server) if item.state not in _IS_OVER]
+            self.server = None
         self.choices = choices
         self.look_for_installation()
         self._configure()
@@ -181,7 +195,11 @@ class Runtime:
 
     @property
     def server_state(self) -> str:
-        """Of the process that Blender started: stopped, starting, running, stopping or failed."""
+        """Of the process that Blender started: stopped, starting, running, stopping or failed. One that has to go
+        before another can start is stopping too.
+        """
+        if any(item.state not in _IS_OVER for item in self._leaving):
+            return "stopping"
         return "stopped" if self.server is None else self.server.state
 
     def install(self) -> None:
@@ -195,42 +213,55 @@ class Runtime:
 
     def start_server(self) -> None:
         """Start the server, or find the one that runs for this data folder."""
-        if self.server_state in ("stopped", "failed"):
-            self.server = self._new_server()
-            self.server.start()
-            self.touch()
-
-    def stop_server(self) -> None:
-        """Stop the server of this data folder, if Blender started it, now or earlier."""
-        if self.server is None:
-            self.server = self._new_server()
-        self.server.stop()
-        self.is_server_wanted = False
-        self.waiting_requests.clear()
+        if self.server_state not in _IS_OVER:
+            return
+        choices = self.choices
+        try:
+            is_windows = sys.platform == "win32"
+            own = split_command(choices.command, is_windows) if choices.command else []
+        except FigurineError as error:
+            self.complain(error)
+            return
+        self.server = self._new_server(own or server_command(choices.install_folder))
+        self.server.start()
         self.touch()
 
-    def _new_server(self) -> ServerProcess:
+    def stop_server(self) -> None:
+        """Stop the server of this data folder, whoever started it. What waits for it does so until the next start."""
+        if self.server is None:
+            self.server = self._new_server([])
+        self.server.stop()
+        self._served = self._waiting()
+        self.touch()
+
+    def _new_server(self, command: list[str]) -> ServerProcess:
         choices = self.choices
-        command = shlex.split(choices.command) if choices.command else server_command(choices.install_folder)
         environment = {"FIGURINE_BLENDER": self.paths.blender} if self.paths.blender else {}
-        home = choices.connection.home
-        return ServerProcess(command, home, self.paths.log, environment, choices.keep_running)
+        server = ServerProcess(command, choices.connection.home, self.paths.log, environment, choices.keep_running)
+        if choices.command:
+            server.remedy = _CORRECT_COMMAND
+        return server
+
+    def serve_waiting(self) -> None:
+        """Start the server, where Blender manages it and it does not run, for what was asked of it since. Once for each
+        thing that is asked: a start that failed is not repeated, and Stop holds.
+        """
+        waiting = self._waiting()
+        self._served &= waiting
+        is_away = self.snapshot.server.state != "running" and self.server_state in _IS_OVER
+        is_usable = self.can_start and not (self.is_outdated or self.is_installing)
+        if is_away and is_usable and self.choices.is_managed and waiting - self._served:
+            self._served = waiting
+            self.start_server()
+
+    def _waiting(self) -> set[str]:
+        return {job.key for job in self.snapshot.jobs if job.waits_for_server}
 
     def generate(self, request: Request, file: FileMark) -> None:
-        """Send the request; first start the server where Blender manages it and it does not run. What was said
-        before has been read by then; what waits to be imported stays.
+        """Hand the request to the engine and show its job. It is remembered from then on, whether the server runs or
+        not. What was said before has been read by then; what waits to be imported stays.
         """
-        self.is_server_wanted = True
         self.messages = [message for message in self.messages if message.offers_import]
-        if self.choices.is_managed and self.snapshot.server.state != "running" and self.server_state != "running":
-            self.waiting_requests.append((request, file))
-            self.start_server()
-            self.touch()
-            return
-        self.send(request, file)
-
-    def send(self, request: Request, file: FileMark) -> None:
-        """Hand the request to the engine and show its job."""
         self.focus = self.engine.generate(request)
         self.files[self.focus] = file
         self.touch()
@@ -241,7 +272,8 @@ class Runtime:
 
     def complain(self, error: FigurineError, key: str | None = None) -> None:
         """Show an error in its own words, once."""
-        message = Message(next(self._numbers), "error", error.message, error.hint, error.details, key)
+        number = next(self._numbers)
+        message = Message(number, "error", error.message, error.hint, error.details, key, code=error.code)
         self.last_error = message
         self._show(message)
 
@@ -279,8 +311,8 @@ class Runtime:
             self.engine.close(timeout_s)
         if self.installer is not None:
             self.installer.close(timeout_s)
-        if self.server is not None:
-            self.server.close(timeout_s)
+        for server in filter(None, (self.server, *self._leaving)):
+            server.close(timeout_s)
         if self.clipboard is not None and not is_quitting:
             self.clipboard.join()
 

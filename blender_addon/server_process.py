@@ -8,6 +8,8 @@ Blender starts ends with Blender, however Blender ends, unless it is asked to st
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import threading
 import time
@@ -17,7 +19,7 @@ from typing import Literal
 
 import requests
 
-from .connection import Handshake, normalise_address, read_handshake
+from .connection import HANDSHAKE_NAME, Handshake, normalise_address, read_handshake
 from .errors import FigurineError, ServerEnded, ServerNotInstalled, ServerStartFailed
 from .locks import hold_lock
 from .setup.install import current_environment, environment_python, is_sound
@@ -34,13 +36,13 @@ _START_TIMEOUT_S = 90.0
 # A running stage is told to stop and its job goes back into the queue.
 _STOP_TIMEOUT_S = 10.0
 _TAIL_BYTES = 16_384
-_HANDSHAKE_NAME = "server.json"
 _RECORD_NAME = "server-process.json"
 # The file that a running server holds locked.
 _SERVER_LOCK = "server.lock"
 # How the figurine command begins its errors.
 _ERROR_MARK = "figurine: "
 _REPAIR = "Click Start Server again; if it stays so, install the server again."
+_WINDOWS_PART = re.compile(r'(?:[^\s"]|"[^"]*")+')
 
 
 def server_command(folder: Path) -> list[str]:
@@ -51,12 +53,30 @@ def server_command(folder: Path) -> list[str]:
     return [str(environment_python(environment)), "-I", "-m", "inference_server", "serve"]
 
 
+def split_command(text: str, is_windows: bool) -> list[str]:
+    """The program and its arguments, as the system's shell reads them: on Windows a backslash is part of a path, and
+    only double quotes keep spaces. Raises ServerStartFailed.
+    """
+    try:
+        if not is_windows:
+            return shlex.split(text)
+        if text.count('"') % 2:
+            raise ValueError("No closing quotation")
+        return [part.replace('"', "") for part in _WINDOWS_PART.findall(text)]
+    except ValueError as error:
+        raise ServerStartFailed(
+            f"The Server Command in Preferences cannot be read: {str(error).lower()}.",
+            "Correct it there, or clear it to use the installed server.",
+        ) from error
+
+
 class ServerProcess:
     """Starts and stops the server of a data folder. command: of `figurine serve`; empty where none is installed.
     home: the server's data folder. log: takes what the server prints; the log before is kept as NAME.old.
     environment: variables for the server. keep_running: it stays when Blender goes.
 
-    Everything happens on threads of its own; the properties may be read at any time.
+    Everything happens on threads of its own; the properties may be read at any time. remedy: what helps where the
+    command cannot be run.
     """
 
     def __init__(
@@ -73,28 +93,18 @@ class ServerProcess:
         self._environment = dict(environment or {})
         self._keep_running = keep_running
         self._child: subprocess.Popen[bytes] | None = None
-        self._found: Handshake | None = None
         self._to_stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._to_leave = False
         self._lock = threading.Lock()
         self._state: ServerState = "stopped"
         self.error: FigurineError | None = None
+        self.remedy = _REPAIR
 
     @property
     def state(self) -> ServerState:
         """Where it stands. "running": it answers, and still lives."""
         return self._state
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running server."""
-        return self._found.pid if self._found else None
-
-    @property
-    def url(self) -> str:
-        """Of the running server, "" where none runs."""
-        return self._found.url if self._found else ""
 
     @property
     def is_ours(self) -> bool:
@@ -153,11 +163,11 @@ class ServerProcess:
         except FigurineError as caught:
             error = caught
         except OSError as caught:
-            error = ServerStartFailed(f"The server cannot be started or stopped: {caught}.", _REPAIR)
+            error = ServerStartFailed(f"The server cannot be started or stopped: {caught}.", self.remedy)
         with self._lock:
             if self._child is not None and self._child.poll() is not None:
                 self._close_pipe(self._child)
-            self._found = self._child = None
+            self._child = None
             self.error = error
             self._state = "failed" if error else "stopped"
 
@@ -165,7 +175,6 @@ class ServerProcess:
         """From the start to the end of the server."""
         found = self._answering() or self._start_child()
         with self._lock:
-            self._found = found
             if not self._to_stop.is_set():
                 self._state = "running"
         while not self._to_stop.wait(_TICK_S if self._child else _WATCH_S):
@@ -174,7 +183,7 @@ class ServerProcess:
                 return
             if self._child is None and found is not None and start_mark(found.pid) is None:
                 return
-        if self._to_leave:
+        if self._to_leave and (self._child is None or self._keep_running):
             return
         if self._child is not None:
             self._stop_child(self._child, found)
@@ -198,12 +207,11 @@ class ServerProcess:
                 _write_record(self._home, found.pid)
                 return found
             if child.poll() is not None and not self._is_other_starting():
-                raise ServerStartFailed(f"The server ended when it was started: {self._last_words()}", _REPAIR)
+                raise ServerStartFailed(f"The server ended when it was started: {self._last_words()}", self.remedy)
             if is_over:
                 self._stop_child(child, None)
-                raise ServerStartFailed(
-                    f"The server does not answer after {_START_TIMEOUT_S:.0f} seconds: {self._last_words()}", _REPAIR
-                )
+                why = f"The server does not answer after {_START_TIMEOUT_S:.0f} seconds: {self._last_words()}"
+                raise ServerStartFailed(why, self.remedy)
         return None
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -317,7 +325,7 @@ def _forget(home: Path, pid: int) -> None:
     """Remove what an ended server left of its address, where it had no time to do so."""
     found = read_handshake(home)
     if found is not None and found.pid == pid:
-        (home / _HANDSHAKE_NAME).unlink(missing_ok=True)
+        (home / HANDSHAKE_NAME).unlink(missing_ok=True)
     (home / _RECORD_NAME).unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -34,6 +35,8 @@ _LARGEST_DOCUMENT_BYTES = 16 << 20
 _LONGEST_DOCUMENT_S = 30.0
 _CHUNK_BYTES = 256 * 1024
 _SHOWN_BODY_CHARACTERS = 300
+# Visible ASCII: a header holds nothing else.
+_TOKEN_PATTERN = re.compile(r"[!-~]*")
 
 
 class Aborted(BaseException):
@@ -45,6 +48,7 @@ class Transport:
 
     def __init__(self, url: str, token: str, connect_timeout_s: float, idle_timeout_s: float) -> None:
         self._url = url
+        self._token = token
         self._timeouts_s = (connect_timeout_s, idle_timeout_s)
         self._sockets = _Sockets()
         self._session = requests.Session()
@@ -68,6 +72,8 @@ class Transport:
     @contextlib.contextmanager
     def open(self, method: str, path: str, **options: Any) -> Iterator[requests.Response]:
         """A successful reply whose body is still to be read, with `read_chunks`. Raises as `ask`."""
+        if not _TOKEN_PATTERN.fullmatch(self._token):
+            raise BadToken(self._url, "The token has a sign that is not visible ASCII, so it was not sent.")
         with self._typed_errors():
             reply = self._session.request(
                 method,

@@ -79,10 +79,10 @@ class Board:
                 self._shares[key] = share
                 self._show()
 
-    def notify(self, error: FigurineError, key: str | None = None) -> None:
+    def notify(self, error: FigurineError, key: str | None = None, is_reply: bool = False) -> None:
         """Tell the artist once, after the next `write`."""
         with self._lock:
-            self._untold.append(Notice(error, key))
+            self._untold.append(Notice(error, key, is_reply))
 
     def offer(self, ready: ResultReady) -> None:
         """Hand out a result, after the next `write`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..documents import Job, JobSummary
 from ..errors import FigurineError, JobFailed, JobLost
+from ..wording import OPEN_STATES
 from .journal import Record
 from .views import JobView, ViewState
 
@@ -15,7 +16,7 @@ from .views import JobView, ViewState
 @dataclass(frozen=True)
 class Surroundings:
     """heard: the job's last document. summary: its line in the server's list. error: why it could not be fetched, or
-    is not heard of. picture, thumbnail, result: local files.
+    is not heard of. picture, thumbnail, result: local files. is_asked: something was asked of it in this Blender.
     """
 
     heard: Job | None = None
@@ -26,13 +27,15 @@ class Surroundings:
     result: Path | None = None
     is_fetching: bool = False
     is_elsewhere: bool = False
+    is_asked: bool = False
 
 
 def describe_record(record: Record, around: Surroundings) -> JobView:
     """A job of this user."""
     job = around.heard or record.job
     state = _state(record, job, around)
-    error = record.error or around.error
+    error = (None if record.order else record.error) or around.error
+    has_to_be_done = record.job_id is None or record.order or record.cancel_asked or around.is_fetching
     if state == "lost" and not record.end:
         error = JobLost.elsewhere(record.name)
     view = JobView(
@@ -48,6 +51,7 @@ def describe_record(record: Record, around: Surroundings) -> JobView:
         is_ours=not record.is_adopted,
         is_imported=record.is_imported,
         is_cancelling=record.cancel_asked and state in ("sending", "queued", "running", "waiting"),
+        waits_for_server=around.is_asked and state in OPEN_STATES and bool(has_to_be_done),
         settings=record.settings,
     )
     if job is not None:
@@ -77,6 +81,8 @@ def _state(record: Record, job: Job | None, around: Surroundings) -> ViewState:
         return record.end
     if record.is_busy and around.is_elsewhere:
         return "lost"
+    if record.order:
+        return "queued"
     if job is not None:
         return "fetching" if around.is_fetching else job.state
     if record.job_id is None:

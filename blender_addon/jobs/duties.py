@@ -2,6 +2,7 @@
 """What is done for each job of ours while the server answers.
 
     no job_id        send it; the key makes a repeat harmless
+    an order         give it: retry, or go on
     job_id, no job   ask for it
     job is done      fetch its files, where they are wanted, then offer them
 
@@ -27,7 +28,6 @@ from .transfers import Transfer, Transfers
 _POLL_S = 0.5
 _LATER_POLL_S = 2.0
 _POLLED_OFTEN = 2
-_NOT_FOUND = 404
 
 Later = Callable[[Callable[[], None]], None]
 
@@ -55,6 +55,8 @@ class Duties:
                 continue
             if record.job_id is None:
                 self._send(record)
+            elif record.order:
+                self._give_order(client, record, record.job_id)
             elif record.is_busy:
                 busy += 1
                 self._watch(client, record, record.job_id, _POLL_S if busy <= _POLLED_OFTEN else _LATER_POLL_S)
@@ -74,12 +76,12 @@ class Duties:
             return
         if not job.has_ended and job.state != "waiting":
             ledger.heard[key] = job
-            if record.job is not None or record.end or record.job_id != job.id:
-                ledger.change(key, job_id=job.id, job=None, end="", failure=None)
+            if record.job is not None or record.order or record.end or record.job_id != job.id:
+                ledger.change(key, job_id=job.id, job=None, order="", end="", failure=None)
             return
         ledger.heard.pop(key, None)
         cancel_asked = record.cancel_asked and not job.has_ended
-        ledger.change(key, job_id=job.id, job=job, end="", failure=None, cancel_asked=cancel_asked)
+        ledger.change(key, job_id=job.id, job=job, order="", end="", failure=None, cancel_asked=cancel_asked)
         if job.state == "failed" and job.error is not None and not record.delete_asked:
             ledger.board.notify(JobFailed(job.error, f"job {job.id}"), key)
         ledger.trim()
@@ -92,11 +94,7 @@ class Duties:
 
     def _send(self, record: Record) -> None:
         ledger = self._ledger
-        if record.delete_asked and not record.server:
-            ledger.forget(record.key)
-        elif record.cancel_asked and not record.server:
-            ledger.change(record.key, end="cancelled", cancel_asked=False)
-        elif not record.end and self._may_transfer(record.key):
+        if not record.end and self._may_transfer(record.key):
             error = ledger.put(replace(record, server=ledger.server))
             if error is not None:  # what cannot be remembered is not sent
                 ledger.fail(record.key, error)
@@ -119,6 +117,20 @@ class Duties:
                 self._ledger.fail(key, outcome)
         else:
             self.hear(key, outcome)
+
+    def _give_order(self, client: Client, record: Record, job_id: str) -> None:
+        """What was asked of the job, now or while no server answered."""
+        try:
+            is_retry = record.order == "retry"
+            job = client.retry(job_id) if is_retry else client.continue_job(job_id, record.order_settings)
+        except Refused as error:
+            self._ledger.change(record.key, order="")
+            if error.is_not_found:
+                self._refused(record, error)
+            else:
+                self._ledger.board.notify(error, record.key, is_reply=True)
+        else:
+            self.hear(record.key, job)
 
     def _watch(self, client: Client, record: Record, job_id: str, period_s: float) -> None:
         """Ask for a job that goes on; first ask it to stop, where that is wanted."""
@@ -157,13 +169,13 @@ class Duties:
         try:
             client.delete_artifacts(job_id)
         except Refused as error:
-            if error.status != _NOT_FOUND:
+            if not error.is_not_found:
                 self._ledger.tell(error, record.key)
         self._ledger.forget(record.key)
 
     def _refused(self, record: Record, error: Refused) -> None:
         """The server does not tell of a job that should be there."""
-        if error.status != _NOT_FOUND:
+        if not error.is_not_found:
             self._ledger.errors[record.key] = error
             self._ledger.tell(error, record.key)
         elif record.delete_asked:

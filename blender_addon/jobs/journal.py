@@ -11,7 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,8 +35,9 @@ class Record:
 
     key: names it, its folder, and its request. owner: the Blender that watches over it. server: identity of the
     server it was sent to, empty before. picture: name of the copy in the job's folder. rerun: of which job, stage,
-    settings and seed, where it was made from another one. end: how it ended without the server: failure has the
-    words. job: the last document of a job that ended or waits. offers: how often its result was handed out by itself.
+    settings and seed, where it was made from another one. order: what the artist asked of a job that the server has,
+    until it has answered; order_settings go with it. end: how it ended without the server: failure has the words. job:
+    the last document of a job that ended or waits. offers: how often its result was handed out by itself.
     """
 
     key: str
@@ -52,6 +53,8 @@ class Record:
     is_adopted: bool = False
     is_imported: bool = False
     offers: int = 0
+    order: Literal["", "retry", "resume"] = ""
+    order_settings: Mapping[str, Any] = field(default_factory=dict)
     cancel_asked: bool = False
     delete_asked: bool = False
     end: Literal["", "failed", "cancelled", "lost"] = ""
@@ -74,7 +77,12 @@ class Record:
     @property
     def is_busy(self) -> bool:
         """Whether something goes on without the artist, as far as is remembered."""
-        return not self.end and self.job is None
+        return not self.end and (self.job is None or self.order != "")
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether no server can have it."""
+        return not self.end and self.job_id is None and self.server == ""
 
     @property
     def waits_for_import(self) -> bool:
@@ -116,12 +124,6 @@ class Journal:
         self.records[record.key] = record
         self._unwritten[record.key] = record
         self._save()
-
-    def change(self, key: str, **values: Any) -> Record:
-        """`put` the record of this key with these values."""
-        record = replace(self.records[key], **values)
-        self.put(record)
-        return record
 
     def remove(self, key: str) -> None:
         """Forget a record, and do not list its job any more where the artist asked for that."""

@@ -24,8 +24,9 @@ _MOST_OFFERS = 2
 
 class Ledger:
     """Records of jobs by key. heard: the last documents of jobs that go on. errors: why a job's files could not be
-    fetched. wanted: keys whose files shall be fetched, import or not. server: identity of the server that is chosen,
-    "" where that is not known yet.
+    fetched. wanted: keys whose files shall be fetched, import or not. asked: keys of which something was asked in this
+    Blender. server: identity of the server that is chosen, "" where that is not known yet. adopts: whether this
+    Blender takes over the jobs of those that are gone.
     """
 
     def __init__(self, folder: Path, board: Board) -> None:
@@ -36,7 +37,9 @@ class Ledger:
         self.heard: dict[str, Job] = {}
         self.errors: dict[str, FigurineError] = {}
         self.wanted: set[str] = set()
+        self.asked: set[str] = set()
         self.server = ""
+        self.adopts = True
         self._offered: set[str] = set()
         self._results: dict[str, Path | None] = {}
         self._told: set[str] = set()
@@ -55,6 +58,8 @@ class Ledger:
 
     def adopt_orphans(self) -> None:
         """Watch over the jobs whose Blender is gone."""
+        if not self.adopts:
+            return
         for record in list(self.journal.records.values()):
             if self.owners.is_alone(record):
                 self.put(replace(record, owner=self.owners.me))
@@ -158,6 +163,7 @@ class Ledger:
             result=self.result(record.key),
             is_fetching=is_fetching,
             is_elsewhere=not self.is_here(record),
+            is_asked=record.key in self.asked,
         )
         return describe_record(record, around)
 

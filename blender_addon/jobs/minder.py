@@ -15,7 +15,6 @@ from typing import Any
 
 from ..client import Client
 from ..connection import Connection
-from ..documents import Job
 from ..errors import FigurineError, InternalFault, JobLost, LinkError, ServerGone, ServerNotRunning, ServerSilent
 from ..transport import Aborted
 from .board import Board
@@ -27,7 +26,7 @@ from .listing import Listing
 from .transfers import Transfers
 
 _TICK_S = 0.5
-_MEBIBYTE = 20
+_MEBIBYTE_BYTES = 1 << 20
 
 Order = Callable[[], None]
 
@@ -49,8 +48,9 @@ class Minder:
         self._was_running = False
         self.watch_until_s = 0.0
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, adopts: bool) -> None:
+        """Begin. adopts: take over the jobs of Blenders that are gone."""
+        self._ledger.adopts = adopts
         self._thread.start()
 
     def order(self, order: Order) -> None:
@@ -80,15 +80,13 @@ class Minder:
             self._link.forget()
 
     def _carry_out(self, order: Order) -> None:
-        """An order, and all that is due. A fault of ours is told, and ends nothing but this round."""
-        try:
-            order()
-            self._work()
-            self._ledger.offer()
-            self._show()
-        except Exception as error:
-            self._ledger.tell(InternalFault(error))
-            self._board.flush()
+        """An order, and all that is due. A fault of ours is told, and ends nothing but its own part."""
+        for part in (order, self._work, self._ledger.offer, self._show):
+            try:
+                part()
+            except Exception as error:
+                self._ledger.tell(InternalFault(error))
+        self._board.flush()
 
     def _next_order(self) -> Order | None:
         try:
@@ -146,7 +144,8 @@ class Minder:
         return client
 
     def _lose(self, error: FigurineError) -> None:
-        has_jobs = any(record.is_busy and record.job_id for record in self._ledger.mine if self._ledger.is_here(record))
+        here = filter(self._ledger.is_here, self._ledger.mine)
+        has_jobs = any(record.is_busy and record.job_id and not record.order for record in here)
         is_away = isinstance(error, ServerNotRunning | ServerSilent)
         if is_away and has_jobs and self._was_running:
             error = ServerGone(self._link.view.url, error.details)
@@ -174,10 +173,11 @@ class Minder:
     def add(self, record: Record, picture: Path | None) -> None:
         """Take over a new job; its picture is copied, so that the file may change or go."""
         record = replace(record, owner=self._ledger.owners.me)
+        self._ledger.asked.add(record.key)
         limits = self._link.limits
         try:
             if picture is not None:
-                most_bytes = None if limits is None else limits.max_upload_mib << _MEBIBYTE
+                most_bytes = None if limits is None else limits.max_upload_mib * _MEBIBYTE_BYTES
                 record = replace(record, picture=self._ledger.folders.take_picture(record.key, picture, most_bytes))
         except FigurineError as error:
             self._ledger.put(record)
@@ -187,20 +187,26 @@ class Minder:
         self._link.look_now()
 
     def cancel(self, key: str) -> None:
-        """Stop a job."""
+        """Stop a job. What no server can have ends at once, and an order that none has heard of is taken back."""
         self._board.show_cancelling(key, False)
-        if key in self._ledger.journal.records:
-            self._mine(key, cancel_asked=True)
-        else:
+        record = self._ledger.journal.records.get(key)
+        if record is None:
             self._ask(key, lambda client: client.cancel(key))
             self._listing.look_now()
+        elif record.is_unsent:
+            self._mine(key, end="cancelled")
+        elif record.order == "retry":
+            self._mine(key, order="")
+        else:
+            self._mine(key, order="", cancel_asked=True)
+            self._link.look_now()
 
     def resume(self, key: str, settings: Mapping[str, Any]) -> None:
         """Let a waiting job go on."""
         record = self._mine(key)
         if record is not None and record.job_id is not None:
-            job_id = record.job_id
-            self._hear(key, lambda client: client.continue_job(job_id, settings))
+            self._ledger.change(key, order="resume", order_settings=settings)
+            self._link.look_now()
 
     def retry(self, key: str) -> None:
         """Try again what failed: the sending, the job, or the fetching."""
@@ -210,14 +216,14 @@ class Minder:
         self._ledger.errors.pop(key, None)
         is_lost = bool(record.end) or not self._ledger.is_here(record)
         if is_lost and not (record.picture or record.rerun):
-            self._board.notify(record.error or JobLost.elsewhere(record.name), key)
+            self._board.notify(record.error or JobLost.elsewhere(record.name), key, is_reply=True)
         elif is_lost:
             self._ledger.change(key, end="", failure=None, server="", job_id=None, job=None, cancel_asked=False)
         elif record.job is not None and record.job.state == "done":
             self._ledger.want(key)
         elif record.job_id is not None:
-            job_id = record.job_id
-            self._hear(key, lambda client: client.retry(job_id))
+            self._ledger.change(key, order="retry")
+        self._link.look_now()
 
     def rerun(self, record: Record, key: str) -> None:
         """Make a new job from the input of the one of this key."""
@@ -232,16 +238,17 @@ class Minder:
         self._board.show_leaving(key, False)
         if record is None:
             return
-        if record.end or not self._ledger.is_here(record):
+        if record.end or record.is_unsent or not self._ledger.is_here(record):
             self._ledger.forget(key)
         else:
-            self._ledger.change(key, delete_asked=True, import_when_done=False)
+            self._ledger.change(key, delete_asked=True, order="", import_when_done=False)
 
     def fetch(self, key: str, then_import: bool) -> None:
         """Fetch the files of a job, and hand them out for import where that is wanted."""
         if self._mine(key) is None:
             return
         self._ledger.want(key)
+        self._link.look_now()
         if then_import:
             self._ledger.offer_again(key)
             self._ledger.offer()
@@ -271,13 +278,9 @@ class Minder:
             record = Record(key, "", summary.name, summary.created_s, {}, False, is_adopted=True)
             record = replace(record, server=self._ledger.server, job_id=summary.id)
         record = replace(record, owner=self._ledger.owners.me, **values)
+        self._ledger.asked.add(key)
         self._ledger.put(record)
         return record
-
-    def _hear(self, key: str, question: Callable[[Client], Job]) -> None:
-        job = self._ask(key, question)
-        if job is not None:
-            self._duties.hear(key, job)
 
     def _ask(self, key: str | None, question: Callable[[Client], Any]) -> Any:
         """Ask the server now; None, after saying why, where it does not answer or says no."""
@@ -285,9 +288,9 @@ class Minder:
             client = self._linked()
             if client is not None:
                 return question(client)
-            self._board.notify(self._link.view.error or ServerNotRunning(), key)
+            self._board.notify(self._link.view.error or ServerNotRunning(), key, is_reply=True)
         except FigurineError as error:
             if isinstance(error, LinkError):
                 self._link.lose(error)
-            self._board.notify(error, key)
+            self._board.notify(error, key, is_reply=True)
         return None

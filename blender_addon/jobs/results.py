@@ -25,7 +25,7 @@ _THUMBNAILS = ("preview.png", "normalized.png")
 _MOST_THUMBNAILS = 300
 # A folder without a record may be one that another Blender is making.
 _UNCLAIMED_S = 3600.0
-_NOT_FOUND = 404
+_THEN = "click Retry"
 
 
 class ResultFolders:
@@ -59,7 +59,7 @@ class ResultFolders:
             size = f"it has {size_bytes >> 20} MiB, and the server takes {most_bytes >> 20} MiB"
             raise PictureUnreadable(source.name, size, "Save it smaller, or as JPEG.")
         target = self._folder / key / f"picture{source.suffix.lower()}"
-        with typed_file_errors(target.parent):
+        with typed_file_errors(target.parent, "press Generate again"):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         return target.name
@@ -87,16 +87,16 @@ class ResultFolders:
             on_share(fetched_bytes / whole_bytes)
 
         try:
-            with typed_file_errors(partial):
+            with typed_file_errors(partial, _THEN):
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir(parents=True)
             for file in files:
                 client.download(job.id, file, partial / file.name, count)
-            with typed_file_errors(target):
+            with typed_file_errors(target, _THEN):
                 shutil.rmtree(target, ignore_errors=True)
                 partial.replace(target)
         except Refused as error:
-            if error.status == _NOT_FOUND:
+            if error.is_not_found:
                 raise ResultMissing(job.input.name) from error
             raise
         finally:

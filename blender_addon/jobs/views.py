@@ -38,7 +38,7 @@ class JobView:
     the job. error: why it failed, could not be fetched (then it is `done` without a result), or is not heard of.
     thumbnail: a small local PNG. result: the local folder with figure.fbx, rig.json, report.json and the others, None
     until fetched. is_ours: sent from this user's Blender, not found in the server's list. is_cancelling: a cancel is
-    on its way.
+    on its way. waits_for_server: something was asked of it in this Blender which the server has still to do.
     """
 
     key: str
@@ -61,6 +61,7 @@ class JobView:
     is_ours: bool = True
     is_imported: bool = False
     is_cancelling: bool = False
+    waits_for_server: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -96,10 +97,13 @@ class ResultReady:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to tell the artist once. key: of the job, None where it concerns all."""
+    """Something to tell the artist once. key: of the job, None where it concerns all. is_reply: it answers a click,
+    which came to nothing.
+    """
 
     error: FigurineError
     key: str | None = None
+    is_reply: bool = False
 
 
 Event = SnapshotChanged | ResultReady | Notice

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cancel: a job, or a request that waits for the server to start."""
+"""Cancel: a job that goes on, or waits for its turn or the server."""
 
 import bpy
 from bpy.props import StringProperty
@@ -20,18 +20,14 @@ class FIGURINE_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing goes on."""
-        return bool(runtime.current().waiting_requests) or poll_jobs(cls, context, cancel_obstacle)
+        return poll_jobs(cls, context, cancel_obstacle)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Ask the server to stop it, or take the waiting requests back."""
-        now = runtime.current()
-        if now.waiting_requests and not self.key:
-            now.waiting_requests.clear()
-            now.touch()
-            return {"FINISHED"}
+        """Ask the server to stop it; one that it does not have ends at once."""
         job = find_job(self, context, self.key, cancel_obstacle)
         if job is None:
             return {"CANCELLED"}
+        now = runtime.current()
         now.engine.cancel(job.key)
         now.touch()
         return {"FINISHED"}

@@ -8,7 +8,7 @@ import bpy
 from ..runtime import Message, Runtime
 from ..status import server_status
 from .layout import draw_words
-from .progress import shown_job
+from .progress import shown_error, shown_job
 
 
 def draw_messages(layout: bpy.types.UILayout, now: Runtime) -> None:
@@ -19,8 +19,9 @@ def draw_messages(layout: bpy.types.UILayout, now: Runtime) -> None:
 
 
 def _shown_elsewhere(now: Runtime) -> list[str]:
-    job, status = shown_job(now), server_status(now)
-    return [item.error.message for item in (job, status) if item is not None and item.error is not None]
+    job = shown_job(now)
+    errors = (None if job is None else shown_error(job), server_status(now).error)
+    return [error.message for error in errors if error is not None]
 
 
 def _draw_message(box: bpy.types.UILayout, message: Message) -> None:

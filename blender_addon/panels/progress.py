@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..errors import FigurineError, ServerNotRunning
 from ..job_actions import retry_obstacle
 from ..jobs.views import JobView
 from ..runtime import Runtime
@@ -23,23 +24,25 @@ def shown_job(now: Runtime) -> JobView | None:
     return now.job(now.focus) if now.focus is not None else None
 
 
+def shown_error(job: JobView) -> FigurineError | None:
+    """What is said of the job at large. That the server does not run is said in the server's part of the panel."""
+    return None if job.state in OPEN_STATES and isinstance(job.error, ServerNotRunning) else job.error
+
+
 def draw_progress(layout: bpy.types.UILayout, now: Runtime) -> None:
     """How far the job is, and how many wait behind it."""
-    for request, _file in now.waiting_requests:
-        row = layout.box().row()
-        row.label(text=f"{request.name}: waits for the server to start", icon="TIME", translate=False)
-        row.operator("figurine.cancel", text="", icon="X").key = ""
     job = shown_job(now)
     if job is None:
         return
     box = layout.box()
     _draw_title(box, job)
     if job.state in OPEN_STATES:
-        _draw_bar(box, job)
+        _draw_bar(box, job, now.snapshot.server.state == "running")
     if job.state in ("running", "waiting", "done") or job.stages:
         _draw_stages(box, job)
-    if job.error is not None:
-        draw_words(box, job.error.message, job.error.hint)
+    error = shown_error(job)
+    if error is not None:
+        draw_words(box, error.message, error.hint)
         if not retry_obstacle(job):
             box.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
         box.operator("figurine.copy_diagnostics", icon="COPYDOWN")
@@ -64,7 +67,7 @@ def _draw_title(box: bpy.types.UILayout, job: JobView) -> None:
         buttons.operator("figurine.close_progress", text="", icon="X", emboss=False)
 
 
-def _draw_bar(box: bpy.types.UILayout, job: JobView) -> None:
+def _draw_bar(box: bpy.types.UILayout, job: JobView, is_server_here: bool) -> None:
     texts = {
         "sending": "Sending the picture",
         "queued": "Waiting for its turn",
@@ -72,6 +75,8 @@ def _draw_bar(box: bpy.types.UILayout, job: JobView) -> None:
         "waiting": f"{percent(job.progress)} · waits for you",
     }
     text = texts.get(job.state, percent(job.progress))
+    if job.state in ("sending", "queued", "fetching") and not is_server_here:
+        text = "Waits for the server"
     if job.state == "running" and job.eta_s is not None:
         text = f"{text} · {duration(job.eta_s)} left"
     box.progress(factor=job.stage_progress if job.state == "fetching" else job.progress, text=text, type="BAR")

@@ -29,7 +29,7 @@ from typing import Literal
 
 from ..errors import DiskFull, FigurineError, InstallCancelled, InstallFailed
 from ..locks import hold_lock
-from .install_failures import explain_failure
+from .install_failures import INSTALL_AGAIN, explain_failure
 from .processes import clean_environment, end_tree, group_options
 
 InstallState = Literal["idle", "running", "done", "failed", "cancelled"]
@@ -94,6 +94,7 @@ _ENVIRONMENT = _Step("Making the Environment", 0.02, 0.12)
 _DOWNLOAD = _Step("Downloading", 0.12, 0.65)
 _UNPACK = _Step("Installing", 0.65, 0.93)
 _TEST = _Step("Testing", 0.93, 1.0)
+_CLEAR_UP = _Step("Cancelling", 0.0, 0.0)
 
 
 def installed_version(folder: Path) -> str | None:
@@ -177,12 +178,11 @@ class Installer:
         """Begin, unless it runs. Returns at once."""
         if self._state == "running":
             return
-        previous = self._thread
         self._cancelled = threading.Event()
         self._lines.clear()
         self._step, self._share, self.error = _PREPARE, 0.0, None
         self._state = "running"
-        self._thread = threading.Thread(target=self._run, args=(previous,), name="figurine-install", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="figurine-install", daemon=True)
         self._thread.start()
 
     def cancel(self) -> None:
@@ -201,9 +201,8 @@ class Installer:
         self.cancel()
         self.wait(timeout_s)
 
-    def _run(self, previous: threading.Thread | None) -> None:
-        if previous is not None:
-            previous.join()  # it may still remove what it left
+    def _run(self) -> None:
+        """To the end, which is told when all is cleared up and another may begin."""
         folder = self._installation.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -214,14 +213,14 @@ class Installer:
                     )
                 self._install(folder)
         except FigurineError as error:
-            self._end(error)
+            self.error = error
         except OSError as error:
-            self._end(explain_failure(self.step, (*self.tail(_LINES_KEPT), repr(error), str(error)), folder, ""))
-
-    def _end(self, error: FigurineError) -> None:
-        self.error = error
-        self._lines.append(error.message)
-        self._state = "cancelled" if isinstance(error, InstallCancelled) else "failed"
+            self.error = explain_failure(self.step, (*self.tail(_LINES_KEPT), repr(error), str(error)), folder, "")
+        self._lines.append("The server is installed." if self.error is None else self.error.message)
+        if self.error is None:
+            self._state = "done"
+        else:
+            self._state = "cancelled" if isinstance(self.error, InstallCancelled) else "failed"
 
     def _install(self, folder: Path) -> None:
         _remove_leftovers(folder)
@@ -232,13 +231,10 @@ class Installer:
             downloads.mkdir()
             self._make(environment, downloads)
             _write_current(folder, environment.name, _wheel_version(self._installation.wheel))
-        except FigurineError as error:
-            self._end(error)
-        else:
             self._share = 1.0
-            self._lines.append("The server is installed.")
-            self._state = "done"
         finally:
+            if self._cancelled.is_set():
+                self._begin(_CLEAR_UP)
             _remove_leftovers(folder)
 
     def _prepare(self, folder: Path) -> None:
@@ -251,7 +247,7 @@ class Installer:
         free_bytes = shutil.disk_usage(folder).free
         self._lines.append(f"{free_bytes / 1e9:.1f} GB free in {folder}")
         if free_bytes < installation.needed_bytes:
-            raise DiskFull(f"{folder}: {installation.needed_bytes / 1e9:.1f} GB are needed")
+            raise DiskFull.foreseen(str(folder), installation.needed_bytes, free_bytes, INSTALL_AGAIN)
         try:
             answer = self._child(_PREPARE, [str(installation.python), "-I", "-c", _PROBE], folder)
         except OSError as error:

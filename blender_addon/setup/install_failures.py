@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..errors import DiskFull, FigurineError, InstallFailed
 
-_AGAIN = "then click Install Server again."
+INSTALL_AGAIN = "click Install Server again"
+_AGAIN = f"then {INSTALL_AGAIN}."
 _DISK_FULL = re.compile(
     r"No space left on device|\[Errno 28\]|WinError 112|Disk quota exceeded|not enough space on the"
 )
@@ -78,7 +79,7 @@ def explain_failure(step: str, output: tuple[str, ...], folder: Path, system: st
     """The error for a step whose program failed with this output. system: as the artist would name it."""
     text = "\n".join(output)
     if _DISK_FULL.search(text):
-        return DiskFull(str(folder))
+        return DiskFull(str(folder), INSTALL_AGAIN)
     for cause in _CAUSES:
         found = cause.pattern.search(text)
         if found:

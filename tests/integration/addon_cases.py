@@ -116,19 +116,50 @@ def another_file_is_not_written_into(session: Session) -> None:
 
 
 def cancelled(session: Session) -> None:
-    """Cancel ends a job, Retry brings it back."""
+    """Cancel ends a job; Retry brings it back, also where the server was stopped meanwhile."""
     session.use_own_server()
     session.generate(ADVENTURER, engine="draft", texture_px="4096", import_when_done=False)
     session.tick_until(lambda: session.job().state == "running")
     bpy.ops.figurine.cancel(key=session.now.focus)
     session.tick_until(lambda: session.job().state == "cancelled", 10)
     assert not bpy.ops.figurine.cancel.poll()
-    bpy.ops.figurine.retry_job(key=session.now.focus)
+    session.stop_server()
+    session.tick_until(lambda: session.now.snapshot.server.state != "running")
+    bpy.ops.figurine.retry_job(key=session.now.focus)  # starts the server
     session.tick_until(lambda: session.job().state == "done")
     assert not armatures()
     assert bpy.ops.figurine.delete_job(key=session.now.focus) == {"FINISHED"}
     session.tick_until(lambda: session.job() is None)
     session.stop_server()
+
+
+def cancelled_before_the_server_runs(session: Session) -> None:
+    """A request is in the list at once; Cancel and Delete need no server, and nothing of it is sent later."""
+    session.preferences.command = shlex.join([sys.executable, "-c", "import time; time.sleep(600)"])
+    session.now.start()
+    session.tick()
+    session.generate(ADVENTURER)
+    session.tick_until(lambda: session.now.server_state == "starting")
+    assert [job.state for job in session.now.snapshot.jobs] == ["sending"]
+    assert bpy.ops.figurine.cancel(key=session.now.focus) == {"FINISHED"}
+    session.tick_until(lambda: session.job().state == "cancelled", 5)
+    assert bpy.ops.figurine.delete_job(key=session.now.focus) == {"FINISHED"}
+    session.tick_until(lambda: not session.now.snapshot.jobs, 5)
+    session.stop_server()
+
+
+def switched_on_without_preferences(session: Session) -> None:
+    """`blender --addons` enables it and writes no entry for its preferences: it runs with the defaults."""
+    import addon_utils
+
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    errors: list[Exception] = []
+    assert addon_utils.enable(MODULE, default_set=False, handle_error=errors.append) is not None
+    assert not errors
+    assert MODULE not in bpy.context.preferences.addons
+    session.tick()
+    assert session.now.choices.is_managed and not session.now.choices.keep_running
+    addon_utils.disable(MODULE)
 
 
 def pause_and_continue(session: Session) -> None:
@@ -219,7 +250,17 @@ def from_the_command_line(session: Session) -> None:
     assert command.main([str(session.folder / "gone.png"), "-o", str(target)]) == command.UNUSABLE
     assert command.main([str(ADVENTURER)]) == command.UNUSABLE
     assert command.main([str(ADVENTURER), "-o", str(session.folder / "no/out.blend")]) == command.UNUSABLE
-    assert not target.exists()
+    (session.folder / "folder.blend").mkdir()
+    assert command.main([str(ADVENTURER), "-o", str(session.folder / "folder.blend")]) == command.UNUSABLE
+    if os.path.isdir("/proc/self"):  # where nobody may write, root included
+        assert command.main([str(ADVENTURER), "-o", "/proc/self/out.blend"]) == command.UNUSABLE
+    try:
+        command._save(session.folder / "gone/out.blend")
+    except Exception as error:
+        assert type(error).__name__ == "OutputUnwritable", error
+    else:
+        raise AssertionError("It was saved into a folder that does not exist.")
+    assert not target.exists() and session.now.focus is None
     arguments = [str(ADVENTURER), "-o", str(target), "--engine", "draft", "--height", "1.2", "--name", "Kit"]
     assert command.main(arguments) == command.DONE
     assert session.now.server_state == "stopped"
@@ -231,3 +272,15 @@ def from_the_command_line(session: Session) -> None:
     blank.filepath_raw, blank.file_format = str(session.folder / "blank.png"), "PNG"
     blank.save()
     assert command.main([str(session.folder / "blank.png"), "-o", str(target)]) == command.UNUSABLE
+    errors = session.module("errors")
+    session.now.messages = []
+    session.now.complain(errors.DiskFull("/there"), "the job of somebody else")
+    session.now.complain(errors.JournalDamaged("/there/jobs-damaged.json"))
+    command._raise_problem(session.now, None)
+    session.now.complain(errors.DiskFull("/here"))
+    try:
+        command._raise_problem(session.now, None)
+    except errors.FigurineError as error:
+        assert "/here" in error.message
+    else:
+        raise AssertionError("An error that concerns everything was passed over.")

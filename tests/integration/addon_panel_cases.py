@@ -176,6 +176,42 @@ def preferences_are_drawn(session: Session) -> None:
     assert "{Token}" in recorder.text and "{Server Command}" not in recorder.text
 
 
+def folders_stay_where_they_are(session: Session) -> None:
+    """What is entered in Preferences is a whole path from then on, whatever file is open."""
+    chosen, now = session.preferences, session.now
+    chosen.home = "~/figurine data"
+    assert chosen.home == str(Path.home() / "figurine data")
+    chosen.install_folder = "//server"
+    assert chosen.install_folder == ""
+    assert [message.text for message in now.messages] == [
+        "“//server” lies beside the open Blender file, which was never saved: it was not taken."
+    ]
+    (session.folder / "project").mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(session.folder / "project/scene.blend"))
+    chosen.home = "//data"
+    chosen.install_folder = "//server"
+    bpy.ops.wm.read_homefile()
+    session.tick()
+    assert now.choices.connection.home == session.folder / "project/data"
+    assert now.choices.install_folder == session.folder / "project/server"
+    chosen.home = ""
+    session.tick()
+    assert now.choices.connection.home == session.module("connection").default_home()
+
+
+def what_waits_says_for_what(session: Session) -> None:
+    """A request while the server starts: no bar that says it is being sent, and no advice to start the server."""
+    errors, views = session.module("errors"), session.module("jobs.views")
+    session.preferences.command = "figurine serve"
+    session.tick()
+    away = views.ServerView("absent", error=errors.ServerNotRunning())
+    job = views.JobView("k1", "sending", "fox", error=errors.ServerNotRunning())
+    _show(session, server=away, jobs=(job,), focus="k1")
+    text = _all_text()
+    assert "<Waits for the server>" in text and "[Cancel]" in text, text
+    assert "Sending the picture" not in text and "Click Start Server." not in text, text
+
+
 def _with_layout(chosen: Any, recorder: Recorder) -> Any:
     names = [item.identifier for item in chosen.bl_rna.properties if item.identifier not in ("rna_type", "bl_idname")]
     return SimpleNamespace(layout=recorder, bl_rna=chosen.bl_rna, **{name: getattr(chosen, name) for name in names})

@@ -61,6 +61,8 @@ def run(case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) ->
         "from_picture_to_pose",
         "another_file_is_not_written_into",
         "cancelled",
+        "cancelled_before_the_server_runs",
+        "switched_on_without_preferences",
         "pause_and_continue",
         "switched_on_and_off",
         "from_the_command_line",
@@ -79,6 +81,8 @@ def test_a_job(case: str, archive: Path, tmp_path: Path) -> None:
         "pictures_from_blender",
         "nothing_secret_is_copied",
         "preferences_are_drawn",
+        "folders_stay_where_they_are",
+        "what_waits_says_for_what",
     ],
 )
 def test_the_panel(case: str, archive: Path, tmp_path: Path) -> None:

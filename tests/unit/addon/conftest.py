@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from blender_addon.connection import Connection
+from blender_addon.job import JobEngine
+from blender_addon.runtime import Choices, Paths, Runtime
 from tests.unit.addon.servers import FigurineServer
 from tests.unit.server.desk import PICTURE
 
@@ -57,3 +60,16 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "fox.png"
     path.write_bytes(PICTURE)
     return path
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    """A runtime whose engine was never started, with nothing installed."""
+    connection = Connection(
+        mode="managed", address="", token="", home=tmp_path / "home", online_access=False, our_version="0.1.0"
+    )
+    paths = Paths(tmp_path, tmp_path / "figurine.whl", "", tmp_path / "python")
+    made = Runtime(paths, "0.1.0", Choices(connection, "", tmp_path / "server", False), JobEngine(tmp_path / "jobs"))
+    made.apply(made.choices)
+    yield made
+    made.close()

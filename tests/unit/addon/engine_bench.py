@@ -18,11 +18,11 @@ _PATIENCE_S = 20.0
 class Blender:
     """Holds an engine on a folder. `close` is what quitting Blender does."""
 
-    def __init__(self, folder: Path, connection: Connection | None = None) -> None:
+    def __init__(self, folder: Path, connection: Connection | None = None, *, adopts: bool = True) -> None:
         self.engine = JobEngine(folder)
         self.notices: list[Notice] = []
         self.results: list[ResultReady] = []
-        self.engine.start()
+        self.engine.start(adopts)
         if connection is not None:
             self.engine.configure(connection)
 

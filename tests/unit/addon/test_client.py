@@ -136,7 +136,7 @@ def test_a_picture_that_is_gone(client: Client, tmp_path: Path) -> None:
         client.create_job(tmp_path / "gone.png", {}, KEY)
 
 
-@pytest.mark.parametrize("token", ["", "wrong"])
+@pytest.mark.parametrize("token", ["", "wrong", "wröng", "wrong “quotes”", "two words"])
 def test_the_wrong_token(connect: Connect, server: FigurineServer, token: str) -> None:
     with pytest.raises(BadToken) as caught:
         connect(server.url, token).capabilities()

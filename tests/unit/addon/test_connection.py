@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from blender_addon.connection import compatible, default_home, find_endpoint, is_loopback, normalise_address
+from blender_addon.connection import (
+    compatible,
+    default_home,
+    expanded_folder,
+    find_endpoint,
+    is_loopback,
+    normalise_address,
+)
 from blender_addon.errors import AddressInvalid, OnlineAccessOff, ServerNotInstalled, ServerNotRunning
 from tests.unit.addon.servers import at_address, managed
 
@@ -120,6 +127,23 @@ def test_another_machine_needs_online_access() -> None:
         find_endpoint(at_address("figures.example.org"))
     assert "Nothing was sent" in caught.value.message
     assert find_endpoint(at_address("figures.example.org", online_access=True)).url.startswith("http://figures")
+
+
+@pytest.mark.parametrize("text", ["me:pa55@box", "http://me:pa55@box:1", "https://me:pa/55@box", "me:pa55@two words"])
+def test_a_password_in_an_address_is_not_repeated(text: str) -> None:
+    with pytest.raises(AddressInvalid) as caught:
+        normalise_address(text)
+    assert "pa" not in caught.value.message.replace("password", "").replace("spaces", "")
+    assert "…@" in caught.value.message
+
+
+def test_folders_are_absolute_and_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PLACE", str(tmp_path / "place"))
+    monkeypatch.chdir(tmp_path)
+    assert expanded_folder("~/data") == tmp_path / "data"
+    assert expanded_folder("$PLACE/data") == tmp_path / "place/data"
+    assert expanded_folder("data") == tmp_path / "data"
 
 
 def test_the_data_folder_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -135,7 +137,10 @@ def failed(installer: Installer) -> str:
 def test_nothing_is_begun_that_cannot_succeed(tmp_path: Path) -> None:
     folder = tmp_path / "server"
     assert "not whole" in failed(Installer(installation(folder, wheel=tmp_path / "figurine-2.0.0.whl")))
-    assert "1000000000.0 GB are needed" in failed(Installer(installation(folder, needed_bytes=10**18)))
+    full = Installer(installation(folder, needed_bytes=10**18))
+    assert "1000000000.0 GB are needed" in failed(full)
+    assert full.error is not None
+    assert "click Install Server again" in full.error.hint
     assert "cannot be started" in failed(Installer(installation(folder, python=tmp_path / "no-python")))
     assert sorted(path.name for path in folder.iterdir()) == ["install.lock"]
 
@@ -151,6 +156,38 @@ def test_a_second_blender_waits_for_the_first(tmp_path: Path) -> None:
     with hold_lock(folder / "install.lock", 0.0) as is_held:
         assert is_held
         assert "Another Blender" in failed(Installer(installation(folder)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for a slow Python is a script with a shebang")
+def test_it_can_begin_again_as_soon_as_a_cancelled_one_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "python").write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n", encoding="utf-8")
+    (tmp_path / "python").chmod(0o755)
+    folder = tmp_path / "server"
+    remove = shutil.rmtree
+
+    def remove_slowly(path: Path, **options: bool) -> None:
+        time.sleep(0.3)
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", remove_slowly)
+    installer = Installer(installation(folder, python=tmp_path / "python", needed_bytes=1))
+    installer.start()
+    while "GB free" not in "".join(installer.tail(5)):
+        time.sleep(0.01)
+    (folder / "e-1").mkdir()
+    installer.cancel()
+    while installer.state == "running":
+        time.sleep(0.001)
+    assert installer.state == "cancelled"
+    assert "cannot be started" in failed(Installer(installation(folder, python=tmp_path / "none", needed_bytes=1)))
+    assert installer.wait(10)
+
+
+def test_too_little_space_is_told_with_both_sizes() -> None:
+    error = DiskFull.foreseen("/there", 1_200_000_000, 1_199_999_999, "click Install Server again")
+    assert error.message.endswith("in /there: 1.2 GB are needed, 1.1 GB are free.")
 
 
 def test_a_python_without_its_parts_is_named(tmp_path: Path) -> None:

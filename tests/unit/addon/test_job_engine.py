@@ -129,11 +129,47 @@ def test_a_cancel_before_anything_was_sent_sends_nothing(home: Path, jobs_folder
     with Blender(jobs_folder, managed(home)) as blender:
         key = blender.generate(picture)
         notice = blender.wait_for_notice("ServerNotRunning")
-        assert notice.key == key
+        assert (notice.key, notice.is_reply) == (key, False)
+        assert blender.job(key).waits_for_server
         blender.engine.cancel(key)
+        ended = blender.wait_for(key, "cancelled")
+        assert (ended.is_cancelling, ended.waits_for_server) == (False, False)
         with FigurineServer(home) as server:
-            blender.wait_for(key, "cancelled")
+            blender.engine.watch(60)
+            blender.wait(lambda: blender.server.state == "running")
+            blender.settle(0.1)
             assert "POST /v1/jobs" not in server.requests
+
+
+def test_what_was_never_sent_can_be_deleted_without_a_server(home: Path, jobs_folder: Path, picture: Path) -> None:
+    with Blender(jobs_folder, managed(home)) as blender:
+        key = blender.generate(picture)
+        blender.wait_for_notice("ServerNotRunning")
+        assert (jobs_folder / key).exists()
+        blender.engine.delete(key)
+        blender.wait(lambda: not (jobs_folder / key).exists())
+        assert key not in (jobs_folder / "jobs.json").read_text(encoding="utf-8")
+
+
+def test_a_click_that_needs_a_server_now_is_answered(server: FigurineServer, home: Path, jobs_folder: Path) -> None:
+    for _ in range(4):
+        server.desk.queue()
+    with Blender(jobs_folder, managed(home)) as blender:
+        blender.engine.watch(60)
+        blender.wait(lambda: blender.engine.snapshot.has_more)
+        server.stop()
+        blender.wait(lambda: blender.server.state == "absent")
+        blender.engine.load_more()
+        blender.wait(lambda: any(notice.is_reply for notice in blender.notices))
+
+
+def test_a_fault_hides_nothing_else(jobs_folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blender_addon.jobs.link.Link.ensure", lambda link: 1 / 0)
+    with Blender(jobs_folder, managed(home)) as blender:
+        blender.engine.watch(60)
+        key = blender.generate(home / "gone.png")
+        assert blender.wait_for(key, "failed").error.code == "PictureUnreadable"
+        assert "ZeroDivisionError" in blender.wait_for_notice("InternalFault").error.message
 
 
 def test_a_cancel_too_late_changes_nothing(

@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from blender_addon import server_process
+from blender_addon.connection import Handshake, read_handshake
 from blender_addon.errors import ServerEnded, ServerNotInstalled, ServerStartFailed
-from blender_addon.server_process import ServerProcess, server_command
+from blender_addon.server_process import ServerProcess, server_command, split_command
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = [sys.executable, "-m", "inference_server", "serve", "--no-worker"]
@@ -46,6 +47,13 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
         if server.state != "failed":
             server.stop()
             assert server.wait(TIMEOUT_S)
+
+
+def handshake(home: Path) -> Handshake:
+    """What the running server wrote."""
+    found = read_handshake(home)
+    assert found is not None
+    return found
 
 
 def started(server: ServerProcess) -> ServerProcess:
@@ -80,20 +88,20 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 def test_it_starts_answers_and_stops(make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server()
-    assert (server.state, server.pid, server.url) == ("stopped", None, "")
+    assert server.state == "stopped"
     server.start()
     assert server.state == "starting"
     server.start()
     assert server.wait(TIMEOUT_S)
     assert server.state == "running", server.error
     assert server.is_ours
-    assert server.url.startswith("http://127.0.0.1:")
-    pid = server.pid
-    assert pid is not None
+    found = handshake(tmp_path / "home ü")
+    assert found.url.startswith("http://127.0.0.1:")
+    pid = found.pid
     assert psutil.pid_exists(pid)
     stopped(server)
     assert not psutil.pid_exists(pid)
-    assert (server.pid, server.url, server.is_ours) == (None, "", False)
+    assert not server.is_ours
     assert not (tmp_path / "home ü/server.json").exists()
     assert "serves on" in (tmp_path / "server.log").read_text(encoding="utf-8")
 
@@ -106,9 +114,12 @@ def test_the_log_before_is_kept_once(make_server: MakeServer, tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.glob("server.log*")) == ["server.log", "server.log.old"]
 
 
-def test_one_that_runs_is_found_and_not_started_twice(make_server: MakeServer) -> None:
-    first, second = started(make_server()), started(make_server(log="second.log"))
-    assert (second.pid, second.url) == (first.pid, first.url)
+def test_one_that_runs_is_found_and_not_started_twice(make_server: MakeServer, tmp_path: Path) -> None:
+    first = started(make_server())
+    found = handshake(tmp_path / "home ü")
+    second = started(make_server(log="second.log"))
+    assert handshake(tmp_path / "home ü") == found
+    assert not (tmp_path / "second.log").exists()
     assert first.is_ours
     assert not second.is_ours
     second.close()
@@ -126,7 +137,6 @@ def test_two_that_start_at_once_share_one(make_server: MakeServer) -> None:
     for server in servers:
         assert server.wait(TIMEOUT_S)
     assert [server.state for server in servers] == ["running"] * 3, [server.error for server in servers]
-    assert len({server.pid for server in servers}) == 1
     assert [server.is_ours for server in servers].count(True) == 1
 
 
@@ -175,6 +185,37 @@ def test_a_start_can_be_stopped(make_server: MakeServer) -> None:
     stopped(server)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_windows", "parts"),
+    [
+        (r"C:\Tools\figurine.exe serve", True, [r"C:\Tools\figurine.exe", "serve"]),
+        (
+            r'"C:\Program Files\figurine.exe" serve --x="a b"',
+            True,
+            [r"C:\Program Files\figurine.exe", "serve", "--x=a b"],
+        ),
+        (r"C:\O'Brien\figurine.exe serve", True, [r"C:\O'Brien\figurine.exe", "serve"]),
+        ("'/opt/my server/figurine' serve", False, ["/opt/my server/figurine", "serve"]),
+    ],
+)
+def test_a_command_is_read_as_the_system_reads_it(text: str, is_windows: bool, parts: list[str]) -> None:
+    assert split_command(text, is_windows) == parts
+
+
+@pytest.mark.parametrize("is_windows", [True, False])
+def test_a_quotation_without_an_end_is_said(is_windows: bool) -> None:
+    with pytest.raises(ServerStartFailed, match="Preferences cannot be read: no closing quotation"):
+        split_command('"figurine serve', is_windows)
+
+
+def test_a_start_that_blender_leaves_at_once_leaves_no_process(make_server: MakeServer, tmp_path: Path) -> None:
+    server = make_server([sys.executable, "-c", "import sys; sys.stdin.read()", str(tmp_path)])
+    server.start()
+    server.close(TIMEOUT_S)
+    assert server.state == "stopped"
+    assert not [child for child in psutil.Process().children() if str(tmp_path) in child.cmdline()]
+
+
 @contextmanager
 def other_program() -> Iterator[int]:
     """Something else that listens and answers every request with a page; its port."""
@@ -198,10 +239,10 @@ def other_program() -> Iterator[int]:
         thread.join()
 
 
-def test_another_program_on_the_port_is_no_hindrance(make_server: MakeServer) -> None:
+def test_another_program_on_the_port_is_no_hindrance(make_server: MakeServer, tmp_path: Path) -> None:
     with other_program() as port:
-        server = started(make_server(FIGURINE_PORT=str(port)))
-        assert not server.url.endswith(f":{port}")
+        started(make_server(FIGURINE_PORT=str(port)))
+        assert not handshake(tmp_path / "home ü").url.endswith(f":{port}")
 
 
 def test_an_address_left_by_a_dead_server_is_not_believed(make_server: MakeServer, tmp_path: Path) -> None:
@@ -212,13 +253,12 @@ def test_an_address_left_by_a_dead_server_is_not_believed(make_server: MakeServe
         stopped(make_server())  # and does not end the process of that pid, which is this one
         server = started(make_server())
         assert server.is_ours
-        assert server.pid != os.getpid()
+        assert handshake(tmp_path / "home ü").pid != os.getpid()
 
 
-def test_a_server_that_dies_is_noticed(make_server: MakeServer) -> None:
+def test_a_server_that_dies_is_noticed(make_server: MakeServer, tmp_path: Path) -> None:
     server = started(make_server())
-    assert server.pid is not None
-    os.kill(server.pid, signal.SIGKILL)
+    os.kill(handshake(tmp_path / "home ü").pid, signal.SIGKILL)
     wait_until(lambda: server.state != "running")
     assert server.state == "failed"
     assert server.error is not None
@@ -230,12 +270,13 @@ def test_a_server_that_dies_is_noticed(make_server: MakeServer) -> None:
 _BLENDER = """
 import sys, time
 from pathlib import Path
+from blender_addon.connection import read_handshake
 from blender_addon.server_process import ServerProcess
 command, home, keep = [sys.executable, "-m", "inference_server", "serve"], Path(sys.argv[1]), sys.argv[2] == "keep"
 server = ServerProcess(command, home, home.with_name("blender.log"), {"FIGURINE_PORT": "0"}, keep)
 server.start()
 server.wait(60)
-print(server.pid, flush=True)
+print(read_handshake(home).pid, flush=True)
 time.sleep(600)
 """
 
@@ -262,7 +303,7 @@ def test_a_server_that_is_to_stay_stays_and_can_be_stopped_later(tmp_path: Path)
     _, alive = psutil.wait_procs(family, timeout=1)
     assert len(alive) == 2
     later = started(ServerProcess(COMMAND, tmp_path / "home", tmp_path / "later.log"))
-    assert later.pid == family[0].pid
+    assert handshake(tmp_path / "home").pid == family[0].pid
     assert not later.is_ours
     stopped(later)
     _, alive = psutil.wait_procs(family, timeout=10)
@@ -282,18 +323,16 @@ def test_a_hung_server_of_an_earlier_blender_is_ended(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # it is meant to
-def test_close_ends_what_it_started_unless_it_is_to_stay(make_server: MakeServer) -> None:
+def test_close_ends_what_it_started_unless_it_is_to_stay(make_server: MakeServer, tmp_path: Path) -> None:
     staying = started(make_server(keep_running=True))
-    pid = staying.pid
-    assert pid is not None
+    pid = handshake(tmp_path / "home ü").pid
     staying.close()
     assert staying.state == "stopped"
     assert psutil.pid_exists(pid)
     later = started(make_server(log="later.log"))
-    assert later.pid == pid
+    assert handshake(tmp_path / "home ü").pid == pid
     stopped(later)
     going = started(make_server())
-    pid = going.pid
-    assert pid is not None
+    pid = handshake(tmp_path / "home ü").pid
     going.close(TIMEOUT_S)
     assert not psutil.pid_exists(pid)

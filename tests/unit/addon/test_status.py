@@ -3,33 +3,24 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from blender_addon.connection import Connection
 from blender_addon.errors import BadToken, DiskFull, ServerGone, ServerNotRunning, WrongVersion
-from blender_addon.job import JobEngine, Request
-from blender_addon.jobs.views import JobView, ServerView, Snapshot
-from blender_addon.runtime import Choices, FileMark, Paths, Runtime
+from blender_addon.job import Request
+from blender_addon.jobs.views import JobView, ServerView, Snapshot, ViewState
+from blender_addon.runtime import FileMark, Runtime
 from blender_addon.status import obstacle, server_status
 
 URL = "http://127.0.0.1:47110"
 RUNNING = ServerView("running", URL, "0.1.0", ("draft",), True)
 FILE = FileMark(1, "")
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    """A runtime whose engine was never started, with nothing installed."""
-    connection = Connection(
-        mode="managed", address="", token="", home=tmp_path / "home", online_access=False, our_version="0.1.0"
-    )
-    paths = Paths(tmp_path, tmp_path / "figurine.whl", "", tmp_path / "python")
-    made = Runtime(paths, "0.1.0", Choices(connection, "", tmp_path / "server", False), JobEngine(tmp_path / "jobs"))
-    made.apply(made.choices)
-    return made
 
 
 def with_command(runtime: Runtime, command: str = "figurine serve") -> Runtime:
@@ -78,29 +69,117 @@ def test_a_server_at_an_address_is_not_started_from_here(runtime: Runtime) -> No
     assert server_status(runtime).kind == "checking"
     runtime.snapshot = Snapshot(ServerView("absent", error=ServerNotRunning(URL)))
     assert server_status(runtime).title == "Server Not Running"
-    runtime.generate(Request(Path("fox.png"), "fox"), FILE)
+    generate(runtime)
+    runtime.serve_waiting()
     assert runtime.server is None
-    assert runtime.focus is not None
 
 
-def test_a_request_waits_for_the_server_and_is_gone_at_stop(runtime: Runtime) -> None:
-    with_command(runtime, "figurine-no-such-program")
+def until(is_so: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def generate(runtime: Runtime) -> str:
+    """Press Generate, and have the panel see it."""
     runtime.generate(Request(Path("fox.png"), "fox"), FILE)
-    assert len(runtime.waiting_requests) == 1
-    assert runtime.focus is None
+    runtime.snapshot = replace(runtime.engine.snapshot, server=runtime.snapshot.server)
+    assert runtime.focus is not None
+    return runtime.focus
+
+
+def test_a_request_is_a_job_at_once_and_the_server_is_started_once_for_it(runtime: Runtime) -> None:
+    with_command(runtime, "figurine-no-such-program")
+    key = generate(runtime)
+    assert runtime.files == {key: FILE}
+    assert [job.key for job in runtime.open_jobs] == [key]
+    runtime.serve_waiting()
+    first = runtime.server
+    assert first is not None
+    assert first.wait(10)
+    assert server_status(runtime).kind == "failed"
+    runtime.serve_waiting()
+    assert runtime.server is first, "a start that failed is not repeated by itself"
+    generate(runtime)
+    runtime.serve_waiting()
+    assert runtime.server is not first
+    assert len(runtime.open_jobs) == 2
+
+
+def test_stop_holds_until_something_else_is_asked(runtime: Runtime) -> None:
+    with_command(runtime, "figurine-no-such-program")
+    generate(runtime)
+    runtime.stop_server()
+    stopped = runtime.server
+    assert stopped is not None
+    assert stopped.wait(10)
+    runtime.serve_waiting()
+    assert runtime.server is stopped
+    assert len(runtime.open_jobs) == 1
+    generate(runtime)
+    runtime.serve_waiting()
+    assert runtime.server is not stopped
+
+
+@pytest.mark.parametrize("state", ["sending", "queued", "fetching"])
+def test_the_server_is_started_for_whatever_waits(runtime: Runtime, state: ViewState) -> None:
+    with_command(runtime, "figurine-no-such-program")
+    asked = JobView("a", state, "a", waits_for_server=True)
+    runtime.snapshot = Snapshot(ServerView("absent"), (replace(asked, waits_for_server=False),))
+    runtime.serve_waiting()
+    assert runtime.server is None, "a job of an earlier session starts nothing"
+    runtime.snapshot = Snapshot(RUNNING, (asked,))
+    runtime.serve_waiting()
+    assert runtime.server is None
+    runtime.snapshot = Snapshot(ServerView("absent"), (asked,))
+    runtime.serve_waiting()
+    assert runtime.server is not None
+
+
+def test_nothing_is_started_that_cannot_be_used(runtime: Runtime) -> None:
+    runtime.snapshot = Snapshot(ServerView("absent"), (JobView("a", "sending", "a", waits_for_server=True),))
+    runtime.serve_waiting()
+    assert runtime.server is None
+    runtime.is_installed, runtime.installed = True, "0.0.9"
+    assert runtime.is_outdated
+    runtime.serve_waiting()
+    assert runtime.server is None
+
+
+def test_another_data_folder_lets_the_server_of_the_first_go(runtime: Runtime, tmp_path: Path) -> None:
+    waits = shlex.join([sys.executable, "-c", "import sys; sys.stdin.read()"])
+    with_command(runtime, waits).start_server()
+    assert server_status(runtime).kind == "starting"
+    connection = replace(runtime.choices.connection, home=tmp_path / "elsewhere")
+    runtime.apply(replace(runtime.choices, connection=connection))
+    assert runtime.server is None
+    assert server_status(runtime).kind == "stopping", "one log is written by one server"
+    runtime.start_server()
+    assert runtime.server is None
+    until(lambda: server_status(runtime).kind == "stopped")
+    runtime.start_server()
+    assert server_status(runtime).kind == "starting"
+
+
+def test_another_command_replaces_the_failure_of_the_first(runtime: Runtime) -> None:
+    with_command(runtime, "figurine-no-such-program").start_server()
     assert runtime.server is not None
     assert runtime.server.wait(10)
-    assert server_status(runtime).kind == "failed"
+    error = server_status(runtime).error
+    assert error is not None
+    assert "Correct the Server Command" in error.hint
+    with_command(runtime, "another-program")
+    assert server_status(runtime).kind == "stopped"
+
+
+def test_a_command_that_cannot_be_read_is_said(runtime: Runtime) -> None:
+    with_command(runtime, 'figurine "serve').start_server()
+    assert [message.text for message in runtime.messages] == [
+        "The Server Command in Preferences cannot be read: no closing quotation."
+    ]
+    assert runtime.server_state == "stopped"
     runtime.stop_server()
-    assert runtime.waiting_requests == []
-    runtime.server.wait(10)
-
-
-def test_a_request_goes_straight_to_a_running_server(runtime: Runtime) -> None:
-    with_command(runtime).snapshot = Snapshot(RUNNING)
-    runtime.generate(Request(Path("fox.png"), "fox"), FILE)
-    assert runtime.waiting_requests == []
-    assert runtime.files == {runtime.focus: FILE}
 
 
 def test_a_message_is_said_once_and_the_oldest_go(runtime: Runtime) -> None:
