@@ -50,17 +50,13 @@ class FIGURINE_OT_open_log(bpy.types.Operator):
     bl_idname = "figurine.open_log"
     bl_label = "Open Server Log"
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Grey before the first start."""
-        has_log = runtime.current().paths.log.exists()
-        if not has_log:
-            cls.poll_message_set("The server was never started from this Blender.")
-        return has_log
-
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand the file to the system."""
-        return bpy.ops.wm.path_open(filepath=str(runtime.current().paths.log))
+        log = runtime.current().paths.log
+        if not log.exists():
+            self.report({"WARNING"}, "The server was never started from this Blender.")
+            return {"CANCELLED"}
+        return bpy.ops.wm.path_open(filepath=str(log))
 
 
 CLASSES = (
