@@ -51,12 +51,11 @@ class FIGURINE_OT_open_log(bpy.types.Operator):
     bl_label = "Open Server Log"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Hand the file to the system."""
-        log = runtime.current().paths.log
-        if not log.exists():
+        """Hand the file to the system, where there is one."""
+        if not runtime.current().paths.log.exists():
             self.report({"WARNING"}, "The server was never started from this Blender.")
             return {"CANCELLED"}
-        return bpy.ops.wm.path_open(filepath=str(log))
+        return bpy.ops.wm.path_open(filepath=str(runtime.current().paths.log))
 
 
 CLASSES = (
