@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from .errors import ImportFailed
 from .figure import armature, materials
 from .figure.provenance import PREFIX, facts_of
 from .figure.result_folder import ResultFiles, read_result
-from .figure.rollback import all_or_nothing, make_active_collection
+from .figure.rollback import all_or_nothing, make_active_collection, restore_work
+from .units import metres_per_unit
 
 MAX_INFLUENCES = 4
 # Blender's first FBX importer, a bundled add-on: the only one before 4.5.
@@ -31,49 +32,50 @@ _REPORT_IT = "Try again; if it fails again, use Copy Diagnostics and report it."
 @dataclass(frozen=True)
 class ImportOptions:
     """at_cursor: at the 3D cursor, else at the world's origin. enter_pose_mode: else Object Mode. show_texture:
-    in Solid viewports that show the materials' colours. name: of the collection and objects.
+    in Solid viewports that show the materials' colours. name: of the collection and objects. keep_mode: mode, active
+    object and selection stay as they are, whatever enter_pose_mode says.
     """
 
     at_cursor: bool = True
     enter_pose_mode: bool = False
     show_texture: bool = False
     name: str = "Figure"
+    keep_mode: bool = False
 
 
 def import_result(
     context: bpy.types.Context, folder: Path, options: ImportOptions, provenance: Mapping[str, str]
 ) -> bpy.types.Object:
-    """Bring a result into the context's scene and return its armature, active and selected alone.
+    """Bring a result into the context's scene and return its armature, active and selected alone unless the options
+    keep what was.
 
     The figure stands upright, faces -Y, with scale 1 and no rotation, at its true size whatever the scene's unit is.
     Works in any mode; Object or Pose Mode afterwards. provenance: what report.json does not know, as the job's id; see
-    provenance.facts_of. No undo step is made: see push_undo.
+    provenance.facts_of. No undo step is made: the operators that call this have UNDO. The context needs a window;
+    Blender's timers have the first one.
 
     Raises ImportFailed, after which the file is as it was: nothing added, the same selection and mode.
     """
     files = read_result(folder)
-    with _in_window(context):
-        scene = bpy.context.scene
-        if not scene.is_editable:
-            raise ImportFailed(
-                f"The scene {scene.name} is linked from another file and cannot be changed.",
-                "Open a scene of this file and import again.",
-            )
-        with all_or_nothing():
-            rig, figures = _load(files, options.name)
-            _settle(rig, figures, files, options.name)
-            rig.location = scene.cursor.location if options.at_cursor else (0.0, 0.0, 0.0)
-            for name, fact in facts_of(files.report, provenance).items():
-                rig[name] = fact
+    scene = context.scene
+    if not scene.is_editable:
+        raise ImportFailed(
+            f"The scene {scene.name} is linked from another file and cannot be changed.",
+            "Open a scene of this file and import again.",
+        )
+    with all_or_nothing() as before:
+        rig, figures = _load(files, options.name)
+        _settle(rig, figures, files, options.name)
+        rig.location = scene.cursor.location if options.at_cursor else (0.0, 0.0, 0.0)
+        for name, fact in facts_of(files.report, provenance).items():
+            rig[name] = fact
+        if options.keep_mode:
+            restore_work(before)
+        else:
             _present(rig, options.enter_pose_mode)
-        if options.show_texture:
-            _show_textures()
+    if options.show_texture:
+        _show_textures()
     return rig
-
-
-def push_undo(message: str) -> None:
-    """One undo step for all that happened since the last one; for code that is not an operator with UNDO."""
-    bpy.ops.ed.undo_push(message=message)
 
 
 def reason_to_wait(context: bpy.types.Context) -> str:
@@ -86,13 +88,6 @@ def reason_to_wait(context: bpy.types.Context) -> str:
     if any(bpy.app.is_job_running(job) for job in _BUSY_JOBS):
         return "a render is running"
     return ""
-
-
-def _in_window(context: bpy.types.Context) -> AbstractContextManager[object]:
-    """Timers have no window; Blender's operators want one."""
-    if context.window is not None:
-        return nullcontext()
-    return context.temp_override(window=context.window_manager.windows[0])
 
 
 def _load(files: ResultFiles, name: str) -> tuple[bpy.types.Object, list[bpy.types.Object]]:
@@ -173,7 +168,7 @@ def _check_binding(figure: bpy.types.Object, rig: bpy.types.Object) -> None:
 
 def _settle(rig: bpy.types.Object, figures: list[bpy.types.Object], files: ResultFiles, name: str) -> None:
     """Make of what the importer gave what rig.json says, the same in every version of Blender."""
-    units_per_metre = 1.0 / bpy.context.scene.unit_settings.scale_length
+    units_per_metre = 1.0 / metres_per_unit(bpy.context.scene)
     for figure in figures:
         # Where the mesh is in the world goes into its data: the armature stands at the origin until now.
         figure.data.transform(Matrix.Scale(units_per_metre, 4) @ figure.matrix_world)

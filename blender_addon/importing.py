@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a job to the importer, and the way to do it at a moment that Blender can bear.
+"""From a job to the importer, and when that is done without being asked once more.
 
-A timer has no window, which operators need, and lending it one (`temp_override`) is deadly: until 5.0, Blender's C code
-then reads the override's Python dictionary without holding Python's lock whenever another thread runs Python, and our
-threads do. So the pump asks for a timer event of the window, and a key-map entry for such events calls the operator
-that imports, with the window's own context.
+The pump calls the importing operator from its timer. Before Blender runs timers it makes its first window the context,
+so what comes by itself goes into that window's scene. Another window cannot be lent to it: until 5.0, Blender's C code
+reads the Python dictionary of a `temp_override` without holding Python's lock, while our threads run Python. So a
+result for another scene is offered, and the button has the context of its own window.
 """
 
 from __future__ import annotations
@@ -18,16 +18,10 @@ from . import runtime
 from .errors import FigurineError
 from .importer import ImportOptions, import_result, reason_to_wait
 from .jobs.views import JobView
-from .runtime import Runtime
+from .runtime import FileMark, Runtime
 
 # In other modes an import would end what the artist does.
 _MODES_TO_IMPORT_IN = ("OBJECT", "POSE")
-# The event comes at once; a second one before the first is handled does no harm.
-_EVENT_STEP_S = 0.02
-IMPORT_OPERATOR = "figurine.import_ready"
-
-_timer: bpy.types.Timer | None = None
-_entry: tuple[bpy.types.KeyMap, bpy.types.KeyMapItem] | None = None
 
 
 def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: ImportOptions) -> bpy.types.Object:
@@ -38,20 +32,35 @@ def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: 
     name = str(job.settings.get("name") or job.name)
     origin = {"job": job.job_id or "", "server": now.snapshot.server.url}
     armature = import_result(context, folder, replace(options, name=name), origin)
+    now.results = [result for result in now.results if result.key != job.key]
     now.engine.mark_imported(job.key)
     return armature
 
 
 def import_first(context: bpy.types.Context, now: Runtime) -> bool:
-    """Import the first result that waits, as the scene's request says; whether that worked. A failure is shown."""
+    """Import the first result that waits, as the scene's request says; whether that worked. A failure is shown. Who is
+    posing something goes on with it.
+    """
     ready, *now.results = now.results
+    options = replace(context.scene.figurine.import_options(), keep_mode=context.mode == "POSE")
     try:
-        import_job(context, ready.view, ready.folder, context.scene.figurine.import_options())
+        import_job(context, ready.view, ready.folder, options)
     except FigurineError as error:
         now.complain(error, ready.key)
         return False
     now.touch()
     return True
+
+
+def reason_to_offer(asked: FileMark | None, here: FileMark) -> str:
+    """Why a result that was asked for there does not come in here by itself, as a sentence; "" where it does."""
+    if asked is None:
+        return "It was made in an earlier session, so it was not imported by itself."
+    if not asked.is_same(here):
+        return "It was made for another Blender file, so it was not imported by itself."
+    if asked.scene != here.scene:
+        return f"It was made for the scene {asked.scene}, which the first window does not show."
+    return ""
 
 
 def reason_to_postpone(context: bpy.types.Context) -> str:
@@ -62,43 +71,3 @@ def reason_to_postpone(context: bpy.types.Context) -> str:
     if context.mode not in _MODES_TO_IMPORT_IN:
         return "The result is here. It is imported as soon as you are in Object Mode or Pose Mode."
     return ""
-
-
-def add_event_entry() -> None:
-    """Have timer events call the importing operator, which is grey unless a result waits."""
-    global _entry
-    configuration = bpy.context.window_manager.keyconfigs.addon
-    if configuration is not None:  # there is none in the background
-        keymap = configuration.keymaps.new(name="Window", space_type="EMPTY")
-        _entry = keymap, keymap.keymap_items.new(IMPORT_OPERATOR, "TIMER", "ANY", any=True)
-
-
-def remove_event_entry() -> None:
-    """Take it away."""
-    global _entry
-    cancel_event()
-    if _entry is not None:
-        keymap, item = _entry
-        keymap.keymap_items.remove(item)
-    _entry = None
-
-
-def request_event() -> None:
-    """Have the window's next timer event import what waits."""
-    global _timer
-    if _timer is None:
-        manager = bpy.context.window_manager
-        _timer = manager.event_timer_add(_EVENT_STEP_S, window=manager.windows[0])
-
-
-def is_event_requested() -> bool:
-    """Whether such an event is on its way."""
-    return _timer is not None
-
-
-def cancel_event() -> None:
-    """No more such events. Also before another file is opened, which frees the windows they belong to."""
-    global _timer
-    if _timer is not None:
-        bpy.context.window_manager.event_timer_remove(_timer)
-    _timer = None

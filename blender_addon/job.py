@@ -93,10 +93,17 @@ class JobEngine:
         """
         self._order(self._minder.retry, key)
 
-    def rerun(self, key: str, stage: str, settings: Mapping[str, Any] | None = None, seed: int | None = None) -> str:
-        """Make a new job from the same input, different from this stage on; its key."""
+    def rerun(
+        self,
+        key: str,
+        stage: str,
+        settings: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        import_when_done: bool = True,
+    ) -> str:
+        """Make a new job from the same input, with another seed from this stage on; its key."""
         source = next((job for job in self.snapshot.jobs if job.key == key), None)
-        record = self._new_record("" if source is None else source.name, settings or {}, True)
+        record = self._new_record("" if source is None else source.name, settings or {}, import_when_done)
         order: dict[str, Any] = {"stage": stage, "settings": dict(settings or {})}
         record = Record(**{**vars(record), "rerun": order if seed is None else {**order, "seed": seed}})
         self._order(self._minder.rerun, record, key)
@@ -114,10 +121,12 @@ class JobEngine:
         self._order(self._minder.fetch, key, then_import)
 
     def mark_imported(self, key: str) -> None:
-        """The result is in the scene, or could not be brought there and the artist knows: do not hand it out again by
-        itself.
-        """
+        """The result is in the scene: do not hand it out again by itself."""
         self._order(self._minder.mark_imported, key)
+
+    def keep_for_later(self, key: str) -> None:
+        """The artist does not want the result in the scene now: do not hand it out by itself."""
+        self._order(self._minder.keep_for_later, key)
 
     def load_more(self) -> None:
         """Show older jobs of the server."""

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 # Blender's names hold 63 bytes; the armature's ends in _rig.
 _LONGEST_NAME_BYTES = 59
+# Blender's floats are single precision, and went through the scene's unit.
+_SAME_SIZE = 1e-5
 # Device names that Windows takes for no file, whatever their extension.
 _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
@@ -30,6 +33,33 @@ class Wishes:
     depth: float = 1.0
     texture_px: int = 2048
     pause_after: str = ""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a rerun can change of the character. height_m: 0.0 for automatic. The rest as the server documents it."""
+
+    kind: str = "auto"
+    height_m: float = 0.0
+    depth: float = 1.0
+
+
+def shape_of(settings: Mapping[str, Any]) -> Shape:
+    """Of a job with these settings; what is missing or None is automatic."""
+    known = {item.name: settings.get(item.name) for item in fields(Shape)}
+    return Shape(**{name: value for name, value in known.items() if value is not None})
+
+
+def changed_settings(before: Shape, wanted: Shape) -> Mapping[str, Any]:
+    """The settings that a rerun has to send to come from one to the other."""
+    document: dict[str, Any] = {}
+    if wanted.kind != before.kind:
+        document["kind"] = wanted.kind
+    if not math.isclose(wanted.height_m, before.height_m, rel_tol=_SAME_SIZE):
+        document["height_m"] = round(wanted.height_m, 6) or None
+    if not math.isclose(wanted.depth, before.depth, rel_tol=_SAME_SIZE):
+        document["depth"] = round(wanted.depth, 4)
+    return document
 
 
 def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:

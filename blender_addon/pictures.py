@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from .clipboard import PICTURE_SUFFIXES
 from .errors import PictureUnreadable, typed_file_errors
 from .job_settings import safe_name
 
@@ -31,12 +32,14 @@ def new_picture_file(folder: Path, name: str) -> Path:
 
 
 def image_file(image: bpy.types.Image, folder: Path) -> Path:
-    """A file with what the image shows now: its own where that is unchanged, otherwise a new PNG in the folder.
+    """A file with what the image shows now: its own where that is unchanged and of a format that the server reads,
+    otherwise a new PNG in the folder.
 
     Raises PictureUnreadable, DiskFull, FolderUnwritable.
     """
     own = Path(bpy.path.abspath(image.filepath, library=image.library)) if image.filepath else None
-    if image.source == "FILE" and not image.is_dirty and image.packed_file is None and own and own.is_file():
+    is_as_on_disk = image.source == "FILE" and not image.is_dirty and image.packed_file is None
+    if is_as_on_disk and own and own.suffix.lower() in PICTURE_SUFFIXES and own.is_file():
         return own
     width, height = image.size
     if image.channels < 3 or width * height == 0:

@@ -34,7 +34,8 @@ def show_picture(path: str) -> bool:
     absolute = bpy.path.abspath(path) if path else ""
     if absolute == _shown_picture:
         return False
-    _collection.pop(_picture_key(_shown_picture), None)
+    if _picture_key(_shown_picture) in _collection:
+        del _collection[_picture_key(_shown_picture)]  # pop() would leave it in Blender's cache
     _shown_picture = absolute
     if absolute:
         _collection.load(_picture_key(absolute), absolute, "IMAGE")

@@ -17,19 +17,22 @@ from bpy.props import (
 from . import previews
 from .importer import ImportOptions
 from .job_settings import Wishes
+from .units import metres_per_unit
 from .wording import STAGE_LABELS
 
 _MAX_PATH_LENGTH = 1024
 _LONGEST_NAME = 59
 # Blender's integers are signed.
-_LARGEST_SEED = 2**31 - 1
+LARGEST_SEED = 2**31 - 1
+# The server's kilometre, where a unit is a millimetre.
+_LARGEST_HEIGHT = 1e6
 
 _ENGINES = (
     ("auto", "Automatic", "Neural where this computer can run it, draft otherwise; the panel says which it was"),
     ("neural", "Neural", "The best result. It needs a GPU and downloaded weights, and fails without them"),
     ("draft", "Draft", "A rounded figure from the outline, in seconds, on any computer"),
 )
-_KINDS = (
+KINDS = (
     ("auto", "Automatic", "Figurine decides, and says how sure it is"),
     ("humanoid", "Humanoid", "Two legs, two arms"),
     ("quadruped", "Quadruped", "Four legs"),
@@ -49,6 +52,11 @@ _PAUSES = (
         for stage, label in list(STAGE_LABELS.items())[:-1]
     ),
 )
+
+
+# In the scene's units, as Blender stores lengths.
+HEIGHT = {"subtype": "DISTANCE", "unit": "LENGTH", "min": 0.0, "max": _LARGEST_HEIGHT, "default": 0.0}
+DEPTH = {"min": 0.1, "max": 3.0, "default": 1.0, "step": 10}
 
 
 def _show_picture(self: "FigurineRequest", _context: bpy.types.Context) -> None:
@@ -71,23 +79,18 @@ class FigurineRequest(bpy.types.PropertyGroup):
         type=bpy.types.Image,
     )
     engine: EnumProperty(name="Engine", description="What makes the model", items=_ENGINES, default="auto")
-    kind: EnumProperty(name="Body", description="What body the character has", items=_KINDS, default="auto")
-    height_m: FloatProperty(
+    kind: EnumProperty(name="Body", description="What body the character has", items=KINDS, default="auto")
+    height: FloatProperty(
         name="Height",
         description="Total height of a humanoid, largest side of anything else. 0 is automatic: 1.7 m for a "
         "humanoid, 1 m otherwise",
-        subtype="DISTANCE",
-        unit="LENGTH",
-        min=0.0,
-        max=1000.0,
-        soft_max=10.0,
-        default=0.0,
+        **HEIGHT,
     )
     seed: IntProperty(
         name="Seed",
         description="The same picture, settings and seed give the same model. The draft engine has no chance in it",
         min=0,
-        max=_LARGEST_SEED,
+        max=LARGEST_SEED,
     )
     name: StringProperty(
         name="Name",
@@ -97,10 +100,7 @@ class FigurineRequest(bpy.types.PropertyGroup):
     depth: FloatProperty(
         name="Thickness",
         description="How thick a draft is: 1 is as estimated, 0.5 half of it, 2 twice",
-        min=0.1,
-        max=3.0,
-        default=1.0,
-        step=10,
+        **DEPTH,
     )
     texture_px: EnumProperty(name="Texture", description="The side of the texture", items=_TEXTURES, default="2048")
     pause_after: EnumProperty(
@@ -140,12 +140,12 @@ class FigurineRequest(bpy.types.PropertyGroup):
         return ImportOptions(self.at_cursor, self.enter_pose_mode, self.show_texture)
 
     def wishes(self) -> Wishes:
-        """The request for the parts that know no Blender."""
+        """The request for the parts that know no Blender, in metres."""
         return Wishes(
             name=self.name,
             engine=self.engine,
             kind=self.kind,
-            height_m=self.height_m,
+            height_m=self.height * metres_per_unit(self.id_data),
             seed=self.seed,
             depth=self.depth,
             texture_px=int(self.texture_px),

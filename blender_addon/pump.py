@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one timer: brings what happened on threads to the panel, and results into the file.
 
-A result is imported by itself only into the file for which it was asked. Where another one is open, the panel offers
-it; where the artist is in the middle of something, it waits and the panel says so.
+A result is imported by itself only into the file and scene for which it was asked. Where another one is open, the
+panel offers it; where the artist is in the middle of something, it waits and the panel says so.
 """
 
 from __future__ import annotations
@@ -15,15 +15,7 @@ from bpy.app.handlers import persistent
 
 from . import previews, runtime
 from .errors import FigurineError, LinkError
-from .importer import push_undo
-from .importing import (
-    add_event_entry,
-    cancel_event,
-    import_first,
-    reason_to_postpone,
-    remove_event_entry,
-    request_event,
-)
+from .importing import reason_to_offer, reason_to_postpone
 from .jobs.views import Notice, ResultReady, Snapshot, SnapshotChanged
 from .mirror import mirror_jobs, tag_redraw, visible_panels
 from .operators.common import file_mark
@@ -47,9 +39,7 @@ _drawn: object = None
 
 def start() -> None:
     """Begin to tick, also after another file was opened. In the background nothing ticks by itself."""
-    bpy.app.handlers.load_pre.append(_leave_file)
     bpy.app.handlers.load_post.append(_note_other_file)
-    add_event_entry()
     if not bpy.app.background:
         runtime.current().wake = wake
         runtime.current().start()
@@ -61,9 +51,7 @@ def stop() -> None:
     global _drawn
     if bpy.app.timers.is_registered(_tick_safely):
         bpy.app.timers.unregister(_tick_safely)
-    remove_event_entry()
     bpy.app.handlers.load_post.remove(_note_other_file)
-    bpy.app.handlers.load_pre.remove(_leave_file)
     _drawn = None
 
 
@@ -113,11 +101,6 @@ def _tick_safely() -> float:
         return IDLE_DELAY_S
     finally:
         _is_ticking = False
-
-
-@persistent
-def _leave_file(*_: object) -> None:
-    cancel_event()
 
 
 @persistent
@@ -171,23 +154,17 @@ def _import_next(context: bpy.types.Context, now: Runtime) -> None:
         now.postponed = ""
         return
     ready = now.results[0]
-    file = now.files.get(ready.key)
-    if file is None or not file.is_same(file_mark(now)):
+    reason = reason_to_offer(now.files.get(ready.key), file_mark(now))
+    if reason:
         now.results = now.results[1:]
-        text = f"{ready.view.name} is done. It was made for another Blender file, so it was not imported by itself."
-        now.say(text, "", key=ready.key, offers_import=True)
+        now.say(f"{ready.view.name} is done. {reason}", "", key=ready.key, offers_import=True)
         return
     postponed = reason_to_postpone(context)
     if postponed != now.postponed:
         now.postponed = postponed
         now.touch()
-    if postponed:
-        return
-    if bpy.app.background:
-        if import_first(context, now):
-            push_undo(f"Import {ready.view.name}")
-    else:
-        request_event()
+    if not postponed:
+        bpy.ops.figurine.import_ready("EXEC_DEFAULT", True)  # with an undo step
 
 
 def _is_busy(now: Runtime) -> bool:

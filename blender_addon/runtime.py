@@ -99,10 +99,13 @@ class Message:
 
 @dataclass(frozen=True)
 class FileMark:
-    """An open .blend file. opened: counts the files that this Blender has opened. path: "" where it was never saved."""
+    """An open .blend file and a scene of it. opened: counts the files that this Blender has opened. path: "" where it
+    was never saved.
+    """
 
     opened: int
     path: str
+    scene: str = ""
 
     def is_same(self, other: FileMark) -> bool:
         """Whether it is this file still, or again."""

@@ -11,7 +11,7 @@ import bpy
 
 
 @dataclass(frozen=True)
-class _Selection:
+class Work:
     """What the user was doing. edited: the objects that share the mode, where several can."""
 
     active: bpy.types.Object | None
@@ -21,21 +21,21 @@ class _Selection:
 
 
 @contextmanager
-def all_or_nothing() -> Iterator[None]:
-    """Object Mode inside. Where the body fails, every data-block that it made is removed, and selection, active
-    object and mode are as before. The active collection is as before in either case.
+def all_or_nothing() -> Iterator[Work]:
+    """Object Mode inside; yields what the user was doing before. Where the body fails, every data-block that it made is
+    removed, and selection, active object and mode are as before. The active collection is as before in either case.
     """
     layer = bpy.context.view_layer
     before = set(_data_blocks())
     collection = layer.active_layer_collection.collection
-    selection = _leave_modes()
+    work = _leave_modes()
     try:
-        yield
+        yield work
     except BaseException:
         _leave_modes()
         bpy.data.batch_remove([block for pointer, block in _data_blocks().items() if pointer not in before])
         bpy.context.view_layer.update()  # its list of objects names the removed ones until then
-        _restore(selection)
+        restore_work(work)
         raise
     finally:
         make_active_collection(collection)
@@ -62,26 +62,25 @@ def _data_blocks() -> dict[int, bpy.types.ID]:
     return blocks
 
 
-def _leave_modes() -> _Selection:
+def _leave_modes() -> Work:
     """Go to Object Mode; returns what to come back to."""
     context = bpy.context
     active = context.view_layer.objects.active
     mode = active.mode if active is not None else "OBJECT"
     edited = tuple(entry for entry in context.view_layer.objects if entry.mode == mode) if mode != "OBJECT" else ()
-    selection = _Selection(active, mode, tuple(context.view_layer.objects.selected), edited)
+    work = Work(active, mode, tuple(context.view_layer.objects.selected), edited)
     if mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
-    return selection
+    return work
 
 
-def _restore(selection: _Selection) -> None:
-    """Several objects enter a mode together when all of them are selected."""
-    objects = bpy.context.view_layer.objects
-    _select(selection.edited or selection.selected)
-    objects.active = selection.active
-    if selection.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode=selection.mode)
-    _select(selection.selected)
+def restore_work(work: Work) -> None:
+    """From Object Mode back to it. Several objects enter a mode together when all of them are selected."""
+    _select(work.edited or work.selected)
+    bpy.context.view_layer.objects.active = work.active
+    if work.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode=work.mode)
+    _select(work.selected)
 
 
 def _select(chosen: tuple[bpy.types.Object, ...]) -> None:

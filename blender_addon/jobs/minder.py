@@ -259,6 +259,11 @@ class Minder:
             self._ledger.change(key, is_imported=True)
             self._ledger.trim()
 
+    def keep_for_later(self, key: str) -> None:
+        """It stays in the list."""
+        if key in self._ledger.journal.records:
+            self._ledger.change(key, import_when_done=False)
+
     def load_more(self) -> None:
         """Show older jobs of the server."""
         self._ask(None, self._listing.load_more)

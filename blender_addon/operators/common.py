@@ -17,8 +17,8 @@ from ..runtime import FileMark, Runtime
 
 
 def file_mark(now: Runtime) -> FileMark:
-    """The .blend file that is open."""
-    return FileMark(now.opened, bpy.data.filepath)
+    """The .blend file that is open, and the scene of the window."""
+    return FileMark(now.opened, bpy.data.filepath, bpy.context.scene.name)
 
 
 def chosen_key(context: bpy.types.Context) -> str:

@@ -17,11 +17,11 @@ class FIGURINE_OT_dismiss(bpy.types.Operator):
     number: IntProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Take it away; a result that was offered is not offered again."""
+        """Take it away; a result that was offered stays in the list and is not offered again."""
         now = runtime.current()
         message = now.dismiss(self.number)
         if message is not None and message.offers_import and message.key is not None:
-            now.engine.mark_imported(message.key)
+            now.engine.keep_for_later(message.key)
         return {"FINISHED"}
 
 

@@ -17,7 +17,8 @@ class FIGURINE_OT_drop_picture(bpy.types.Operator):
 
     bl_idname = "figurine.drop_picture"
     bl_label = "Figurine from Picture"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    # Not REGISTER: adjusting or repeating it would send the jobs once more.
+    bl_options = {"UNDO"}  # noqa: RUF012
 
     filepath: StringProperty(subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
@@ -28,12 +29,13 @@ class FIGURINE_OT_drop_picture(bpy.types.Operator):
     generate: BoolProperty(
         name="Generate at Once",
         description="Start now, with the settings of the panel. Of several pictures, each becomes a job",
-        options={"SKIP_SAVE"},
+        options={"HIDDEN", "SKIP_SAVE"},
     )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """With files: they were dropped. Without: ask for one."""
-        self.generate = context.scene.figurine.generate_on_drop
+        if not self.properties.is_property_set("generate"):
+            self.generate = context.scene.figurine.generate_on_drop
         if self.filepath or self.files:
             return self.execute(context)
         context.window_manager.fileselect_add(self)

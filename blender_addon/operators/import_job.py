@@ -7,7 +7,7 @@ from bpy.props import BoolProperty, StringProperty
 from .. import runtime
 from ..errors import FigurineError
 from ..importer import ImportOptions
-from ..importing import cancel_event, import_first, import_job, is_event_requested, reason_to_postpone
+from ..importing import import_first, import_job
 from ..job_actions import import_obstacle
 from .common import file_mark, find_job, poll_jobs, tell
 
@@ -26,7 +26,7 @@ class FIGURINE_OT_import_job(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Grey where there is no result, or the mode forbids it."""
+        """Grey where there is no result."""
         return poll_jobs(cls, context, import_obstacle)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -57,27 +57,8 @@ class FIGURINE_OT_import_job(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FIGURINE_OT_import_waiting(bpy.types.Operator):
-    """Bring this character into the file that is open now"""
-
-    bl_idname = "figurine.import_waiting"
-    bl_label = "Import into This File"
-    bl_options = {"INTERNAL"}  # noqa: RUF012
-
-    key: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Import it at the pump's next turn, which fetches it first where it has to."""
-        now = runtime.current()
-        now.files[self.key] = file_mark(now)
-        now.forget_messages(self.key)
-        now.engine.fetch(self.key)
-        now.touch()
-        return {"FINISHED"}
-
-
 class FIGURINE_OT_import_ready(bpy.types.Operator):
-    """Bring the character that was generated into the file; called by a timer event of the window"""
+    """Bring the character that was generated into the file; called by the pump"""
 
     bl_idname = "figurine.import_ready"
     bl_label = "Import Figurine"
@@ -85,16 +66,12 @@ class FIGURINE_OT_import_ready(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether the pump has asked for it."""
-        return is_event_requested()
+        """Where a result waits."""
+        return bool(runtime.current().results)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Import one result, unless the artist has begun something meanwhile."""
-        cancel_event()
-        now = runtime.current()
-        if not now.results or reason_to_postpone(context) or not import_first(context, now):
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        """Import one result, as one undo step."""
+        return {"FINISHED"} if import_first(context, runtime.current()) else {"CANCELLED"}
 
 
-CLASSES = (FIGURINE_OT_import_job, FIGURINE_OT_import_waiting, FIGURINE_OT_import_ready)
+CLASSES = (FIGURINE_OT_import_job, FIGURINE_OT_import_ready)

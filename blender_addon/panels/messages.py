@@ -30,6 +30,6 @@ def _draw_message(box: bpy.types.UILayout, message: Message) -> None:
     draw_words(row, message.text, message.hint, icon, is_beside_button=True)
     row.operator("figurine.dismiss", text="", icon="X", emboss=False).number = message.number
     if message.offers_import:
-        box.operator("figurine.import_waiting", icon="IMPORT").key = message.key or ""
+        box.operator("figurine.import_job", text="Import into This File", icon="IMPORT").key = message.key or ""
     elif message.level == "error":
         box.operator("figurine.copy_diagnostics", icon="COPYDOWN")

@@ -43,8 +43,8 @@ def draw_settings(layout: bpy.types.UILayout, request: FigurineRequest, now: Run
     _draw_missing_engine(column, request, now)
     column.prop(request, "kind")
     row = column.row(align=True)
-    row.prop(request, "height_m")
-    if request.height_m == 0:
+    row.prop(request, "height")
+    if request.height == 0:
         row.label(text="automatic")
     row = column.row(align=True)
     row.prop(request, "seed")

@@ -9,13 +9,17 @@ from ..runtime import Runtime
 from ..status import ServerStatus, server_status
 from .layout import draw_faint, draw_text, draw_words
 
+# Lamps; Blender before 4.4 has them under another name.
+_KNOWN_ICONS = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
+_LAMP = "STRIP_COLOR_" if "STRIP_COLOR_01" in _KNOWN_ICONS else "SEQUENCE_COLOR_"
+_RED, _YELLOW, _GREEN, _GREY = (f"{_LAMP}{number}" for number in ("01", "03", "04", "09"))
 _ICONS = {
-    "running": "STRIP_COLOR_04",
-    "starting": "STRIP_COLOR_03",
-    "stopping": "STRIP_COLOR_03",
-    "checking": "STRIP_COLOR_03",
-    "stopped": "STRIP_COLOR_09",
-    "failed": "STRIP_COLOR_01",
+    "running": _GREEN,
+    "starting": _YELLOW,
+    "stopping": _YELLOW,
+    "checking": _YELLOW,
+    "stopped": _GREY,
+    "failed": _RED,
 }
 # Lines of the installation's log that the panel shows.
 _LOG_LINES = 3

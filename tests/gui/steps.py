@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
-from driver import Driver, Steps, middle
+from driver import PACKAGE, Driver, Steps, middle
 
 # From a package registry, with a slow connection and a cold disk.
 _INSTALL_TIMEOUT_S = 400
@@ -65,16 +68,15 @@ def fresh_user(driver: Driver, examples: str, blend: str) -> Steps:
     with _timed(driver, "save and open again"):
         yield from _save_and_open(driver, blend)
     with _timed(driver, "leave a job running"):
-        yield from drop(driver, f"{examples}/robot.jpg")
-        yield from driver.click("Generate", "operator")
+        yield from drop(driver, f"{examples}/robot.jpg", generate=True)  # as Add > Figurine… does
         yield from driver.wait_for("robot: running", _START_TIMEOUT_S)
     driver.shot("closing-with-a-job")
     _check_ticks(driver)
 
 
-def same_user_again(driver: Driver) -> Steps:
+def same_user_again(driver: Driver, examples: str) -> Steps:
     """The next day, in the same file: the list is there, the job goes on as soon as the server runs, and its character
-    arrives, by itself or offered.
+    arrives, by itself or offered. At last the add-on is switched off in the middle of a job.
     """
     driver.watch_addon()
     yield from driver.open_tab()
@@ -95,6 +97,8 @@ def same_user_again(driver: Driver) -> Steps:
     states = [job.state for job in _jobs()]
     assert states == ["done", "done", "cancelled"], states
     _check_ticks(driver)
+    with _timed(driver, "switch the add-on off in the middle of a job"):
+        yield from _switch_off(driver, f"{examples}/pup.png")
 
 
 @contextlib.contextmanager
@@ -174,15 +178,17 @@ def _cancel_a_job(driver: Driver) -> Steps:
     driver.shot("cancelled")
 
 
-def drop(driver: Driver, path: str) -> Steps:
-    """What Blender does when a file is let go over the sidebar: the drag itself cannot be simulated."""
+def drop(driver: Driver, path: str, **chosen: bool) -> Steps:
+    """What Blender does when a file is let go over the sidebar: the drag itself cannot be simulated. chosen: what a
+    menu entry sets beside the file.
+    """
     handler = bpy.types.FIGURINE_FH_picture
     assert Path(path).suffix in handler.bl_file_extensions.split(";")
     operator = getattr(bpy.ops.figurine, handler.bl_import_operator.partition(".")[2])
     with bpy.context.temp_override(window=driver.window, area=driver.area, region=driver.region()):
         assert handler.poll_drop(bpy.context)
         folder, name = str(Path(path).parent), Path(path).name
-        operator("INVOKE_DEFAULT", filepath=path, directory=folder, files=[{"name": name}])
+        operator("INVOKE_DEFAULT", filepath=path, directory=folder, files=[{"name": name}], **chosen)
     yield 1.0
     assert bpy.path.abspath(bpy.context.scene.figurine.picture) == path
     yield from driver.redraw()
@@ -209,6 +215,47 @@ def _finish_a_job(driver: Driver) -> Steps:
     yield from driver.redraw()
     driver.shot("imported")
     return armature()
+
+
+def _switch_off(driver: Driver, picture: str) -> Steps:
+    """Nothing of the add-on is left, neither at once nor when its timer would have been due; Blender goes on."""
+    yield from drop(driver, picture, generate=True)
+    yield from driver.wait_for(f"{Path(picture).stem}: running", _START_TIMEOUT_S)
+    tick = sys.modules[f"{PACKAGE}.pump"]._tick_safely
+    assert bpy.app.timers.is_registered(tick)
+    bpy.ops.preferences.addon_disable(module=PACKAGE)
+    for _ in range(2):
+        assert not bpy.app.timers.is_registered(tick)
+        assert _left_behind() == []
+        yield 2.0
+    driver.shot("switched-off")
+
+
+def _left_behind() -> list[str]:
+    """Classes, properties, key-map entries, handlers and threads of the add-on."""
+    configurations = bpy.context.window_manager.keyconfigs
+    entries = {
+        item.idname
+        for configuration in configurations
+        for keymap in configuration.keymaps
+        for item in keymap.keymap_items
+    }
+    handlers = [entry for name in dir(bpy.app.handlers) for entry in _list_of(getattr(bpy.app.handlers, name))]
+    return [
+        *(name for name in dir(bpy.types) if name.upper().startswith("FIGURINE")),
+        *(
+            f"{owner.__name__}.figurine"
+            for owner in (bpy.types.Scene, bpy.types.WindowManager)
+            if hasattr(owner, "figurine")
+        ),
+        *(name for name in entries if name.startswith("figurine.")),
+        *(repr(handler) for handler in handlers if handler.__module__.startswith(PACKAGE)),
+        *(thread.name for thread in threading.enumerate() if thread.name.startswith("figurine")),
+    ]
+
+
+def _list_of(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def show_from_front(driver: Driver) -> Steps:

@@ -52,7 +52,7 @@ def test_from_a_picture_to_a_posed_character(desk: Desk) -> None:
     first = desk.play("steps", "fresh_user", timeout_s=700, examples=str(EXAMPLES), blend=blend)
     assert not _FAULTS.findall(first)
     _assert_nothing_runs(desk)
-    second = desk.play("steps", "same_user_again", timeout_s=300, options=(blend,))
+    second = desk.play("steps", "same_user_again", timeout_s=400, options=(blend,), examples=str(EXAMPLES))
     assert not _FAULTS.findall(second)
     _assert_nothing_runs(desk)
 

@@ -9,16 +9,19 @@ import os
 import shlex
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
+from tests.integration.addon_contents import data_blocks, figure_of, weights_of
 from tests.integration.addon_session import MODULE, Session
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ADVENTURER = EXAMPLES / "adventurer.png"
+SETTLE_S = 1.0
 
 
 def armatures() -> list[bpy.types.Object]:
@@ -26,32 +29,16 @@ def armatures() -> list[bpy.types.Object]:
     return [item for item in bpy.data.objects if item.type == "ARMATURE"]
 
 
-def data_blocks() -> dict[str, int]:
-    """How many of each kind the file holds."""
-    return {
-        name: len(getattr(bpy.data, name))
-        for name in ("objects", "meshes", "armatures", "materials", "images", "collections", "actions", "node_groups")
-    }
-
-
 def posed_vertices(rig: bpy.types.Object) -> np.ndarray:  # -> (V, 3)
     """The figure's vertices in the world as the armature bends it."""
-    figure = next(child for child in rig.children if child.type == "MESH")
     bpy.context.view_layer.update()
-    evaluated = figure.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    evaluated = figure_of(rig).evaluated_get(bpy.context.evaluated_depsgraph_get())
     mesh = evaluated.to_mesh()
     points = np.empty(len(mesh.vertices) * 3, dtype=np.float32)
     mesh.vertices.foreach_get("co", points)
     matrix = np.array(evaluated.matrix_world)
     evaluated.to_mesh_clear()
     return points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
-
-
-def weights_of(rig: bpy.types.Object, bones: set[str]) -> np.ndarray:  # -> (V,)
-    """How much each vertex follows these bones."""
-    figure = next(child for child in rig.children if child.type == "MESH")
-    chosen = {group.index for group in figure.vertex_groups if group.name in bones}
-    return np.array([sum(g.weight for g in v.groups if g.group in chosen) for v in figure.data.vertices])
 
 
 def from_picture_to_pose(session: Session) -> None:
@@ -84,12 +71,14 @@ def _bend_the_left_arm(rig: bpy.types.Object) -> None:
     bone.rotation_mode = "XYZ"
     bone.rotation_euler.x = math.radians(60)
     moved_m = np.linalg.norm(posed_vertices(rig) - rest, axis=1)
-    follows = weights_of(rig, {bone.name, *(child.name for child in bone.children_recursive)})
+    groups = figure_of(rig).vertex_groups.keys()
+    bent = [groups.index(name) for name in (bone.name, *(child.name for child in bone.children_recursive))]
+    follows = weights_of(figure_of(rig), groups)[:, bent].sum(axis=1)
     assert (moved_m[follows == 0] < 1e-6).all()
     assert (moved_m[follows > 0.5] > 1e-3).mean() > 0.9
 
 
-def _undo_the_import(session: Session, before: dict[str, int]) -> None:
+def _undo_the_import(session: Session, before: dict[str, list[str]]) -> None:
     """In a fresh file the import of a result is one step back."""
     bpy.ops.wm.read_homefile()
     bpy.ops.ed.undo_push(message="Start")
@@ -109,10 +98,78 @@ def another_file_is_not_written_into(session: Session) -> None:
     session.tick_until(lambda: any(message.offers_import for message in session.now.messages))
     assert not armatures()
     message = next(message for message in session.now.messages if message.offers_import)
-    bpy.ops.figurine.import_waiting(key=message.key)
-    session.tick_until(lambda: len(armatures()) == 1)
+    assert "another Blender file" in message.text
+    assert bpy.ops.figurine.import_job(key=message.key) == {"FINISHED"}
+    assert len(armatures()) == 1
     assert not session.now.messages
     session.stop_server()
+
+
+def another_scene_is_not_written_into(session: Session) -> None:
+    """A result goes into the scene where Generate was pressed; shown or not, one that was turned down can be had later.
+    What comes while somebody poses leaves the pose alone. Rerun changes the body, and imports only on request.
+    """
+    session.use_own_server()
+    session.generate(ADVENTURER, engine="draft", texture_px="1024")
+    first, second = bpy.context.scene, bpy.data.scenes.new("Second")
+    bpy.context.window.scene = second
+    session.tick_until(lambda: any(message.offers_import for message in session.now.messages))
+    (message,) = (message for message in session.now.messages if message.offers_import)
+    assert f"the scene {first.name}" in message.text
+    bpy.ops.figurine.dismiss(number=message.number)
+    key = session.now.focus
+    _settle(session)
+    assert not session.job().is_imported and not armatures()
+    assert bpy.ops.figurine.import_job(key=key, enter_pose_mode=True) == {"FINISHED"}
+    (posed,) = armatures()
+    assert posed.name in second.objects and posed.name not in first.objects
+    session.tick_until(lambda: session.job().is_imported)
+    _rerun_beside_the_pose(session, key, posed)
+    session.stop_server()
+
+
+def _rerun_beside_the_pose(session: Session, key: str, posed: bpy.types.Object) -> None:
+    bpy.ops.ed.undo_push(message="Before")
+    assert bpy.ops.figurine.rerun_job(key=key, stage="rig", kind="none", height=0.8) == {"FINISHED"}
+    session.tick_until(lambda: len(armatures()) == 2)
+    session.tick_until(lambda: session.job().is_imported)
+    rerun = session.job()
+    assert (rerun.settings["kind"], rerun.settings["height_m"]) == ("none", 0.8)
+    assert [stage.stage for stage in rerun.stages if stage.reused][:2] == ["normalize", "geometry"]
+    (fresh,) = (item for item in armatures() if item != posed)
+    assert (bpy.context.mode, bpy.context.object) == ("POSE", posed)
+    assert (fresh.mode, fresh.select_get(), len(fresh.data.bones)) == ("OBJECT", False, 1)
+    name = posed.name
+    bpy.ops.ed.undo()
+    assert [item.name for item in armatures()] == [name]
+    assert bpy.context.mode == "POSE"
+    bpy.context.scene.figurine.import_when_done = False
+    bpy.ops.figurine.rerun_job(key=key, stage="rig", kind="none", height=0.8, depth=1.5)
+    session.tick_until(lambda: session.job() is not None and session.job().state == "done")
+    _settle(session)
+    assert session.job().settings["depth"] == 1.5
+    assert len(armatures()) == 1 and not session.now.results
+    _import_what_waits(session)
+
+
+def _import_what_waits(session: Session) -> None:
+    """What waits for the end of Edit Mode and is imported by hand does not come once more."""
+    bpy.ops.object.mode_set(mode="EDIT")
+    session.now.files[session.now.focus] = session.module("operators.common").file_mark(session.now)
+    session.now.engine.fetch(session.now.focus)
+    session.tick_until(lambda: "Object Mode or Pose Mode" in session.now.postponed)
+    assert bpy.ops.figurine.import_job(key=session.now.focus) == {"FINISHED"}
+    session.tick_until(lambda: session.job().is_imported)
+    _settle(session)
+    assert len(armatures()) == 2
+
+
+def _settle(session: Session) -> None:
+    """Let some time pass, for what must not happen."""
+    end_s = time.monotonic() + SETTLE_S
+    while time.monotonic() < end_s:
+        session.tick()
+        time.sleep(0.05)
 
 
 def cancelled(session: Session) -> None:
@@ -222,7 +279,7 @@ def _is_open(descriptor: str) -> bool:
 def fifty_rounds(session: Session) -> None:
     """Generate, import and delete fifty times: the file holds what it held before."""
     session.use_own_server()
-    counted: list[dict[str, int]] = []
+    counted: list[dict[str, list[str]]] = []
     for _ in range(50):
         session.generate(ADVENTURER, engine="draft", texture_px="1024")
         session.tick_until(lambda: len(armatures()) == 1)
@@ -237,7 +294,7 @@ def fifty_rounds(session: Session) -> None:
         session.tick_until(lambda: session.job() is None)
         counted.append(data_blocks())
     assert counted[-1] == counted[0], (counted[0], counted[-1])
-    assert not list((session.now.paths.jobs).glob("*/figure.fbx"))
+    assert not list(session.now.paths.jobs.rglob("figure.fbx"))
     session.stop_server()
 
 

@@ -13,7 +13,8 @@ from mathutils import Vector
 
 from blender_addon.errors import ImportFailed
 from blender_addon.importer import ImportOptions, import_result
-from tests.integration.addon_scene import Bench, add_cube, data_blocks, figure_of, user_state
+from tests.integration.addon_contents import data_blocks, figure_of
+from tests.integration.addon_scene import Bench, add_cube, user_state
 
 MODES = ("OBJECT", "EDIT", "POSE", "SCULPT")
 

@@ -12,16 +12,8 @@ from mathutils import Matrix, Quaternion, Vector
 from blender_addon import importer
 from blender_addon.figure import armature
 from blender_addon.skeleton_map import group_of, side_of
-from tests.integration.addon_scene import (
-    Bench,
-    add_cube,
-    data_blocks,
-    figure_of,
-    mesh_points,
-    pose,
-    skinned,
-    weights_of,
-)
+from tests.integration.addon_contents import data_blocks, figure_of, weights_of
+from tests.integration.addon_scene import Bench, add_cube, mesh_points, pose, skinned
 
 EXACT_m = 1e-5
 POSES = 10

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,9 +50,9 @@ def every_state_has_its_sentence(session: Session) -> None:
         assert ("[Generate] (grey)" in text) == (name in ("version", "token", "offline")), (name, text)
         assert text.count(view.error.message) <= 1, (name, text)
     _show(session, server=views.ServerView("running", URL, "0.1.0", ("draft",), True))
+    assert draw("FIGURINE_PT_main").lines[:3] == ["Server Running", "[Stop]", "0.1.0 · draft"]
     text = _all_text()
-    assert "Server Running 0.1.0 · draft" not in text or "[Stop]" in text
-    assert "Server Running" in text and "0.1.0 · draft" in text and "[Generate]" in text
+    assert "[Generate]" in text and "[Generate] (grey)" not in text
     assert "[Start Server] (grey)" in text  # in the menu
 
 
@@ -135,16 +140,94 @@ def pictures_from_blender(session: Session) -> None:
     dropped = EXAMPLES / "fox_kid.png"
     bpy.ops.figurine.drop_picture(filepath=str(dropped))
     assert (session.request.image, Path(session.request.picture)) == (None, dropped)
-    try:
-        bpy.ops.figurine.drop_picture(filepath=str(EXAMPLES / "README.md"))
-    except RuntimeError as error:
-        assert "is no picture" in str(error)
+    with _reports() as reports:
+        assert bpy.ops.figurine.drop_picture(filepath=str(EXAMPLES / "README.md")) == {"CANCELLED"}
+    assert "README.md is no picture. PNG, JPEG, WebP, AVIF and GIF can be used." in reports.text
     assert Path(session.request.picture) == dropped
     session.request.picture = str(EXAMPLES / "gone.png")
     session.preferences.command = "figurine serve"
     session.tick()
     assert bpy.ops.figurine.generate() == {"CANCELLED"}
     assert "gone.png cannot be used: there is no such file" in _all_text()
+
+
+def pictures_of_other_formats(session: Session) -> None:
+    """An image on disk that the server does not read is sent as a PNG; one that it reads, as it is."""
+    for name, format_ in (("there.tga", "TARGA"), ("there.bmp", "BMP"), ("there.jpg", "JPEG")):
+        path = session.folder / name
+        made = bpy.data.images.new("made", 8, 8)
+        made.filepath_raw, made.file_format = str(path), format_
+        made.save()
+        bpy.data.images.remove(made)
+        session.request.image = bpy.data.images.load(str(path))
+        picture = session.module("operators.generate").request_of(session.request).picture
+        if format_ == "JPEG":
+            assert picture == path
+        else:
+            assert picture.suffix == ".png" and picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def the_preview_is_of_the_file_as_it_is(session: Session) -> None:
+    """A picture that is written anew and chosen once more is read once more."""
+    previews = session.module("previews")
+    path, other = session.folder / "picture.png", str(EXAMPLES / "fox_kid.png")
+
+    def shown(side: int) -> tuple[int, ...]:
+        image = bpy.data.images.new("drawn", side, side // 2)
+        image.filepath_raw, image.file_format = str(path), "PNG"
+        image.save()
+        bpy.data.images.remove(image)
+        os.utime(path, (side, side))  # by which Blender knows a file of the same second
+        assert previews.show_picture(str(path))
+        sides = tuple(previews._collection[f"picture:{path}"].image_size)
+        assert previews.show_picture(other)
+        return sides
+
+    before = shown(16)
+    assert min(before) > 0
+    assert shown(64) != before
+
+
+def lengths_are_metres(session: Session) -> None:
+    """The height is typed in the scene's unit and sent in metres."""
+    request_of = session.module("operators.generate").request_of
+    session.request.picture = str(EXAMPLES / "fox_kid.png")
+    for system, scale, height in (("METRIC", 1.0, 1.7), ("METRIC", 0.01, 170.0), ("METRIC", 0.001, 1700.0)):
+        units = bpy.context.scene.unit_settings
+        units.system, units.scale_length = system, scale
+        session.request.height = height
+        assert request_of(session.request).settings["height_m"] == 1.7, (system, scale)
+    units.system, session.request.height = "NONE", 1.7
+    assert request_of(session.request).settings["height_m"] == 1.7
+
+
+def a_drop_cannot_be_repeated(session: Session) -> None:
+    """Blender's redo panel does an operator once more: a job would be sent twice."""
+    session.preferences.mode = "address"
+    session.tick()
+    path = str(EXAMPLES / "fox_kid.png")
+    assert bpy.ops.figurine.drop_picture("EXEC_DEFAULT", True, filepath=path, generate=True) == {"FINISHED"}
+    assert len(session.now.engine.snapshot.jobs) == 1
+    assert "REGISTER" not in bpy.types.FIGURINE_OT_drop_picture.bl_options  # what the redo panel asks for
+    assert bpy.ops.figurine.drop_picture.get_rna_type().properties["generate"].is_hidden
+
+
+def where_results_come_by_themselves(session: Session) -> None:
+    """Into the file and the scene where they were asked for; otherwise it is said why not."""
+    importing, mark = session.module("importing"), session.module("runtime").FileMark
+    here = mark(2, "/a.blend", "Scene")
+    assert importing.reason_to_offer(mark(1, "/a.blend", "Scene"), here) == ""
+    assert "another Blender file" in importing.reason_to_offer(mark(1, "", "Scene"), here)
+    assert "the scene Second" in importing.reason_to_offer(mark(2, "/a.blend", "Second"), here)
+    assert "an earlier session" in importing.reason_to_offer(None, here)
+
+
+def the_log_is_looked_for_when_it_is_asked_for(session: Session) -> None:
+    """Drawing the button asks no disk; pressing it without a log says why nothing opens."""
+    assert bpy.ops.figurine.open_log.poll()
+    with _reports() as reports:
+        assert bpy.ops.figurine.open_log() == {"CANCELLED"}
+    assert "The server was never started from this Blender." in reports.text
 
 
 def nothing_secret_is_copied(session: Session) -> None:
@@ -228,6 +311,24 @@ def _all_text() -> str:
     for kind in PANELS:
         draw(kind, open_panels=False)
     return " ".join(draw(kind).text for kind in PANELS)
+
+
+@contextlib.contextmanager
+def _reports() -> Iterator[SimpleNamespace]:
+    """What operators that Python calls report, which Blender prints."""
+    said = SimpleNamespace(text="")
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 1)
+        try:
+            yield said
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
+        printed.seek(0)
+        said.text = printed.read().decode()
 
 
 def _reason(operator: Any) -> str:

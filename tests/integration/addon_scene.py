@@ -50,19 +50,6 @@ class Bench:
         return import_result(bpy.context, self.folder(result), ImportOptions(**{"name": result} | options), JOB)
 
 
-def figure_of(rig: bpy.types.Object) -> bpy.types.Object:
-    """The armature's one mesh."""
-    (figure,) = (child for child in rig.children if child.type == "MESH")
-    return figure
-
-
-def data_blocks() -> dict[str, list[str]]:
-    """Names of all data-blocks, by kind; kinds without any are left out."""
-    parts = [part.identifier for part in bpy.data.bl_rna.properties if part.type == "COLLECTION"]
-    names = {part: sorted(block.name_full for block in getattr(bpy.data, part)) for part in parts}
-    return {part: found for part, found in names.items() if found}
-
-
 def user_state() -> tuple[Any, ...]:
     """Mode, active object, selection, active collection, unit and add-ons: what an import has no business to change."""
     layer = bpy.context.view_layer
@@ -94,16 +81,6 @@ def mesh_points(figure: bpy.types.Object) -> np.ndarray:
     points = np.empty(3 * len(evaluated.data.vertices))
     evaluated.data.vertices.foreach_get("co", points)
     return points.reshape(-1, 3)
-
-
-def weights_of(figure: bpy.types.Object, bones: list[str]) -> np.ndarray:
-    """(V, J) float64."""
-    columns = [bones.index(group.name) for group in figure.vertex_groups]
-    weights = np.zeros((len(figure.data.vertices), len(bones)))
-    for vertex in figure.data.vertices:
-        for entry in vertex.groups:
-            weights[vertex.index, columns[entry.group]] = entry.weight
-    return weights
 
 
 def rest_matrices(document: dict[str, Any]) -> np.ndarray:

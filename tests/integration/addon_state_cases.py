@@ -8,7 +8,8 @@ import bpy
 import numpy as np
 
 from blender_addon import importer
-from tests.integration.addon_scene import Bench, add_cube, data_blocks, figure_of, mesh_points, user_state
+from tests.integration.addon_contents import data_blocks, figure_of
+from tests.integration.addon_scene import Bench, add_cube, mesh_points, user_state
 
 ROUNDS = 50
 
@@ -123,6 +124,13 @@ def case_its_size_is_true_in_every_unit(bench: Bench) -> None:
         assert abs(units.scale_length - unit) < 1e-6
 
 
+def case_without_a_unit_system_a_unit_is_a_metre(bench: Bench) -> None:
+    units = bpy.context.scene.unit_settings
+    units.system, units.scale_length = "NONE", 0.01
+    points = mesh_points(figure_of(bench.bring("fox_kid")))
+    assert abs(np.ptp(points[:, 2]) - 1.7) < 1e-3
+
+
 def case_it_works_where_the_user_switched_the_importer_off(bench: Bench) -> None:
     addon_utils.disable("io_scene_fbx")
     bench.bring("fox_kid")
@@ -130,23 +138,31 @@ def case_it_works_where_the_user_switched_the_importer_off(bench: Bench) -> None
     addon_utils.enable("io_scene_fbx")
 
 
-def case_it_works_without_a_window_in_the_context(bench: Bench) -> None:
-    with bpy.context.temp_override(window=None):
-        rig = bench.bring("fox_kid", enter_pose_mode=True)
-    assert rig.mode == "POSE"
+def case_who_poses_goes_on_where_that_is_wished(bench: Bench) -> None:
+    posed, beside = bench.bring("adventurer", enter_pose_mode=True), add_cube()
+    bpy.context.view_layer.objects.active = posed
+    posed.data.bones.active = posed.data.bones["lower_arm.L"]
+    before = user_state()
+    rig = bench.bring("fox_kid", enter_pose_mode=True, keep_mode=True)
+    assert (rig.mode, rig.select_get()) == ("OBJECT", False)
+    assert (bpy.context.mode, bpy.context.object, beside.select_get()) == ("POSE", posed, True)
+    assert posed.data.bones.active.name == "lower_arm.L"
+    mode, active, objects, *others = user_state()
+    known = [state for state in objects if state[0] in [entry[0] for entry in before[2]]]
+    assert (mode, active, known, *others) == before
 
 
 def case_one_undo_takes_it_back_and_one_redo_brings_it_again(bench: Bench) -> None:
     for mode in ("OBJECT", "EDIT"):
         bpy.ops.wm.read_factory_settings(use_empty=True)
         add_cube()
-        importer.push_undo("A cube")
+        bpy.ops.ed.undo_push(message="A cube")
         if mode != "OBJECT":
             bpy.ops.object.mode_set(mode=mode)
-            importer.push_undo("Another mode")
+            bpy.ops.ed.undo_push(message="Another mode")
         before = data_blocks()
         name = bench.bring("fox_kid", enter_pose_mode=True).name
-        importer.push_undo("Import")
+        bpy.ops.ed.undo_push(message="Import")
         after = data_blocks()
         assert before != after
         window = bpy.context.window_manager.windows[0]

@@ -75,6 +75,25 @@ def test_without_a_wish_to_import_nothing_is_fetched(
         assert blender.results == []
 
 
+def test_an_offer_that_was_turned_down_is_not_made_again(
+    server: FigurineServer, home: Path, jobs_folder: Path, picture: Path
+) -> None:
+    with Blender(jobs_folder, managed(home)) as blender:
+        key = blender.generate(picture)
+        server.desk.finish(str(blender.wait_for(key, "queued").job_id), **FILES)
+        blender.wait_for_result(key)
+        blender.engine.keep_for_later(key)
+        blender.settle()
+        assert not blender.job(key).is_imported
+    with Blender(jobs_folder, managed(home)) as again:
+        again.wait_for(key, "done")
+        again.settle()
+        assert again.results == []
+        assert not again.job(key).is_imported
+        again.engine.fetch(key)
+        again.wait_for_result(key)
+
+
 def test_nobody_looks_and_nothing_runs_nothing_is_asked(
     server: FigurineServer, home: Path, jobs_folder: Path, picture: Path
 ) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blender_addon.job_settings import Wishes, safe_name, settings_document
+from blender_addon.job_settings import Shape, Wishes, changed_settings, safe_name, settings_document, shape_of
 from inference_server.core import settings as server
 
 FOX = Path("/pictures/My Fox.png")
@@ -47,6 +48,23 @@ def test_the_ends_of_single_precision_ranges_are_accepted() -> None:
     largest = 2.999999761581421
     for depth in (smallest, largest):
         server.settings_from_document(settings_document(Wishes(depth=depth), FOX))
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted", "changes"),
+    [
+        ({}, Shape(), {}),
+        ({"kind": "humanoid", "height_m": 1.2, "depth": 0.5}, Shape("humanoid", 1.2000000476837158, 0.5), {}),
+        ({"kind": "humanoid", "height_m": None}, Shape("quadruped"), {"kind": "quadruped"}),
+        ({"height_m": 1.2}, Shape(height_m=0.0), {"height_m": None}),
+        ({}, Shape("auto", 1.7000000476837158, 0.10000000149011612), {"height_m": 1.7, "depth": 0.1}),
+    ],
+)
+def test_a_rerun_sends_what_differs_and_the_server_takes_it(
+    settings: dict[str, object], wanted: Shape, changes: dict[str, object]
+) -> None:
+    assert changed_settings(shape_of(settings), wanted) == changes
+    server.settings_from_document({**settings, **changes})
 
 
 @given(st.text())

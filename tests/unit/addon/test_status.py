@@ -205,6 +205,7 @@ def test_every_change_can_be_seen(runtime: Runtime) -> None:
         (FileMark(1, ""), FileMark(2, ""), False),
         (FileMark(1, "/a.blend"), FileMark(2, "/a.blend"), True),
         (FileMark(1, "/a.blend"), FileMark(2, "/b.blend"), False),
+        (FileMark(1, "", "Scene"), FileMark(1, "", "Another"), True),
     ],
 )
 def test_whether_it_is_the_file_that_asked(one: FileMark, other: FileMark, is_same: bool) -> None:
