@@ -79,7 +79,9 @@ def estimate_skeleton(vertices: np.ndarray, faces: np.ndarray, kind: str = "auto
         if kind == "quadruped" or animal.is_quadruped:
             bones, guessed, confidence = quadruped_bones(solid, animal)
             bones += extra_chains(solid, bones, np.cross(UP, animal.front), SHORTEST_EAR)
-            return _finish(solid, _Found("quadruped", confidence, bones, guessed, turn_toward(animal.front)))
+            # A wrong turn hides the face that the picture shows: only four legs that are seen tell where a body points.
+            turn_rad = turn_toward(animal.front) if confidence >= UNSURE else 0.0
+            return _finish(solid, _Found("quadruped", confidence, bones, guessed, turn_rad))
     turn_rad = turn_toward(find_front(solid))
     return _finish(solid, _Found("generic", GENERIC_CONFIDENCE, grow_bones(solid), set(), turn_rad))
 
