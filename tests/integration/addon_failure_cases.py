@@ -135,12 +135,15 @@ def case_rig_json_of_another_figure(bench: Bench) -> None:
     folder = bench.copy("fox_kid")
     (folder / "rig.json").write_bytes((bench.folder("pup") / "rig.json").read_bytes())
     refuse(bench, folder, "other names", MODES)
-    (folder / "rig.json").write_bytes((bench.folder("adventurer") / "rig.json").read_bytes())
-    refuse(bench, folder, "somewhere else")
+
+    def shift(document: dict[str, Any]) -> None:
+        for bone in document["bones"]:
+            bone["head"][0] += 0.3
 
     def hang(document: dict[str, Any]) -> None:
         document["bones"][5]["parent"] = "hips"
 
+    refuse(bench, spoil_rig(bench, shift), "somewhere else")
     refuse(bench, spoil_rig(bench, hang), "hangs on another bone")
 
 
