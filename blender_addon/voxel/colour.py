@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .arrays import Bytes, Float32s, Floats, Ints
+from .arrays import Bools, Bytes, Float32s, Floats, Ints
 from .lattice import Lattice
 from .mesh import SurfaceMesh
 from .oklab import bytes_to_linear, linear_to_bytes, linear_to_lab
@@ -48,7 +48,7 @@ def _blend(corner_values: Float32s, samples: Samples) -> Float32s:
     blended = weights[:, [0]] * corner_values[samples.face, 0]
     for corner in (1, 2):
         blended += weights[:, [corner]] * corner_values[samples.face, corner]
-    return blended
+    return np.asarray(blended, np.float32)
 
 
 def _look_up(image: Bytes | Floats, uv: Float32s) -> Bytes:
@@ -63,7 +63,7 @@ def _look_up(image: Bytes | Floats, uv: Float32s) -> Bytes:
 def _to_bytes(values: Bytes | Floats | Float32s) -> Bytes:
     if values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
-    return np.round(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.round(np.clip(np.nan_to_num(values), 0, 1).astype(np.float64) * 255), np.uint8)
 
 
 def voxel_colours(samples: Samples, colours: Bytes, lattice: Lattice, shell: Shell, mode: ColourMode) -> Bytes:
@@ -101,9 +101,7 @@ def _weighted_mean(row: Ints, weight: Float32s, values: Floats, count: int) -> F
     return np.stack([np.bincount(row, weight * values[:, c], count) / total for c in range(3)], axis=1)
 
 
-def _surroundings(
-    mean: Floats, has: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], lattice: Lattice, shell: Shell
-) -> Floats:
+def _surroundings(mean: Floats, has: Bools, lattice: Lattice, shell: Shell) -> Floats:
     """OKLab (N, 3) of the block that a row lies in."""
     blocks = lattice.unflat(shell.cells) // AROUND_cells
     spans = blocks.max(0) + 1

@@ -14,7 +14,7 @@ import numpy as np
 from .arrays import Bools, Floats, Ints
 from .errors import MeshUnusable, SizeOutOfRange
 from .flood import outside
-from .lattice import PAD_cells, Lattice
+from .lattice import Lattice, PAD_cells
 from .mesh import SurfaceMesh
 from .parts import Openings, split_parts
 from .touching import crossings, mark_touched

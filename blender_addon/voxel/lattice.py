@@ -21,8 +21,8 @@ TOLERANCE_cells = 1e-6  # a body that is this little longer than whole cells is 
 
 @dataclass(frozen=True)
 class Lattice:
-    """origin: float64 (3,), outer corner of cell (0, 0, 0). pitch: edge of a cell, in the mesh's unit. shape: cells, with
-    a free border of PAD_cells.
+    """origin: float64 (3,), outer corner of cell (0, 0, 0). pitch: edge of a cell, in the mesh's unit. shape: cells,
+    with a free border of PAD_cells.
     """
 
     origin: Floats
@@ -121,7 +121,11 @@ def symmetry_plane(corners: Floats, pitch: float) -> float:
     column = np.clip(np.floor((centres[:, 0] - middle) / pitch * 2 + width), 0, 2 * width - 1).astype(np.int64)
     span = max(high[2] - low[2], np.finfo(float).tiny)
     band = np.minimum((centres[:, 2] - low[2]) / span * HEIGHT_BANDS, HEIGHT_BANDS - 1).astype(np.int64)
-    profile = np.bincount(column * HEIGHT_BANDS + band, areas, 2 * width * HEIGHT_BANDS).reshape(2 * width, -1)
+    profile: Floats = (
+        np.bincount(column * HEIGHT_BANDS + band, areas, 2 * width * HEIGHT_BANDS)
+        .reshape(2 * width, -1)
+        .astype(np.float64)
+    )
     profile = (profile + np.roll(profile, 1, 0) + np.roll(profile, -1, 0)) / 3
     scores = {shift: _mirrored_share(profile, shift) for shift in range(-width // 2, width // 2 + 1)}
     best = max(scores, key=lambda shift: (round(scores[shift], 3), -abs(shift)))

@@ -45,7 +45,7 @@ def bytes_to_linear(srgb: Bytes) -> Floats:
 
 def linear_to_bytes(linear: Floats) -> Bytes:
     """sRGB bytes, rounded; colours outside of sRGB are clipped."""
-    return np.round(encode(linear) * 255).astype(np.uint8)
+    return np.asarray(np.round(encode(linear) * 255), np.uint8)
 
 
 def linear_to_lab(linear: Floats) -> Floats:  # (..., 3)

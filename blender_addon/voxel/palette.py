@@ -120,7 +120,7 @@ def _packed(colours: Bytes) -> Ints:
 
 
 def _unpacked(keys: Ints) -> Bytes:
-    return np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=1).astype(np.uint8)
+    return np.asarray(np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=1), np.uint8)
 
 
 def _by_lightness(colours: Bytes) -> Bytes:
@@ -129,7 +129,7 @@ def _by_lightness(colours: Bytes) -> Bytes:
 
 def _histogram(colours: Bytes) -> tuple[Floats, Floats]:
     """OKLab points (B, 3) of the colours that are there, and how much each counts."""
-    _, inverse = np.unique(_packed(colours >> (8 - HISTOGRAM_BITS)), return_inverse=True)
+    _, inverse = np.unique(_packed(np.asarray(colours >> (8 - HISTOGRAM_BITS), np.uint8)), return_inverse=True)
     inverse, labs = inverse.reshape(-1), bytes_to_lab(colours)
     voxels = np.bincount(inverse)
     points = np.stack([np.bincount(inverse, labs[:, c]) / voxels for c in range(3)], axis=1)

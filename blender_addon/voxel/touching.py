@@ -57,7 +57,7 @@ class _Turned:
 
 
 def _edge_tests(corners: Floats, facing: Floats) -> Floats:
-    """(F, 3, 3): p, q, r with p x + q y + r ≥ 0 where the cell that begins at (x, y) reaches over an edge's inner side."""
+    """(F, 3, 3): p, q, r with p x + q y + r ≥ 0 where the cell at (x, y) reaches over an edge's inner side."""
     edges = np.roll(corners, -1, axis=1) - corners
     sign = np.where(facing >= 0, 1.0, -1.0)[:, None]
     p, q = -edges[..., 1] * sign, edges[..., 0] * sign
@@ -65,7 +65,7 @@ def _edge_tests(corners: Floats, facing: Floats) -> Floats:
     return np.stack([p, q, r + SLACK_cells], axis=-1)
 
 
-def _passes(tests: Floats, x: Floats, y: Floats) -> Bools:
+def _passes(tests: Floats, x: Floats | Ints, y: Floats | Ints) -> Bools:
     p, q, r = tests[..., 0], tests[..., 1], tests[..., 2]
     inside = p[:, 0] * x + q[:, 0] * y + r[:, 0] >= 0
     inside &= p[:, 1] * x + q[:, 1] * y + r[:, 1] >= 0
