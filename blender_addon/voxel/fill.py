@@ -20,6 +20,7 @@ from .parts import Openings, split_parts
 from .touching import crossings, mark_touched
 
 BORDER_cells = 1e-6  # a surface this near to the grid's end lies in its last cell
+TIE_cells = 1e-5  # a centre on the surface is outside, so that left and right agree
 AXES_NEEDED = 2  # of three lines through a centre that must find it inside
 _AROUND = [(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)]
 
@@ -78,7 +79,8 @@ def _holds_centre(corners: Floats, lattice: Lattice, cells: Ints) -> Bools:
         u, v = (axis + 1) % 3, (axis + 2) % 3
         cu, cv, depth, sign = crossings(corners, axis)
         span, deep = lattice.shape[v], lattice.shape[axis]
-        place = (cu * span + cv) * deep + np.clip(depth, 0, deep - BORDER_cells)
+        depth = np.clip(depth + sign * TIE_cells, 0, deep - BORDER_cells)
+        place = (cu * span + cv) * deep + depth
         order = np.argsort(place)
         winding = np.concatenate([[0], np.cumsum(sign[order])])
         line = (at[:, u] * span + at[:, v]) * deep

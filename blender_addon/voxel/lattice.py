@@ -13,9 +13,12 @@ from .errors import MeshUnusable, SizeOutOfRange
 SMALLEST_SIZE, LARGEST_SIZE = 1, 512  # cells along the height
 MOST_CELLS = 1 << 27  # nine bytes each at most: 1.2 GiB
 PAD_cells = 1  # free cells on every side, so that neighbours need no bounds and the outside is connected
+SHORTEST = 1e-9  # of a body's longest side, as a part of its distance from the origin: below, rounding shapes it
 FLAT = 1 / 8  # a body flatter than this part of its longest side is measured along that side
 SYMMETRIC = 0.85  # of the surface that finds its mirror image: below, the middle of the box is the middle
+BETTER = 0.02  # so much more of the surface must mirror about another plane than about the middle of the box
 HEIGHT_BANDS = 24  # in which a figure's left and right are compared
+WIDEST_PROFILE = 400  # columns, two to a cell, in which left and right are compared: 0.1 s
 TOLERANCE_cells = 1e-6  # a body that is this little longer than whole cells is not given another one
 
 
@@ -73,11 +76,10 @@ def fit_lattice(vertices: Floats, triangles: Ints, size: int) -> Lattice:
         raise SizeOutOfRange("Size", SMALLEST_SIZE, LARGEST_SIZE, size)
     corners = vertices[triangles]
     low, high = corners.min((0, 1)), corners.max((0, 1))
-    with np.errstate(over="ignore"):
-        extent = high - low
+    extent = high - low
     longest = float(extent.max())
-    if not np.isfinite(longest) or longest <= np.finfo(np.float64).tiny * size:
-        raise MeshUnusable("it has no extent" if np.isfinite(longest) else "it is larger than numbers reach")
+    if longest <= SHORTEST * float(np.abs(corners).max()):
+        raise MeshUnusable("it has no extent")
     pitch = (float(extent[2]) if extent[2] >= FLAT * longest else longest) / size
     middle = symmetry_plane(corners, pitch)
     half = max(high[0] - middle, middle - low[0])
@@ -106,14 +108,16 @@ def _centred_cells(cells: float, own: float) -> int:
 
 
 def symmetry_plane(corners: Floats, pitch: float) -> float:
-    """The x of the plane about which the surface mirrors best, to half a cell; else the middle of its box.
+    """The x of the plane about which the surface mirrors best; else the middle of its box.
 
-    corners: (F, 3, 3). Compares how much surface lies at each width and height with its mirror image.
+    corners: (F, 3, 3). Compares how much surface lies at each width and height with its mirror image. Near to the
+    object's own middle, x = 0, about which figures are modelled, it is that.
     """
     low, high = corners.min((0, 1)), corners.max((0, 1))
     middle = float((low[0] + high[0]) / 2)
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     centres = corners.mean(1)
+    pitch = max(pitch, float(high[0] - low[0]) / WIDEST_PROFILE)
     width = int(np.ceil((high[0] - low[0]) / pitch)) + 1
     if not areas.any() or width < 4:
         return middle
@@ -127,9 +131,12 @@ def symmetry_plane(corners: Floats, pitch: float) -> float:
         .astype(np.float64)
     )
     profile = (profile + np.roll(profile, 1, 0) + np.roll(profile, -1, 0)) / 3
-    scores = {shift: _mirrored_share(profile, shift) for shift in range(-width // 2, width // 2 + 1)}
+    scores = {shift: _mirrored_share(profile, shift) for shift in range(-width, width + 1)}
     best = max(scores, key=lambda shift: (round(scores[shift], 3), -abs(shift)))
-    return middle + best * pitch / 4 if scores[best] >= SYMMETRIC and scores[best] > scores[0] + 0.02 else middle
+    if scores[best] < SYMMETRIC or scores[best] < scores[0] + BETTER:
+        return middle
+    found = middle + best * pitch / 4
+    return 0.0 if abs(found) <= pitch / 2 else found
 
 
 def _mirrored_share(profile: Floats, shift: int) -> float:

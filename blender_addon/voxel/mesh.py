@@ -10,6 +10,8 @@ import numpy as np
 from .arrays import Bytes, Float32s, Floats, Ints
 from .errors import MeshUnusable, UvMissing
 
+FURTHEST = 1e100  # of a coordinate: areas and volumes of larger ones are no numbers
+
 
 @dataclass(frozen=True)
 class Material:
@@ -56,6 +58,8 @@ def check_mesh(mesh: SurfaceMesh) -> SurfaceMesh:
         raise MeshUnusable("a face names a vertex that is not there")
     if not np.isfinite(vertices[triangles]).all():
         raise MeshUnusable("a vertex has a coordinate that is not a finite number")
+    if np.abs(vertices[triangles]).max() > FURTHEST:
+        raise MeshUnusable("it reaches further than can be measured")
     _check_attributes(mesh, len(vertices), len(triangles))
     return SurfaceMesh(
         vertices, triangles, mesh.uv, mesh.face_material, mesh.materials, mesh.corner_colours, mesh.influences

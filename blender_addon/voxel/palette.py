@@ -86,7 +86,7 @@ def dithered_colours(colours: Bytes, palette: Bytes, cells: Ints) -> Bytes:
     wanted, labs = bytes_to_lab(colours), bytes_to_lab(palette)
     first = _nearest(wanted, labs)
     miss = wanted - labs[first]
-    second = _nearest(wanted + miss, labs)
+    second = _nearest(wanted + miss, labs, first)
     along = labs[second] - labs[first]
     length = np.maximum(np.einsum("ni,ni->n", along, along), 1e-12)
     share = np.einsum("ni,ni->n", miss, along) / length
@@ -147,10 +147,14 @@ def _spread_out(points: Floats, weights: Floats, count: int) -> Floats:
     return points[chosen]
 
 
-def _nearest(points: Floats, centres: Floats) -> Ints:
+def _nearest(points: Floats, centres: Floats, but: Ints | None = None) -> Ints:
+    """For each point the nearest centre, `but` (N,) left out."""
     half = (centres**2).sum(1) / 2
     own = np.empty(len(points), np.int64)
     for start in range(0, len(points), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        own[part] = (half - points[part] @ centres.T).argmin(1)
+        away = half - points[part] @ centres.T
+        if but is not None:
+            away[np.arange(len(away)), but[part]] = np.inf
+        own[part] = away.argmin(1)
     return own

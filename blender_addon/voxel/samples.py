@@ -12,7 +12,7 @@ from .lattice import Lattice
 from .mesh import SurfaceMesh
 from .shell import DIRECTIONS, Shell
 
-SPACING_cells = 0.6  # of points along a triangle's longest side: three and more a face of a voxel
+SPACING_cells = 0.5  # of points along a triangle's longest side: five and more a face of a voxel
 MOST_SAMPLES = 3_000_000  # a cloud of large triangles is sampled more coarsely: 0.4 GiB of intermediate arrays
 INWARD_cells = (0.5, -0.5, 1.0)  # how far from the surface a point looks for its cell, against the normal
 BACK_SHARE = 0.05  # how much a point counts that faces away from where its cell is seen
@@ -45,7 +45,7 @@ def sample_surface(mesh: SurfaceMesh, lattice: Lattice, shell: Shell) -> Samples
     row, face = row[kept], face[kept]
     outward = _outward_of(shell)[row]
     centre = lattice.unflat(shell.cells)[row] + 0.5
-    height = np.einsum("si,si->s", point[kept] - centre, outward)
+    height = np.einsum("si,si->s", point[kept] - centre, normal[face])
     facing = np.einsum("si,si->s", normal[face], outward)
     weight = share[face] * np.where(facing >= 0, 1.0, BACK_SHARE) * np.exp(OUTWARDS * height)
     return Samples(row, face, barycentric[kept], np.maximum(weight, 1e-20).astype(np.float32))

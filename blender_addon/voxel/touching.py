@@ -16,7 +16,7 @@ from .arrays import Bools, Floats, Ints, expand
 COLUMNS_AT_ONCE = 400_000  # candidates that are looked at together: some 100 MB of intermediate arrays
 SLACK_cells = 1e-9  # rounding of coordinates up to 512 cells
 # Lines run this far beside the centres, so that edges on the grid's own lines are not met.
-OFF_CENTRE_cells = (1.234567e-7, 2.718281e-7)
+OFF_CENTRE_cells = (1.234567e-9, 2.718281e-9)
 
 
 def mark_touched(grid: Bools, corners: Floats) -> None:
