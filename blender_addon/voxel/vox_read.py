@@ -15,11 +15,19 @@ import numpy as np
 
 from .arrays import Bytes
 from .errors import VoxFileDamaged
-from .vox_scene import COLOUR_SLOTS, DEFAULT_PALETTE, MODEL_SIDE, MOST_MODELS, VoxModel, VoxPlacement, VoxScene
+from .vox_scene import (
+    COLOUR_SLOTS,
+    DEFAULT_PALETTE,
+    MODEL_SIDE,
+    MOST_MODELS,
+    MOST_VOXELS,
+    VoxModel,
+    VoxPlacement,
+    VoxScene,
+)
 
 LARGEST_FILE_bytes = 96 << 20  # 25 million voxels; with all that is built from it below 0.5 GiB
 MOST_PLACEMENTS = 16_384  # of models in the scene
-MOST_PLACED_VOXELS = 8_000_000  # voxels that all placements show together: 0.4 GiB as cells
 MOST_NODES = 1_000_000
 DEEPEST = 256  # transforms and groups inside each other
 FURTHEST_cells = 1 << 24  # a translation beyond it is damage
@@ -224,8 +232,8 @@ def _placements(nodes: dict[int, _Node], models: list[VoxModel]) -> Iterator[Vox
                 if not 0 <= model < len(models):
                     raise VoxFileDamaged("its scene graph names a model that is not there")
                 shown += len(models[model].voxels)
-                if shown > MOST_PLACED_VOXELS:
-                    raise VoxFileDamaged(f"it shows more than {MOST_PLACED_VOXELS:,} voxels")
+                if shown > MOST_VOXELS:
+                    raise VoxFileDamaged(f"it shows more than {MOST_VOXELS:,} voxels")
                 yield _placed(stand, model, models[model])
         else:
             below_it = _moved(stand, node)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .arrays import Bytes, Ints
+from .arrays import Bytes, Int32s, Ints
 from .errors import PaletteInvalid, SizeOutOfRange
 from .palette import MOST_COLOURS
 
 MODEL_SIDE = 256  # cells: coordinates are bytes
 MOST_MODELS = 4096  # pieces of one file: a grid of 4,096 cells a side
+MOST_VOXELS = 12_000_000  # that a scene shows, a solid ball of 256 and more: 0.4 GiB while they become cells
 COLOUR_SLOTS = 256
 
 
@@ -62,15 +63,16 @@ class VoxScene:
     palette: Bytes
     display_order: bytes = field(default=b"", repr=False)
 
-    def cells(self) -> tuple[Ints, Bytes]:
+    def cells(self) -> tuple[Int32s, Bytes]:
         """All voxels of all placements: cells (N, 3) of the scene and their colour indices (N,)."""
-        cells, colours = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
+        cells, colours = [np.zeros((0, 3), np.int32)], [np.zeros(0, np.uint8)]
         for placement in self.placements:
             model = self.models[placement.model]
-            turn = np.array(placement.rotation)
-            size, turned = np.array(model.size), np.abs(turn) @ model.size
-            doubled = (2 * model.voxels[:, :3].astype(np.int64) + 1 - size) @ turn.T
-            cells.append((doubled + turned - 1) // 2 + placement.corner)
+            turn = np.array(placement.rotation, np.int32)
+            turned = np.abs(turn) @ np.array(model.size, np.int32)
+            inside = model.voxels[:, :3].astype(np.int32) @ turn.T
+            inside += np.where(turn.sum(1) < 0, turned - 1, 0) + np.array(placement.corner, np.int32)
+            cells.append(inside)
             colours.append(model.voxels[:, 3])
         return np.concatenate(cells), np.concatenate(colours)
 
@@ -86,8 +88,8 @@ def scene_of_cells(cells: Ints, indices: Bytes, palette: Bytes, name: str = "") 
         raise PaletteInvalid("a voxel has a colour that is not in it")
     colours = np.zeros((MOST_COLOURS, 4), np.uint8)
     colours[: len(palette), :3], colours[: len(palette), 3] = palette, 255
-    if not len(cells):
-        raise SizeOutOfRange("The number of voxels", 1, MODEL_SIDE**3, 0)
+    if not 0 < len(cells) <= MOST_VOXELS:
+        raise SizeOutOfRange("The number of voxels", 1, MOST_VOXELS, len(cells))
     block, which = np.unique(cells // MODEL_SIDE, axis=0, return_inverse=True)
     which = which.reshape(-1)
     if len(block) > MOST_MODELS:
