@@ -220,7 +220,9 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
     """Flip, cut, double, or overwrite with an extreme number."""
     changed = bytearray(data)
     for _ in range(rng.integers(1, 6)):
-        at = int(rng.integers(0, max(len(changed) - 4, 1)))
+        if len(changed) < 8:
+            break
+        at = int(rng.integers(0, len(changed) - 4))
         kind = rng.integers(0, 5)
         if kind == 0:
             changed[at] = int(rng.integers(0, 256))
