@@ -20,6 +20,12 @@ def expand(counts: Ints) -> tuple[Ints, Ints]:
     return rows, np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
+def bounds(corners: Floats) -> tuple[Floats, Floats]:  # corners: (F, 3, 3)
+    """The lowest and highest coordinates (F, 3) of each triangle. Several times as fast as min and max over an axis."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    return np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
+
+
 def component_labels(count: int, a: Ints, b: Ints) -> Ints:
     """The connected components of a graph of `count` nodes and the edges a[i]–b[i]: each node's lowest fellow."""
     label = np.arange(count)

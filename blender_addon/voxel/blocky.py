@@ -46,13 +46,17 @@ def blocky_mesh(grid: VoxelGrid, shell: Shell, bones: Ints, skeleton: Skeleton) 
     row_of = np.full(lattice.cell_count, -1, np.int32)
     row_of[solid] = source
     extra = _knuckles(lattice, bone_of, shell, skeleton)
+    is_shared = np.zeros(lattice.cell_count, bool)
+    is_shared[extra % lattice.cell_count] = True
     corners, cells = [], []
     own = np.concatenate([bone_of[solid].astype(np.int64), extra // lattice.cell_count])
     cell = np.concatenate([solid, extra % lattice.cell_count])
     for direction, step in enumerate(neighbour_steps(lattice)):
         near = cell + step
         bare = np.flatnonzero(bone_of[near] != own)
-        bare = bare[~_holds(extra, own[bare] * lattice.cell_count + near[bare])]
+        held = bare[is_shared[near[bare]]]
+        held = held[_holds(extra, own[held] * lattice.cell_count + near[held])]
+        bare = np.setdiff1d(bare, held, assume_unique=True)
         base = own[bare] * lattice.cell_count + cell[bare]
         corners.append(np.stack([base + add for add in corner_steps(lattice, direction)], axis=1))
         cells.append(cell[bare])
@@ -125,6 +129,6 @@ def _ball(lattice: Lattice, pivot: Floats, radius: float) -> Ints:
     """The cells of the lattice, flat, whose centres lie in a ball (in cells)."""
     low = np.clip(np.floor(pivot - radius), 0, lattice.shape).astype(int)
     high = np.clip(np.ceil(pivot + radius), 0, lattice.shape).astype(int)
-    axes = [np.arange(a, b) for a, b in zip(low, high, strict=True)]
-    cells = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    return lattice.flat(cells[np.linalg.norm(cells + 0.5 - pivot, axis=1) <= radius])
+    x, y, z = ((np.arange(a, b) + 0.5 - at) ** 2 for a, b, at in zip(low, high, pivot, strict=True))
+    inside = x[:, None, None] + y[:, None] + z <= radius**2
+    return lattice.flat(np.argwhere(inside) + low)

@@ -76,7 +76,7 @@ def _weld(vertices: Floats, triangles: Ints) -> tuple[Floats, Ints]:
 
 def _unbalanced(sides: Ints, count: int) -> Ints:
     """The directed edges (E, 2) that are passed more often than their reverse, each as often as that."""
-    low, high = sides.min(1), sides.max(1)
+    low, high = np.minimum(sides[:, 0], sides[:, 1]), np.maximum(sides[:, 0], sides[:, 1])
     key, inverse = np.unique(low * count + high, return_inverse=True)
     balance = np.bincount(inverse.reshape(-1), np.where(sides[:, 0] == low, 1, -1), len(key)).astype(np.int64)
     row = np.repeat(np.arange(len(key)), np.abs(balance))

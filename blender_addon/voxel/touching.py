@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .arrays import Bools, Floats, Ints, expand
+from .arrays import Bools, Floats, Ints, bounds, expand
 
 COLUMNS_AT_ONCE = 400_000  # candidates that are looked at together: some 100 MB of intermediate arrays
 SLACK_cells = 1e-9  # rounding of coordinates up to 512 cells
@@ -30,8 +30,9 @@ def mark_touched(grid: Bools, corners: Floats) -> None:
     for w in range(3):
         rows = np.flatnonzero((axis == w) & (normals[:, w] != 0))
         u, v = (w + 1) % 3, (w + 2) % 3
-        low = np.floor(corners[rows].min(1) + SLACK_cells).astype(np.int64)
-        high = np.maximum(low, np.ceil(corners[rows].max(1) - SLACK_cells).astype(np.int64) - 1)
+        lowest, highest = bounds(corners[rows])
+        low = np.floor(lowest + SLACK_cells).astype(np.int64)
+        high = np.maximum(low, np.ceil(highest - SLACK_cells).astype(np.int64) - 1)
         spans = high - low + 1
         for part in _batches(spans[:, u] * spans[:, v]):
             own = rows[part]
@@ -46,8 +47,8 @@ class _Turned:
 
     def __init__(self, corners: Floats, axes: tuple[int, int, int]) -> None:
         self.axes = axes
-        self.low = corners[:, :, 2].min(1)
-        self.high = corners[:, :, 2].max(1)
+        lowest, highest = bounds(corners)
+        self.low, self.high = lowest[:, 2], highest[:, 2]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         self.a, self.b = -normal[:, 0] / normal[:, 2], -normal[:, 1] / normal[:, 2]
         self.c = corners[:, 0, 2] - self.a * corners[:, 0, 0] - self.b * corners[:, 0, 1]
@@ -108,8 +109,9 @@ def crossings(corners: Floats, axis: int) -> tuple[Ints, Ints, Floats, Ints]:
     edge_1, edge_2 = turned[:, 1] - turned[:, 0], turned[:, 2] - turned[:, 0]
     area = edge_1[:, 0] * edge_2[:, 1] - edge_1[:, 1] * edge_2[:, 0]
     shift = np.array(OFF_CENTRE_cells) + 0.5
-    low = np.ceil(turned[:, :, :2].min(1) - shift).astype(np.int64)
-    spans = np.maximum(np.floor(turned[:, :, :2].max(1) - shift).astype(np.int64) - low + 1, 0)
+    lowest, highest = bounds(turned)
+    low = np.ceil(lowest[:, :2] - shift).astype(np.int64)
+    spans = np.maximum(np.floor(highest[:, :2] - shift).astype(np.int64) - low + 1, 0)
     spans[area == 0] = 0
     found = []
     for part in _batches(spans[:, 0] * spans[:, 1]):
