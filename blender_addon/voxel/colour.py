@@ -24,25 +24,27 @@ PLAIN_CONTRAST = 0.08  # added to a colour's OKLab distance from its surrounding
 def sample_colours(mesh: SurfaceMesh, samples: Samples) -> Bytes:
     """sRGB bytes (S, 3) of the samples: of the vertex colours where the mesh has them, else of texture or material."""
     if mesh.corner_colours is not None:
-        return _to_bytes(_blend(np.asarray(mesh.corner_colours, np.float32), samples))
+        return to_bytes(blend(np.asarray(mesh.corner_colours, np.float32), samples))
     colours = np.zeros((len(samples.row), 3), np.uint8)
-    face_material = (
-        np.zeros(len(mesh.triangles), np.int64)
-        if mesh.face_material is None
-        else np.clip(mesh.face_material, 0, len(mesh.materials) - 1)
-    )
-    material_of = face_material[samples.face]
-    uv = None if mesh.uv is None else _blend(np.asarray(mesh.uv, np.float32), samples)
+    material_of = materials_of(mesh)[samples.face]
+    uv = None if mesh.uv is None else blend(np.asarray(mesh.uv, np.float32), samples)
     for index, material in enumerate(mesh.materials):
         own = np.flatnonzero(material_of == index)
         if material.image is None or uv is None:
-            colours[own] = _to_bytes(np.array(material.colour[:3], np.float32))
+            colours[own] = to_bytes(np.array(material.colour[:3], np.float32))
         else:
-            colours[own] = _look_up(material.image, uv[own])
+            colours[own] = to_bytes(texels_at(material.image, uv[own])[:, :3])
     return colours
 
 
-def _blend(corner_values: Float32s, samples: Samples) -> Float32s:
+def materials_of(mesh: SurfaceMesh) -> Ints:
+    """The material of every face; the last for an index beyond them, as Blender shows it."""
+    if mesh.face_material is None:
+        return np.zeros(len(mesh.triangles), np.int64)
+    return np.clip(np.asarray(mesh.face_material, np.int64), 0, len(mesh.materials) - 1)
+
+
+def blend(corner_values: Float32s, samples: Samples) -> Float32s:
     """(S, C) of values (F, 3, C) at the corners."""
     weights = samples.barycentric
     blended = weights[:, [0]] * corner_values[samples.face, 0]
@@ -51,16 +53,19 @@ def _blend(corner_values: Float32s, samples: Samples) -> Float32s:
     return np.asarray(blended, np.float32)
 
 
-def _look_up(image: Bytes | Floats, uv: Float32s) -> Bytes:
+def texels_at(image: Bytes | Floats, uv: Float32s) -> Bytes | Floats:
+    """The texels (N, channels) that hold these places (N, 2); images repeat."""
     height, width = image.shape[:2]
     place = np.nan_to_num(uv, nan=0.0, posinf=0.0, neginf=0.0)
     place = place - np.floor(place)
     column = np.minimum((place[:, 0] * width).astype(np.int64), width - 1)
     row = np.minimum(((1 - place[:, 1]) * height).astype(np.int64), height - 1)
-    return _to_bytes(image[row, column, :3])
+    texels: Bytes | Floats = image[row, column]
+    return texels
 
 
-def _to_bytes(values: Bytes | Floats | Float32s) -> Bytes:
+def to_bytes(values: Bytes | Floats | Float32s) -> Bytes:
+    """Colours of 0 to 1 as bytes; bytes stay."""
     if values.dtype == np.uint8:
         return np.asarray(values, np.uint8)
     return np.asarray(np.round(np.clip(np.nan_to_num(values), 0, 1).astype(np.float64) * 255), np.uint8)

@@ -21,28 +21,33 @@ from .touching import crossings, mark_touched
 
 BORDER_cells = 1e-6  # a surface this near to the grid's end lies in its last cell
 TIE_cells = 1e-5  # a centre on the surface is outside, so that left and right agree
+HOLLOW_SHARE = 0.01  # of the solid cells: less behind an opening is not worth a word
 AXES_NEEDED = 2  # of three lines through a centre that must find it inside
 _AROUND = [(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)]
 
 
 @dataclass(frozen=True)
 class VoxelGrid:
-    """solid: bool lattice.shape, its border free. openings_closed, openings_left: of the mesh; with some left, what
-    they lead into may be hollow.
+    """solid: bool lattice.shape, its border free. openings_closed, openings_left: of the mesh. hollow_cells: free cells
+    that the openings that are left lead into.
     """
 
     lattice: Lattice
     solid: Bools
     openings_closed: int = 0
     openings_left: int = 0
+    hollow_cells: int = 0
 
     @property
     def warning(self) -> str:
-        """What the artist should know about the mesh, as a sentence; empty where there is nothing."""
-        if not self.openings_left:
+        """What the artist should know about the mesh, in a sentence or two; empty where there is nothing."""
+        if self.hollow_cells <= HOLLOW_SHARE * self.solid.sum():
             return ""
         are = "opening is" if self.openings_left == 1 else "openings are"
-        return f"{self.openings_left} large {are} left in the mesh: what lies behind may be hollow."
+        return (
+            f"{self.openings_left} large {are} left in the mesh, and what lies behind is hollow: {self.hollow_cells:,} "
+            "voxels. Close all openings to fill it."
+        )
 
 
 def occupy(mesh: SurfaceMesh, lattice: Lattice, openings: Openings = "SMALL") -> VoxelGrid:
@@ -68,7 +73,18 @@ def occupy(mesh: SurfaceMesh, lattice: Lattice, openings: Openings = "SMALL") ->
             near = thin + step
             solid.reshape(-1)[near[kept[near]]] = True
     solid |= touched_open
-    return VoxelGrid(lattice, solid, parts.openings_closed, parts.openings_left)
+    # Between parts that shut off a room together, the layer of cells that both only touch is inside too.
+    solid = ~outside(solid)
+    hollow_cells = _cells_behind(parts.gaps, walls, solid) if parts.openings_left else 0
+    return VoxelGrid(lattice, solid, parts.openings_closed, parts.openings_left, hollow_cells)
+
+
+def _cells_behind(gaps: Floats, walls: Bools, solid: Bools) -> int:
+    """How many free cells the openings lead into."""
+    lids = np.zeros_like(walls)
+    mark_touched(lids, gaps)
+    lids |= walls
+    return int(np.count_nonzero(~(outside(lids) | solid | lids)))
 
 
 def _holds_centre(corners: Floats, lattice: Lattice, cells: Ints) -> Bools:
@@ -106,7 +122,7 @@ def hollow(grid: VoxelGrid, wall_cells: int) -> VoxelGrid:
     core = grid.solid
     for _ in range(wall_cells):
         core = _shrunk(core)
-    return VoxelGrid(grid.lattice, grid.solid & ~core, grid.openings_closed, grid.openings_left)
+    return VoxelGrid(grid.lattice, grid.solid & ~core, grid.openings_closed, grid.openings_left, grid.hollow_cells)
 
 
 def _shrunk(solid: Bools) -> Bools:

@@ -19,13 +19,15 @@ MOST_OPEN_EDGES = 100_000  # more are a cloud of triangles, and not openings of 
 
 @dataclass(frozen=True)
 class Parts:
-    """closed: corners (F, 3, 3) in cells of the closed parts, outward, lids included. open_: those of the others.
+    """closed: corners (F, 3, 3) in cells of the closed parts, outward. open_: of the others. Both with their lids.
 
-    openings_closed, openings_left: how many openings got a lid, and how many did not.
+    openings_closed: how many openings got a lid. openings_left: how many did not. gaps: (F, 3, 3), lids that these
+    would have had.
     """
 
     closed: Floats
     open_: Floats
+    gaps: Floats
     openings_closed: int
     openings_left: int
 
@@ -39,27 +41,21 @@ def split_parts(vertices: Floats, triangles: Ints, openings: Openings) -> Parts:
     """
     places, faces = _weld(vertices, triangles)
     count = len(places)
-    sides = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
     part_of = component_labels(count, faces[:, [0, 1]].reshape(-1), faces[:, [1, 2]].reshape(-1))
-    loose = _unbalanced(sides, count)
-    lids, lid_parts, closed_count, left = np.zeros((0, 3, 3)), np.zeros(0, np.int64), 0, 0
-    is_open = np.zeros(count, bool)
-    if len(loose):
-        loops = _loops(loose) if len(loose) <= MOST_OPEN_EDGES else []
-        sizes = _part_sizes(places, faces, part_of)
-        lids, lid_parts, closed_count = _lids(loops, places, part_of, sizes, openings)
-        sealed = np.zeros(count, bool)
-        for loop in _fitting(loops, places, part_of, sizes, openings):
-            sealed[loop] = True
-        open_edges = ~(sealed[loose[:, 0]] & sealed[loose[:, 1]])
-        is_open[part_of[loose[open_edges, 0]]] = True
-        left = len(loops) - closed_count if loops else 1
-    corners = places[faces]
-    face_part = part_of[faces[:, 0]]
-    stays = is_open[face_part]
-    solid = np.concatenate([corners[~stays], lids[~is_open[lid_parts]]])
-    solid_part = np.concatenate([face_part[~stays], lid_parts[~is_open[lid_parts]]])
-    return Parts(_outward(solid, solid_part, count), corners[stays], closed_count, left)
+    loose = _unbalanced(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), count)
+    loops = _loops(loose) if len(loose) <= MOST_OPEN_EDGES else []
+    closes = _to_close(loops, places, part_of, _part_sizes(places, faces, part_of), openings) if loops else []
+    lidded = [loop for loop, closed in zip(loops, closes, strict=True) if closed]
+    left = [loop for loop, closed in zip(loops, closes, strict=True) if not closed]
+    sealed, is_open = np.zeros(count, bool), np.zeros(count, bool)
+    sealed[np.concatenate([np.zeros(0, np.int64), *lidded])] = True
+    is_open[part_of[loose[~(sealed[loose[:, 0]] & sealed[loose[:, 1]]), 0]]] = True
+    corners = np.concatenate([places[faces], _fans(lidded, places)])
+    part = part_of[np.concatenate([faces[:, 0], *lidded])]
+    stays = is_open[part]
+    closed = _outward(corners[~stays], part[~stays], count)
+    openings_left = len(left) if loops or not len(loose) else len(loose)
+    return Parts(closed, corners[stays], _fans(left, places), len(lidded), openings_left)
 
 
 def _weld(vertices: Floats, triangles: Ints) -> tuple[Floats, Ints]:
@@ -111,34 +107,21 @@ def _part_sizes(places: Floats, faces: Ints, part_of: Ints) -> Floats:
     return np.asarray(np.where(known, np.linalg.norm(np.where(known[:, None], high - low, 0), axis=1), 0))
 
 
-def _fitting(loops: list[Ints], places: Floats, part_of: Ints, sizes: Floats, openings: Openings) -> list[Ints]:
-    """The loops that get a lid."""
-    if openings == "NONE":
-        return []
-    if openings == "ALL":
-        return loops
-    return [
-        loop
-        for loop in loops
-        if np.linalg.norm(np.ptp(places[loop], axis=0)) <= SMALL_OPENING * sizes[part_of[loop[0]]]
-    ]
+def _to_close(loops: list[Ints], places: Floats, part_of: Ints, sizes: Floats, openings: Openings) -> list[bool]:
+    """Which loops get a lid."""
+    if openings != "SMALL":
+        return [openings == "ALL"] * len(loops)
+    across = [float(np.linalg.norm(np.ptp(places[loop], axis=0))) for loop in loops]
+    return [size <= SMALL_OPENING * sizes[part_of[loop[0]]] for size, loop in zip(across, loops, strict=True)]
 
 
-def _lids(
-    loops: list[Ints], places: Floats, part_of: Ints, sizes: Floats, openings: Openings
-) -> tuple[Floats, Ints, int]:
-    """Fans about the middle of each opening: corners (N, 3, 3), their part, and how many openings they close."""
-    fitting = _fitting(loops, places, part_of, sizes, openings)
-    fans = [
-        np.stack(
-            [places[np.roll(loop, -1)], places[loop], np.broadcast_to(places[loop].mean(0), (len(loop), 3))], axis=1
-        )
-        for loop in fitting
-    ]
-    parts = [np.full(len(loop), part_of[loop[0]]) for loop in fitting]
-    if not fans:
-        return np.zeros((0, 3, 3)), np.zeros(0, np.int64), 0
-    return np.concatenate(fans), np.concatenate(parts), len(fitting)
+def _fans(loops: list[Ints], places: Floats) -> Floats:
+    """Triangles (N, 3, 3) from every edge of the loops to the loop's middle, one for each of their vertices."""
+    fans = [np.zeros((0, 3, 3))]
+    for loop in loops:
+        middle = np.broadcast_to(places[loop].mean(0), (len(loop), 3))
+        fans.append(np.stack([places[np.roll(loop, -1)], places[loop], middle], axis=1))
+    return np.concatenate(fans)
 
 
 def _outward(corners: Floats, part: Ints, count: int) -> Floats:

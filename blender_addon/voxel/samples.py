@@ -16,7 +16,7 @@ SPACING_cells = 0.5  # of points along a triangle's longest side: five and more 
 MOST_SAMPLES = 3_000_000  # a cloud of large triangles is sampled more coarsely: 0.4 GiB of intermediate arrays
 INWARD_cells = (0.5, -0.5, 1.0)  # how far from the surface a point looks for its cell, against the normal
 BACK_SHARE = 0.05  # how much a point counts that faces away from where its cell is seen
-OUTWARDS = 5.0  # a point one cell further out counts e⁵ times as much: clothes hide the skin below them
+OUTWARDS = 10.0  # a point a tenth of a cell further out counts e times as much: clothes hide the skin below them
 
 
 @dataclass(frozen=True)

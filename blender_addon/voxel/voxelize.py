@@ -20,6 +20,7 @@ from .palette import MOST_COLOURS, check_count, dithered_colours, find_palette, 
 from .parts import Openings
 from .samples import borrow, representatives, sample_surface
 from .shell import Shell, find_shell, nearest_shell
+from .transparency import opaque_samples, without_transparent_faces
 from .vox_scene import VoxScene, scene_of_cells
 from .weights import cell_influences, corner_influences
 
@@ -62,7 +63,7 @@ def voxelize(mesh: SurfaceMesh, settings: VoxelSettings, report: Callable[[float
     Raises VoxelError: SizeOutOfRange, MeshUnusable, UvMissing, PaletteInvalid.
     """
     _check_palette(settings)
-    mesh = check_mesh(mesh)
+    mesh = without_transparent_faces(check_mesh(mesh))
     lattice = fit_lattice(mesh.vertices, mesh.triangles, settings.size)
     report(0.05)
     grid = occupy(mesh, lattice, settings.openings)
@@ -70,7 +71,7 @@ def voxelize(mesh: SurfaceMesh, settings: VoxelSettings, report: Callable[[float
         grid = hollow(grid, settings.wall_cells)
     report(0.4)
     shell = find_shell(grid)
-    samples = sample_surface(mesh, lattice, shell)
+    samples = opaque_samples(mesh, sample_surface(mesh, lattice, shell))
     if not len(samples.row):
         raise MeshUnusable("none of its faces can be seen from outside")
     chosen = representatives(samples, len(shell.cells))

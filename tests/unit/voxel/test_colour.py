@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blender_addon.voxel.errors import PaletteInvalid
+from blender_addon.voxel.errors import MeshUnusable, PaletteInvalid
 from blender_addon.voxel.mesh import Material, SurfaceMesh
 from blender_addon.voxel.oklab import bytes_to_lab, lab_to_bytes
 from blender_addon.voxel.palette import (
@@ -209,3 +209,28 @@ def test_the_palettes_picture_shows_each_colour_where_its_uv_points() -> None:
     seen = image[((1 - uv[:, 1]) * 16).astype(int), (uv[:, 0] * 16).astype(int)]
     np.testing.assert_array_equal(seen[:, :3], palette)
     assert (image[..., 3] == 255).all()
+
+
+def test_clear_texels_are_neither_voxels_nor_colours() -> None:
+    """Lashes before a face: a clear sheet with one opaque half, a little before a wall."""
+    skin = np.full((8, 8, 4), (*GREEN, 255), np.uint8)
+    lashes = np.full((8, 8, 4), (*RED, 0), np.uint8)
+    lashes[:4] = (*BLUE, 255)
+    back, sheet = wall(skin), wall(lashes)
+    fine = np.linspace(0, 8, 9)
+    vertices = np.array([[x, -3.0, z] for z in fine for x in fine])
+    faces = np.array([[r * 9 + c + k for k in (0, 1, 10)] for r in range(8) for c in range(8)])
+    faces = np.concatenate([faces, faces[:, [0, 2, 2]] + np.array([0, 0, -1])])
+    mesh = SurfaceMesh(
+        np.concatenate([back.vertices, vertices]),
+        np.concatenate([back.triangles, faces + 4]),
+        uv=np.concatenate([back.uv, vertices[faces][:, :, [0, 2]] / 8]),
+        face_material=np.repeat([0, 1], [2, len(faces)]),
+        materials=(*back.materials, *sheet.materials),
+    )
+    seen = front(voxelize(mesh, VoxelSettings(8, colour_mode="MEAN")))
+    assert (seen[:4] == BLUE).all()
+    assert (seen[4:] == GREEN).all()
+    clear = SurfaceMesh(sheet.vertices, sheet.triangles, uv=sheet.uv, materials=(Material(image=lashes * 0),))
+    with pytest.raises(MeshUnusable, match="transparent"):
+        voxelize(clear, VoxelSettings(8))

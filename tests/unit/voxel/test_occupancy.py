@@ -96,6 +96,9 @@ def test_an_open_bowl_is_its_wall_and_says_so() -> None:
     np.testing.assert_array_equal(grid.solid, touched)
     assert grid.openings_left == 1
     assert "1 large opening is left" in grid.warning
+    at = centres(grid)
+    inside = (np.linalg.norm(at, axis=-1) < 1) & (at[..., 2] < 0.1)
+    assert grid.hollow_cells == pytest.approx(np.count_nonzero(inside & ~grid.solid), rel=0.1)
 
 
 def test_a_bowl_is_full_where_all_openings_are_to_be_closed() -> None:
@@ -103,6 +106,25 @@ def test_a_bowl_is_full_where_all_openings_are_to_be_closed() -> None:
     at = centres(grid)
     assert grid.solid[(np.linalg.norm(at, axis=-1) < 0.95) & (at[..., 2] < -0.05)].all()
     assert (grid.openings_closed, grid.warning) == (1, "")
+
+
+def test_a_small_opening_of_an_open_part_is_closed_too() -> None:
+    """A bowl with a hole in its bottom, under a lid that is a part of its own: full, as no way leads in."""
+    mesh = bowl(0.1)
+    low = mesh.vertices[mesh.triangles][:, :, 2].min(1) > -0.97
+    lid = trimesh.creation.cylinder(radius=1.2, height=0.2)
+    lid.apply_translation([0, 0, 0.1])
+    pot = join(SurfaceMesh(mesh.vertices, mesh.triangles[low]), of(lid))
+    grid = voxels(pot, 32)
+    assert (grid.openings_closed, grid.openings_left, grid.warning) == (1, 1, "")
+    np.testing.assert_array_equal(ndimage.binary_fill_holes(grid.solid), grid.solid)
+    assert grid.solid[tuple(np.array(grid.solid.shape) // 2)]
+
+
+def test_a_flag_that_hides_nothing_is_no_reason_to_warn() -> None:
+    square = np.array([[0, 0, 0], [4, 0, 0], [4, 0, 4], [0, 0, 4.0]])
+    grid = voxels(SurfaceMesh(square, np.array([[0, 1, 2], [0, 2, 3]])), 8)
+    assert (grid.openings_left, grid.hollow_cells, grid.warning) == (1, 0, "")
 
 
 def test_small_openings_do_not_make_a_figure_hollow() -> None:
