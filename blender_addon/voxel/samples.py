@@ -45,8 +45,9 @@ def sample_surface(mesh: SurfaceMesh, lattice: Lattice, shell: Shell) -> Samples
     row, face = row[kept], face[kept]
     outward = _outward_of(shell)[row]
     centre = lattice.unflat(shell.cells)[row] + 0.5
-    height = np.einsum("si,si->s", point[kept] - centre, normal[face])
     facing = np.einsum("si,si->s", normal[face], outward)
+    upwards = np.where(facing[:, None] > 0, normal[face], outward)
+    height = np.einsum("si,si->s", point[kept] - centre, upwards)
     weight = share[face] * np.where(facing >= 0, 1.0, BACK_SHARE) * np.exp(OUTWARDS * height)
     return Samples(row, face, barycentric[kept], np.maximum(weight, 1e-20).astype(np.float32))
 

@@ -111,6 +111,20 @@ def test_clothes_hide_the_skin_below_them() -> None:
     assert (front(voxelize(mesh, VoxelSettings(8, colour_mode="DOMINANT"))) == BLUE).all()
 
 
+def test_a_room_behind_the_skin_does_not_shine_through() -> None:
+    """The walls of a mouth face away from the outside, half a voxel behind it."""
+    skin, room = box((6, 6, 8), (-3, -3, 0)), box((5, 5, 7), (-2.5, -2.5, 0.5))
+    both = join(skin, SurfaceMesh(room.vertices, room.triangles[:, ::-1]))
+    mesh = SurfaceMesh(
+        both.vertices,
+        both.triangles,
+        face_material=(np.arange(len(both.triangles)) >= len(skin.triangles)).astype(int),
+        materials=(Material(tuple(np.array(GREEN) / 255)), Material(tuple(np.array(RED) / 255))),
+    )
+    for mode in ("DOMINANT", "EDGES"):
+        assert (front(voxelize(mesh, VoxelSettings(8, colour_mode=mode))) == GREEN).all()
+
+
 def test_oklab_goes_there_and_back() -> None:
     colours = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.uint8)
     np.testing.assert_array_equal(lab_to_bytes(bytes_to_lab(colours)), colours)
