@@ -16,6 +16,7 @@ SPACING_cells = 0.5  # of points along a triangle's longest side: five and more 
 MOST_SAMPLES = 3_000_000  # a cloud of large triangles is sampled more coarsely: 0.4 GiB of intermediate arrays
 INWARD_cells = (0.5, -0.5, 1.0)  # how far from the surface a point looks for its cell, against the normal
 BACK_SHARE = 0.05  # how much a point counts that faces away from where its cell is seen
+SIDEWAYS = 0.1  # sine of the angle at which a surface is still not turned away
 OUTWARDS = 10.0  # a point a tenth of a cell further out counts e times as much: clothes hide the skin below them
 
 
@@ -46,9 +47,10 @@ def sample_surface(mesh: SurfaceMesh, lattice: Lattice, shell: Shell) -> Samples
     outward = _outward_of(shell)[row]
     centre = lattice.unflat(shell.cells)[row] + 0.5
     facing = np.einsum("si,si->s", normal[face], outward)
-    upwards = np.where(facing[:, None] > 0, normal[face], outward)
+    looks_out = facing > -SIDEWAYS
+    upwards = np.where(looks_out[:, None], normal[face], outward)
     height = np.einsum("si,si->s", point[kept] - centre, upwards)
-    weight = share[face] * np.where(facing >= 0, 1.0, BACK_SHARE) * np.exp(OUTWARDS * height)
+    weight = share[face] * np.where(looks_out, 1.0, BACK_SHARE) * np.exp(OUTWARDS * height)
     return Samples(row, face, barycentric[kept], np.maximum(weight, 1e-20).astype(np.float32))
 
 
