@@ -30,6 +30,7 @@ from .operators import (
     server,
     use_image,
     use_render,
+    voxelize,
 )
 from .operators import help as help_operators
 from .panels import jobs, main
@@ -54,6 +55,7 @@ _MODULES = (
     load_more,
     dismiss,
     help_operators,
+    voxelize,
     menus,
     main,
     jobs,

@@ -96,20 +96,18 @@ class FIGURINE_OT_voxelize(bpy.types.Operator):
         )
 
     def _add(self, original: bpy.types.Object, source: VoxelSource, figure: VoxelFigure) -> bpy.types.Object:
-        name = f"{original.name} Voxels"
+        influences = None
         if source.skeleton is None or figure.influences is None or self.rig == "NONE":
             quads = static_mesh(figure)
-            return add_voxel_object(
-                name, quads, figure.colour[figure.shell.rows(quads.cells)], figure.palette, original
-            )
-        if self.rig == "BLOCKY":
+            rows = figure.shell.rows(quads.cells)
+        elif self.rig == "BLOCKY":
             pieces = rigid_mesh(figure, source.skeleton)
-            made = add_voxel_object(name, pieces.mesh, figure.colour[pieces.rows], figure.palette, original)
-            whole = np.ones((len(pieces.vertex_bones), 1), np.float32)
-            bind(made, source, Influences(pieces.vertex_bones[:, None], whole))
-            return made
-        quads, influences = smooth_mesh(figure)
-        made = add_voxel_object(name, quads, figure.colour[figure.shell.rows(quads.cells)], figure.palette, original)
+            quads, rows = pieces.mesh, pieces.rows
+            influences = Influences(pieces.vertex_bones[:, None], np.ones((len(pieces.vertex_bones), 1), np.float32))
+        else:
+            quads, influences = smooth_mesh(figure)
+            rows = figure.shell.rows(quads.cells)
+        made = add_voxel_object(f"{original.name} Voxels", quads, figure.colour[rows], figure.palette, original)
         if influences is not None:
             bind(made, source, influences)
         return made
