@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Bools, Floats, Ints
+from .bridges import bridges
 from .errors import MeshUnusable, SizeOutOfRange
 from .flood import outside
 from .lattice import Lattice, PAD_cells
@@ -73,6 +74,7 @@ def occupy(mesh: SurfaceMesh, lattice: Lattice, openings: Openings = "SMALL") ->
             near = thin + step
             solid.reshape(-1)[near[kept[near]]] = True
     solid |= touched_open
+    solid.reshape(-1)[bridges(solid, walls, lattice)] = True
     # Between parts that shut off a room together, the layer of cells that both only touch is inside too.
     solid = ~outside(solid)
     hollow_cells = _cells_behind(parts.gaps, walls, solid) if parts.openings_left else 0

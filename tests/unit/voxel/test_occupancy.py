@@ -81,6 +81,27 @@ def test_a_slanted_rod_thinner_than_a_cell_stays_in_one_piece() -> None:
     assert grid.solid.any(axis=(0, 1)).sum() == 24
 
 
+@pytest.mark.parametrize("radius", [0.12, 0.2, 0.3])
+def test_a_limb_that_some_centres_miss_stays_in_one_piece(radius: float) -> None:
+    """Rods of about a cell between two balls, tilted: what touches becomes a bridge where the centres leave gaps."""
+    for tilt in (0.05, 0.2, 0.5):
+        rod = trimesh.creation.cylinder(radius=radius, height=9, sections=12)
+        ends = [trimesh.creation.icosphere(subdivisions=2, radius=1.0) for _ in range(2)]
+        for ball, z in zip(ends, (-5, 5), strict=True):
+            ball.apply_translation([0, 0, z])
+        figure = trimesh.util.concatenate([rod, *ends])
+        figure.apply_transform(trimesh.transformations.rotation_matrix(tilt, [1, 0.4, 0]))
+        grid = voxels(of(figure), 20)
+        assert ndimage.label(grid.solid, np.ones((3, 3, 3)))[1] == 1
+
+
+def test_two_figures_that_only_share_cells_of_no_ones_are_not_joined_further() -> None:
+    """Two boxes with a free layer between them stay two."""
+    grid = voxels(join(box((4, 4, 16)), box((4, 4, 16), (6, 0, 0))), 16)
+    assert ndimage.label(grid.solid, np.ones((3, 3, 3)))[1] == 2
+    assert grid.solid.sum() == 2 * 256
+
+
 def bowl(opening: float) -> SurfaceMesh:
     """A sphere of radius 1 without what lies above z = opening."""
     full = trimesh.creation.icosphere(subdivisions=4)
