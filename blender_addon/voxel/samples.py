@@ -91,7 +91,7 @@ def _outward_of(shell: Shell) -> Floats:
     """(N, 3) unit vectors to where a cell is free; zero where its free sides face each other."""
     outward = np.zeros((len(shell.cells), 3))
     for bit, (axis, side) in enumerate(DIRECTIONS):
-        outward[:, axis] += side * ((shell.sides >> bit) & 1)
+        outward[:, axis] += np.where(shell.sides >> bit & 1, side, 0)
     length = np.linalg.norm(outward, axis=1, keepdims=True)
     return np.asarray(outward / np.maximum(length, 1e-9))
 
