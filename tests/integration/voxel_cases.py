@@ -179,6 +179,18 @@ def case_shape_keys_and_a_mesh_of_several_users_stay_as_they_are() -> None:
     assert not other.hide_get()
 
 
+def case_one_undo_takes_it_back() -> None:
+    limb, _ = arm()
+    name = limb.name
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.figurine.voxelize("EXEC_DEFAULT", True, size=SIZE) == {"FINISHED"}
+    assert f"{name} Voxels" in bpy.data.objects
+    bpy.ops.ed.undo()
+    assert f"{name} Voxels" not in bpy.data.objects
+    assert not bpy.data.objects[name].hide_get()
+    assert not bpy.data.objects[name].hide_render
+
+
 def case_what_cannot_be_voxelized_is_said() -> None:
     empty = bpy.data.objects.new("empty", bpy.data.meshes.new("empty"))
     bpy.context.collection.objects.link(empty)
