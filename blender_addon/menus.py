@@ -48,6 +48,7 @@ class FIGURINE_MT_object(bpy.types.Menu):
     def draw(self, context: bpy.types.Context) -> None:
         """What is done with any mesh."""
         self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
+        self.layout.operator("figurine.export_vox", text="Export Voxels (.vox)…", icon="EXPORT")
 
 
 def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:
@@ -61,6 +62,7 @@ def _draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
 
 def _draw_import(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.operator("figurine.drop_picture", text="Figurine from Picture (.png/.jpg/.webp)")
+    self.layout.operator("figurine.import_vox", text="MagicaVoxel (.vox)")
 
 
 def add_menus() -> None:

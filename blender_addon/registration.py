@@ -30,6 +30,7 @@ from .operators import (
     server,
     use_image,
     use_render,
+    vox_files,
     voxelize,
 )
 from .operators import help as help_operators
@@ -56,6 +57,7 @@ _MODULES = (
     dismiss,
     help_operators,
     voxelize,
+    vox_files,
     menus,
     main,
     jobs,

@@ -18,12 +18,9 @@ _NODE_GAP = 300.0
 
 
 def add_voxel_object(
-    name: str, quads: QuadMesh, colour: Bytes, palette: Bytes, original: bpy.types.Object
+    name: str, quads: QuadMesh, colour: Bytes, palette: Bytes, collections: list[bpy.types.Collection]
 ) -> bpy.types.Object:
-    """A new object in the original's collections, or in the scene's where these are linked from another file.
-
-    colour: (Q,), the palette's index of every quad.
-    """
+    """A new object in these collections. colour: (Q,), the palette's index of every quad."""
     data = bpy.data.meshes.new(name)
     data.vertices.add(len(quads.vertices))
     data.vertices.foreach_set("co", quads.vertices.astype(np.float32).reshape(-1))
@@ -37,8 +34,7 @@ def add_voxel_object(
     data.shade_flat()
     data.materials.append(_palette_material(name, palette))
     made = bpy.data.objects.new(name, data)
-    own = [collection for collection in original.users_collection if collection.library is None]
-    for collection in own or [bpy.context.scene.collection]:
+    for collection in collections:
         collection.objects.link(made)
     return made
 

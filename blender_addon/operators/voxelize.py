@@ -70,7 +70,7 @@ class FIGURINE_OT_voxelize(bpy.types.Operator):
         original = context.object
         try:
             source = read_source(original)
-            figure = voxelize(source.mesh, self._settings())
+            figure = self._voxelize(context, source)
             made = self._add(original, source, figure)
         except VoxelError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
@@ -83,6 +83,14 @@ class FIGURINE_OT_voxelize(bpy.types.Operator):
         if figure.grid.warning:
             self.report({"WARNING"}, figure.grid.warning)
         return {"FINISHED"}
+
+    def _voxelize(self, context: bpy.types.Context, source: VoxelSource) -> VoxelFigure:
+        manager = context.window_manager
+        manager.progress_begin(0, 1)
+        try:
+            return voxelize(source.mesh, self._settings(), manager.progress_update)
+        finally:
+            manager.progress_end()
 
     def _settings(self) -> VoxelSettings:
         return VoxelSettings(
@@ -107,7 +115,10 @@ class FIGURINE_OT_voxelize(bpy.types.Operator):
         else:
             quads, influences = smooth_mesh(figure)
             rows = figure.shell.rows(quads.cells)
-        made = add_voxel_object(f"{original.name} Voxels", quads, figure.colour[rows], figure.palette, original)
+        # Collections of another file take no objects.
+        own = [collection for collection in original.users_collection if collection.library is None]
+        places = own or [bpy.context.scene.collection]
+        made = add_voxel_object(f"{original.name} Voxels", quads, figure.colour[rows], figure.palette, places)
         if influences is not None:
             bind(made, source, influences)
         return made

@@ -17,6 +17,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from blender_addon.operators import vox_files
 from blender_addon.operators.voxelize import FIGURINE_OT_voxelize
 
 SIZE = 24
@@ -179,6 +180,29 @@ def case_shape_keys_and_a_mesh_of_several_users_stay_as_they_are() -> None:
     assert not other.hide_get()
 
 
+def case_a_vox_file_comes_back_with_the_same_faces() -> None:
+    limb, _ = arm()
+    made = voxelize(rig="NONE")
+    wanted = sorted(tuple(np.round(np.array(p.center) * 3, 3)) for p in made.data.polygons)
+    choose(limb)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "limb.vox")
+        assert bpy.ops.figurine.export_vox(filepath=path, size=SIZE) == {"FINISHED"}
+        assert bpy.ops.figurine.import_vox(filepath=path, pitch=8 / SIZE) == {"FINISHED"}
+        again = bpy.context.object
+        low = np.array([v.co for v in made.data.vertices]).min(0)
+        shift = low - np.array([v.co for v in again.data.vertices]).min(0)
+        seen = sorted(tuple(np.round((np.array(p.center) + shift) * 3, 3)) for p in again.data.polygons)
+        np.testing.assert_allclose(seen, wanted, atol=2e-3)
+        Path(path).write_bytes(b"VOX nothing")
+        try:
+            bpy.ops.figurine.import_vox(filepath=path)
+        except RuntimeError as error:
+            assert "The .vox file cannot be read" in str(error)
+        else:
+            raise AssertionError("it was not refused")
+
+
 def case_one_undo_takes_it_back() -> None:
     limb, _ = arm()
     name = limb.name
@@ -239,7 +263,8 @@ def case_a_linked_mesh_becomes_voxels_of_this_file() -> None:
 
 def main(answer: Path) -> None:
     """Each case in factory settings; what went wrong by name of the case."""
-    bpy.utils.register_class(FIGURINE_OT_voxelize)
+    for kind in (FIGURINE_OT_voxelize, *vox_files.CLASSES):
+        bpy.utils.register_class(kind)
     trouble = {}
     for name, case in list(globals().items()):
         if name.startswith("case_"):

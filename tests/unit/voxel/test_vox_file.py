@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from blender_addon.voxel.errors import PaletteInvalid, SizeOutOfRange, VoxFileDamaged
+from blender_addon.voxel.vox_figure import figure_of_scene
 from blender_addon.voxel.vox_read import LARGEST_FILE_bytes, read_vox
 from blender_addon.voxel.vox_scene import DEFAULT_PALETTE, VoxModel, VoxPlacement, VoxScene, scene_of_cells
 from blender_addon.voxel.vox_write import write_vox
+from blender_addon.voxel.voxelize import VoxelFigure, vox_scene
 from tests.unit.voxel.vox_reader import VoxFile
 
 MOST_MEMORY_bytes = 512 << 20
@@ -90,6 +92,32 @@ def test_the_order_in_which_colours_are_shown_is_kept_and_changes_no_colour() ->
     assert ordered.display_order == order
     np.testing.assert_array_equal(ordered.cells()[1], plain.cells()[1])
     assert VoxFile(write_vox(ordered)).index_map == list(order)
+
+
+def test_a_scene_becomes_a_figure_and_the_same_scene_again() -> None:
+    cells, index, palette = random_voxels(900, (20, 9, 300))
+    figure = figure_of_scene(scene_of_cells(cells, index, palette), 0.5)
+    assert as_dict(*visible(figure)).items() <= as_dict(cells, palette[index]).items()
+    again = VoxFile(write_vox(vox_scene(figure)))
+    low = cells.min(0)
+    moved = {tuple(np.array(cell) - low) for cell in as_dict(cells, palette[index])}
+    assert {tuple(np.array(cell)) for cell in again.voxels} == moved
+    far = VoxScene(
+        scene_of_cells(cells, index, palette).models[:1],
+        (VoxPlacement(0, (0, 0, 0)), VoxPlacement(0, (2000, 2000, 2000))),
+        DEFAULT_PALETTE,
+    )
+    with pytest.raises(SizeOutOfRange, match="so wide"):
+        figure_of_scene(far, 0.5)
+    with pytest.raises(VoxFileDamaged, match="no voxel"):
+        figure_of_scene(VoxScene((), (), DEFAULT_PALETTE), 0.5)
+
+
+def visible(figure: VoxelFigure) -> tuple[np.ndarray, np.ndarray]:
+    """Cells and colours of the shell; a voxel of half a unit."""
+    lattice = figure.grid.lattice
+    places = lattice.to_points(lattice.unflat(figure.shell.cells)) / 0.5
+    return np.round(places).astype(int), figure.palette[figure.colour]
 
 
 def test_what_does_not_fit_into_a_file_is_refused() -> None:
