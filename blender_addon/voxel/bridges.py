@@ -18,9 +18,11 @@ def bridges(solid: Bools, touched: Bools, lattice: Lattice) -> Ints:
 
     Each two pieces are joined by one way, a shortest one, and only where no other way joins them already.
     """
-    piece = _pieces(solid, lattice)
-    if int(piece.max()) <= 1:
+    lengths, number = _pieces(solid, lattice)
+    if int(number.max()) <= 1:
         return np.zeros(0, np.int64)
+    piece = np.zeros(lattice.cell_count, np.int32)
+    piece[np.flatnonzero(solid)] = np.repeat(number, lengths)
     free = np.flatnonzero(touched & ~solid)
     steps = [int(lattice.flat(np.array(around))) for around in _AROUND]
     came_from = np.full(lattice.cell_count, -1, np.int32)
@@ -38,8 +40,11 @@ def bridges(solid: Bools, touched: Bools, lattice: Lattice) -> Ints:
     return _joined(free[piece[free] > 0], steps, piece, length, came_from)
 
 
-def _pieces(solid: Bools, lattice: Lattice) -> Int32s:
-    """Of every cell the number, from 1, of its piece, whose cells touch at faces, edges or corners; 0 of free ones."""
+def _pieces(solid: Bools, lattice: Lattice) -> tuple[Ints, Ints]:
+    """Lengths of the runs of solid cells, and the number, from 1, of the piece that each belongs to.
+
+    Cells of one piece touch at faces, edges or corners.
+    """
     flat = solid.reshape(-1)
     edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     starts, ends = edges[::2], edges[1::2]
@@ -52,9 +57,7 @@ def _pieces(solid: Bools, lattice: Lattice) -> Int32s:
         pairs.append((a, first[a] + place))
     label = component_labels(len(starts), *(np.concatenate(side) for side in zip(*pairs, strict=True)))
     _, number = np.unique(label, return_inverse=True)
-    piece = np.zeros(len(flat), np.int32)
-    piece[np.flatnonzero(flat)] = np.repeat(number.reshape(-1) + 1, ends - starts)
-    return piece
+    return ends - starts, number.reshape(-1) + 1
 
 
 def _joined(cells: Ints, steps: list[int], piece: Int32s, length: NDArray[np.int8], came_from: Int32s) -> Ints:
