@@ -40,6 +40,21 @@ class FIGURINE_MT_server(bpy.types.Menu):
         layout.operator("figurine.open_preferences", icon="PREFERENCES")
 
 
+class FIGURINE_MT_object(bpy.types.Menu):
+    """Figurine, in the viewport's Object menu."""
+
+    bl_label = "Figurine"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What is done with any mesh."""
+        self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
+        self.layout.operator("figurine.export_vox", text="Export Voxels (.vox)…", icon="EXPORT")
+
+
+def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    self.layout.menu("FIGURINE_MT_object")
+
+
 def _draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.operator_context = "INVOKE_DEFAULT"
     self.layout.operator("figurine.drop_picture", text="Figurine…", icon="OUTLINER_OB_ARMATURE").generate = True
@@ -47,18 +62,21 @@ def _draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
 
 def _draw_import(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.operator("figurine.drop_picture", text="Figurine from Picture (.png/.jpg/.webp)")
+    self.layout.operator("figurine.import_vox", text="MagicaVoxel (.vox)")
 
 
 def add_menus() -> None:
-    """Add > Figurine… and File > Import > Figurine from Picture."""
+    """Add > Figurine…, Object > Figurine, and File > Import > Figurine from Picture."""
     bpy.types.VIEW3D_MT_add.append(_draw_add)
+    bpy.types.VIEW3D_MT_object.append(_draw_object)
     bpy.types.TOPBAR_MT_file_import.append(_draw_import)
 
 
 def remove_menus() -> None:
-    """Take both entries away."""
+    """Take the entries away."""
     bpy.types.TOPBAR_MT_file_import.remove(_draw_import)
+    bpy.types.VIEW3D_MT_object.remove(_draw_object)
     bpy.types.VIEW3D_MT_add.remove(_draw_add)
 
 
-CLASSES = (FIGURINE_MT_help, FIGURINE_MT_server)
+CLASSES = (FIGURINE_MT_help, FIGURINE_MT_server, FIGURINE_MT_object)

@@ -30,6 +30,8 @@ from .operators import (
     server,
     use_image,
     use_render,
+    vox_files,
+    voxelize,
 )
 from .operators import help as help_operators
 from .panels import jobs, main
@@ -54,6 +56,8 @@ _MODULES = (
     load_more,
     dismiss,
     help_operators,
+    voxelize,
+    vox_files,
     menus,
     main,
     jobs,

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why something cannot be turned into voxels, or a file of voxels cannot be read.
+
+FigurineError
+└── VoxelError
+    ├── MeshUnusable      no faces, no extent, a coordinate that is no number, arrays that do not fit each other
+    ├── SizeOutOfRange    too few or too many voxels
+    ├── UvMissing         a material has an image and the mesh has no UV map
+    ├── PaletteInvalid    no colour, too many of them, a picture that is none
+    └── VoxFileDamaged    not a .vox file, or one that does not hold what it announces
+"""
+
+from __future__ import annotations
+
+from ..errors import FigurineError
+
+
+class VoxelError(FigurineError):
+    """Anything that keeps a mesh from becoming voxels."""
+
+
+class MeshUnusable(VoxelError):
+    """The mesh has nothing to voxelize."""
+
+    def __init__(self, why: str, hint: str = "Choose another mesh, or repair this one in Edit Mode.") -> None:
+        super().__init__(f"The mesh cannot be voxelized: {why}.", hint)
+
+
+class SizeOutOfRange(VoxelError):
+    """The number of voxels is not one that can be made."""
+
+    def __init__(self, what: str, low: int, high: int, given: object) -> None:
+        super().__init__(f"{what} is {given}, and must be a whole number from {low} to {high}.", "Change it.")
+
+    @classmethod
+    def too_wide(cls, cells: int, most: int) -> SizeOutOfRange:
+        """The height is fine and the mesh so wide that the grid would be too large."""
+        error = cls("Size", 1, 1, 1)
+        error.message = f"The mesh is so wide that its grid would have {cells:,} cells; {most:,} are the most."
+        error.hint = "Choose a smaller size."
+        error.args = (error.message,)
+        return error
+
+
+class UvMissing(VoxelError):
+    """A texture cannot be looked up."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The mesh has a texture and no UV map, so its colours cannot be found.",
+            "Unwrap the mesh, or take the colours from the vertices or the materials.",
+        )
+
+
+class PaletteInvalid(VoxelError):
+    """What should be a palette is none."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The palette cannot be used: {why}.", "Choose another palette, or from 2 to 255 colours.")
+
+
+class VoxFileDamaged(VoxelError):
+    """The file is not what MagicaVoxel writes."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The .vox file cannot be read: {why}.", "Export it from MagicaVoxel again.")

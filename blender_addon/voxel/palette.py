@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Few colours for many: found in the voxels, taken from a picture, or one of ours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arrays import Bytes, Floats, Ints
+from .errors import PaletteInvalid
+from .oklab import bytes_to_lab, lab_to_bytes
+
+FEWEST_COLOURS, MOST_COLOURS = 2, 255
+HISTOGRAM_BITS = 5  # of each channel: nearer colours are one to the search
+ROUNDS = 12  # of k-means; the colours move by less than the eye sees after eight
+SALIENCE_FLOOR = 0.1  # OKLab distance that is added to a colour's distance from the average
+ROWS_AT_ONCE = 16_384  # colours that are compared with a palette together: 33 MB
+PALETTE_SIDE_px = 16
+DITHER_REACH = 0.2  # OKLab distance of two colours that are still mixed: further apart it looks like noise
+# 4 × 4 × 4 thresholds, evenly spread: each octant of a block holds its own octants in an order of opposite corners.
+_OCTANTS = np.array([[[0, 4], [6, 2]], [[7, 3], [1, 5]]])
+
+
+def find_palette(colours: Bytes, count: int) -> Bytes:  # colours: (N, 3)
+    """At most `count` sRGB colours (K, 3) that stand for these, dark to light.
+
+    k-means in OKLab. A colour counts by the root of its voxels and by its distance from the average, so that an eye is
+    not lost to the skin. Where there are no more colours than that they are the palette. Raises PaletteInvalid.
+    """
+    check_count(count)
+    if not len(colours):
+        raise PaletteInvalid("there are no colours to choose from")
+    key = _packed(colours)
+    distinct = np.unique(key)
+    if len(distinct) <= count:
+        return _by_lightness(_unpacked(distinct))
+    points, weights = _histogram(colours)
+    if len(points) <= count:
+        return _by_lightness(np.unique(lab_to_bytes(points), axis=0))
+    centres = _spread_out(points, weights, count)
+    for _ in range(ROUNDS):
+        own = _nearest(points, centres)
+        total = np.bincount(own, weights, count)
+        moved = np.stack([np.bincount(own, weights * points[:, c], count) for c in range(3)], axis=1)
+        centres = np.where(total[:, None] > 0, moved / np.maximum(total, 1e-30)[:, None], centres)
+    return _by_lightness(np.unique(lab_to_bytes(centres), axis=0))
+
+
+def check_count(count: int) -> None:
+    """Raises PaletteInvalid unless a palette may have so many colours."""
+    if not FEWEST_COLOURS <= count <= MOST_COLOURS:
+        raise PaletteInvalid(
+            f"it should have {count} colours, and from {FEWEST_COLOURS} to {MOST_COLOURS} are possible"
+        )
+
+
+def palette_of_picture(image: Bytes) -> Bytes:  # (H, W, 3 or 4)
+    """The colours of a palette picture in reading order, transparent pixels left out; of a photograph the 255 best.
+
+    Raises PaletteInvalid.
+    """
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or image.dtype != np.uint8:
+        raise PaletteInvalid("the picture has no colour channels of 8 bits")
+    pixels = image.reshape(-1, image.shape[2])
+    if image.shape[2] == 4:
+        pixels = pixels[pixels[:, 3] >= 128, :3]
+    if not len(pixels):
+        raise PaletteInvalid("the picture has no opaque pixel")
+    distinct, first = np.unique(_packed(pixels), return_index=True)
+    if len(distinct) > MOST_COLOURS:
+        return find_palette(pixels, MOST_COLOURS)
+    if len(distinct) < FEWEST_COLOURS:
+        raise PaletteInvalid("the picture has only one colour")
+    return _unpacked(distinct[np.argsort(first)])
+
+
+def nearest_colours(colours: Bytes, palette: Bytes) -> Bytes:
+    """For each colour (N, 3) the index of the palette's nearest, in OKLab."""
+    return _nearest(bytes_to_lab(colours), bytes_to_lab(palette)).astype(np.uint8)
+
+
+def dithered_colours(colours: Bytes, palette: Bytes, cells: Ints) -> Bytes:
+    """As `nearest_colours`, where voxels take turns between the two colours that mix to theirs. cells: (N, 3).
+
+    Ordered by place, so that the pattern stays when the colours move.
+    """
+    wanted, labs = bytes_to_lab(colours), bytes_to_lab(palette)
+    first = _nearest(wanted, labs)
+    miss = wanted - labs[first]
+    second = _nearest(wanted + miss, labs, first)
+    along = labs[second] - labs[first]
+    length = np.maximum(np.einsum("ni,ni->n", along, along), 1e-12)
+    share = np.einsum("ni,ni->n", miss, along) / length
+    swap = (share > _thresholds(cells)) & (length <= DITHER_REACH**2)
+    return np.where(swap, second, first).astype(np.uint8)
+
+
+def palette_image(palette: Bytes) -> Bytes:
+    """(16, 16, 4) sRGB bytes, top row first: colour i is pixel i in reading order, the rest repeats the last."""
+    filled = np.full((PALETTE_SIDE_px**2, 4), 255, np.uint8)
+    filled[: len(palette), :3] = palette
+    filled[len(palette) :, :3] = palette[-1]
+    return filled.reshape(PALETTE_SIDE_px, PALETTE_SIDE_px, 4)
+
+
+def palette_uv(indices: Bytes) -> Floats:
+    """(N, 2): the middles of the colours' pixels in `palette_image`, v upwards."""
+    row, column = np.divmod(indices.astype(np.int64), PALETTE_SIDE_px)
+    return np.stack([(column + 0.5) / PALETTE_SIDE_px, 1 - (row + 0.5) / PALETTE_SIDE_px], axis=1)
+
+
+def _thresholds(cells: Ints) -> Floats:
+    fine = _OCTANTS[tuple((cells % 2).T)]
+    coarse = _OCTANTS[tuple((cells // 2 % 2).T)]
+    return np.asarray((fine * 8 + coarse + 0.5) / 64)
+
+
+def _packed(colours: Bytes) -> Ints:
+    wide = colours.astype(np.int64)
+    return np.asarray((wide[:, 0] << 16) + (wide[:, 1] << 8) + wide[:, 2])
+
+
+def _unpacked(keys: Ints) -> Bytes:
+    return np.asarray(np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=1), np.uint8)
+
+
+def _by_lightness(colours: Bytes) -> Bytes:
+    return np.asarray(colours[np.argsort(bytes_to_lab(colours)[:, 0], kind="stable")])
+
+
+def _histogram(colours: Bytes) -> tuple[Floats, Floats]:
+    """OKLab points (B, 3) of the colours that are there, and how much each counts."""
+    _, inverse = np.unique(_packed(np.asarray(colours >> (8 - HISTOGRAM_BITS), np.uint8)), return_inverse=True)
+    inverse, labs = inverse.reshape(-1), bytes_to_lab(colours)
+    voxels = np.bincount(inverse)
+    points = np.stack([np.bincount(inverse, labs[:, c]) / voxels for c in range(3)], axis=1)
+    return points, np.sqrt(voxels) * (SALIENCE_FLOOR + np.linalg.norm(points - labs.mean(0), axis=1))
+
+
+def _spread_out(points: Floats, weights: Floats, count: int) -> Floats:
+    """Starting colours: the heaviest, then always the one that is worst served so far."""
+    chosen = [int(weights.argmax())]
+    served = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        away = points - points[chosen[-1]]
+        served = np.minimum(served, np.einsum("ni,ni->n", away, away))
+        chosen.append(int((weights * served).argmax()))
+    return points[chosen]
+
+
+def _nearest(points: Floats, centres: Floats, but: Ints | None = None) -> Ints:
+    """For each point the nearest centre, `but` (N,) left out."""
+    half = (centres**2).sum(1) / 2
+    own = np.empty(len(points), np.int64)
+    for start in range(0, len(points), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        away = half - points[part] @ centres.T
+        if but is not None:
+            away[np.arange(len(away)), but[part]] = np.inf
+        own[part] = away.argmin(1)
+    return own
