@@ -71,7 +71,7 @@ def final_vertices(home: Path, report: Mapping[str, Any]) -> np.ndarray:
     return to_blender(standing.mesh.vertices)
 
 
-# Blender keeps a bone as direction and roll: one that points almost straight at the viewer moves its children by 0.02 mm.
+# Blender keeps a bone as direction and roll: one that points almost at the viewer moves its children by 0.02 mm.
 BONE_TOLERANCE_m = 3e-5
 
 
