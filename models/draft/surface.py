@@ -10,10 +10,11 @@ import numpy as np
 from skimage.measure import marching_cubes
 
 from .errors import EmptySurfaceFound
-from .figure import find_figure, shape_figure
+from .figure import Figure, find_figure, shape_figure
 from .inflate import InflatedBody, inflate
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
+from .slit import are_whole, cut, find_seams, measure_arms
 from .viewpoint import STRAIGHT, Viewpoint, find_viewpoint, slant_body
 
 CELLS = 128  # marching-cubes cells across the picture: finer doubles the remeshing time for 0.001 of silhouette IoU
@@ -43,7 +44,7 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     depth: factor on the third dimension, > 0.
     Raises EmptySurfaceFound when the subject is too thin or too faint to become a surface.
     """
-    body, viewpoint = _shape_body(rgba[..., 3], depth)
+    body, viewpoint = _shape_body(rgba, depth)
     vertices, faces = _march(body, CELLS)
     faces_per_square_cell = len(faces) / CELLS**2
     if len(faces) > MOST_FACES:
@@ -61,14 +62,36 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     return BodyMesh(vertices.astype(np.float32), faces, remesher, viewpoint)
 
 
-def _shape_body(alpha: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint]:  # alpha: (S, S) uint8
+def _shape_body(rgba: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint]:  # rgba: (S, S, 4) uint8
     """The silhouette inflated, with the depth that its anatomy or its place on the ground tells."""
-    body = inflate(alpha, depth, is_cut_flat=True)
+    body = inflate(rgba[..., 3], depth, is_cut_flat=True)
     viewpoint = find_viewpoint(body)
     if viewpoint is not STRAIGHT:
         return slant_body(body, viewpoint), viewpoint
     figure = find_figure(body)
-    return (shape_figure(body, figure) if figure else body), STRAIGHT
+    return (_part_arms(rgba, body, figure, depth) if figure else body), STRAIGHT
+
+
+def _part_arms(rgba: np.ndarray, body: InflatedBody, figure: Figure, depth: float) -> InflatedBody:
+    """The figure's own depth, after its arms are cut off its sides where only that lets the skeleton find them."""
+    whole = shape_figure(body, figure)
+    seams = find_seams(rgba, body, figure)
+    arms = measure_arms(whole) if seams else None
+    if arms is None:
+        return whole
+    wanted = seams.keys() - are_whole(set(seams), arms, seams)
+    while wanted:
+        parted = inflate(cut(rgba[..., 3], [seams[side] for side in sorted(wanted)]), depth, is_cut_flat=True)
+        narrower = find_figure(parted)
+        if narrower is None:
+            return whole
+        parted = shape_figure(parted, narrower)
+        found = measure_arms(parted) or {}
+        freed = are_whole(wanted, found, seams)
+        if freed == wanted:
+            return parted if arms.keys() <= found.keys() else whole
+        wanted = freed
+    return whole
 
 
 def _march(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:
