@@ -20,9 +20,10 @@ from .skeleton import MOST_cells, RESOLUTION_cells
 from .tree import Solid, path_length
 from .voxels import PAD_cells, VoxelGrid
 
-SLIT_PX = 7.0  # width of the cut: well above a cell of the grid that the skeleton is found in
+SLITS_PX = (5.0, 7.0, 9.0)  # widths of the cut, from a cell of the grid that the skeleton is found in to nearly two
 EDGE_SIGMA_PX = 1.5  # the two sides of a drawn line are one edge
 FULL_EDGE = 4.0  # change of colour, in CIELAB units per pixel, that is surely an edge
+CAUTION = 0.15  # the mesh follows a slit to this share of a cell: a slit that is closer may be closed in it
 SOLID_ALPHA, RIM_PX = 250, 5  # beside the outline the change of colour is the background's
 LEAST_EVIDENCE = 0.35  # what a row of the seam brings on average: a share of a full edge in the usual place
 USUAL_INSET, INSET_SPREAD = 0.3, 0.16  # an arm's width, and how much it differs, in half the figure's width there
@@ -71,27 +72,27 @@ def find_seams(rgba: np.ndarray, body: InflatedBody, figure: Figure) -> dict[str
     for name, direction in (("L", 1), ("R", -1)):
         side = _see_side(inside, edge, figure, direction)
         seam = _below_shoulder(side, _trace_seam(side))
-        if len(seam) and _is_arm(side, seam):
+        if len(seam) > max(side.shortest, 1.0) and _is_arm(side, seam):
             columns = ndimage.gaussian_filter1d(seam[:, 1].astype(float), SMOOTHING_rows, mode="nearest")
             columns[-1] = seam[-1, 1]  # out of the silhouette
             seams[name] = np.stack([figure.axis - PAD_PX + direction * columns, seam[:, 0] + figure.neck - PAD_PX], 1)
     return seams
 
 
-def cut(alpha: np.ndarray, seams: list[np.ndarray]) -> np.ndarray:  # (S, S) uint8
-    """Alpha that is 0 along the seams."""
+def cut(alpha: np.ndarray, seams: list[np.ndarray], width_px: float) -> np.ndarray:  # (S, S) uint8
+    """Alpha that is 0 along the seams; width_px: of the cut, in pixels of the field."""
     scale = alpha.shape[0] / FIELD_PX
     cleared = alpha.copy()
     for seam in seams:
         points = np.rint((seam + 0.5) * scale - 0.5).astype(np.int32)
-        cv2.polylines(cleared, [points[:, None]], False, 0, max(1, round(SLIT_PX * scale)))
+        cv2.polylines(cleared, [points[:, None]], False, 0, max(1, round(width_px * scale)))
     return cleared
 
 
 def measure_arms(body: InflatedBody) -> dict[str, float] | None:
     """How long the skeleton's arms outside the trunk are, by side, in sides of the picture; None for no humanoid."""
-    rows, columns = np.nonzero(body.distance > 0)
-    solid = _fill(body, max(np.ptp(rows), np.ptp(columns)) / FIELD_PX / RESOLUTION_cells)
+    low, high = _bounds(body)
+    solid = _fill(body, float((high - low).max()) / RESOLUTION_cells)
     if solid.grid.occupied.sum() > MOST_cells:
         solid = _fill(body, solid.grid.pitch_m * float(np.cbrt(solid.grid.occupied.sum() / MOST_cells)))
     humanoid = find_humanoid(solid)
@@ -109,13 +110,22 @@ def are_whole(sides: set[str], arms: dict[str, float], seams: dict[str, np.ndarr
     return {side for side in sides if alike and arms.get(side, 0.0) >= least[side]}
 
 
-def _fill(body: InflatedBody, pitch: float) -> Solid:
-    """The body in cubes."""
-    across = np.arange(-0.5 - PAD_cells * pitch, 0.5 + (PAD_cells + 1) * pitch, pitch)
+def _bounds(body: InflatedBody) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest x, y and z, float64 (3,)."""
+    rows, columns = np.nonzero(body.distance > 0)
+    half = body.distance.shape[0] / 2
     back, front = body.reach()
-    along = np.arange(back - PAD_cells * pitch, front + (PAD_cells + 1) * pitch, pitch)
-    corner = np.array([across[0], across[0], along[0]]) - pitch / 2
-    return Solid.of(VoxelGrid(body.evaluate_grid(across, across, along) > 0, corner, pitch))
+    low = np.array([(columns.min() - half) / FIELD_PX, (half - rows.max() - 1) / FIELD_PX, back])
+    return low, np.array([(columns.max() + 1 - half) / FIELD_PX, (half - rows.min()) / FIELD_PX, front])
+
+
+def _fill(body: InflatedBody, pitch: float) -> Solid:
+    """The body in the cubes that its mesh would fill: which of them a slit leaves free depends on where they lie."""
+    low, high = _bounds(body)
+    counts = np.maximum(np.ceil((high - low) / pitch - 1e-6).astype(int), 1) + 2 * PAD_cells
+    corner = (low + high) / 2 - counts * pitch / 2
+    axes = [start + (np.arange(count) + 0.5) * pitch for start, count in zip(corner, counts, strict=True)]
+    return Solid.of(VoxelGrid(body.evaluate_grid(*axes) > -CAUTION * pitch, corner, pitch))
 
 
 def _measure_edges(rgba: np.ndarray) -> np.ndarray:  # (N, N, 4) uint8 -> (N, N) float32, 0..1
@@ -185,9 +195,9 @@ def _is_arm(side: _Side, seam: np.ndarray) -> bool:
     rows, columns = seam[:-1].T
     widths = side.outer[rows] - columns
     width = float(np.median(widths))
-    if len(rows) < max(side.shortest, SLENDER * width, 1):
+    if len(rows) < SLENDER * width or side.edge[rows, columns].mean() < CLEAR_EDGE:
         return False
-    if np.percentile(widths, EVEN[0]) < EVEN[1] * width or side.edge[rows, columns].mean() < CLEAR_EDGE:
+    if np.percentile(widths, EVEN[0]) < EVEN[1] * width:
         return False
     if not ARM_WIDTHS[0] < width / np.median(side.outer[rows]) < ARM_WIDTHS[1]:
         return False

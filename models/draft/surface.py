@@ -14,7 +14,7 @@ from .figure import Figure, find_figure, shape_figure
 from .inflate import InflatedBody, inflate
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
-from .slit import are_whole, cut, find_seams, measure_arms
+from .slit import SLITS_PX, are_whole, cut, find_seams, measure_arms
 from .viewpoint import STRAIGHT, Viewpoint, find_viewpoint, slant_body
 
 CELLS = 128  # marching-cubes cells across the picture: finer doubles the remeshing time for 0.001 of silhouette IoU
@@ -81,15 +81,17 @@ def _part_arms(rgba: np.ndarray, body: InflatedBody, figure: Figure, depth: floa
         return whole
     wanted = seams.keys() - are_whole(set(seams), arms, seams)
     while wanted:
-        parted = inflate(cut(rgba[..., 3], [seams[side] for side in sorted(wanted)]), depth, is_cut_flat=True)
-        narrower = find_figure(parted)
-        if narrower is None:
-            return whole
-        parted = shape_figure(parted, narrower)
-        found = measure_arms(parted) or {}
-        freed = are_whole(wanted, found, seams)
-        if freed == wanted:
-            return parted if arms.keys() <= found.keys() else whole
+        freed: set[str] = set()
+        for width_px in SLITS_PX:
+            parted = inflate(cut(rgba[..., 3], [seams[side] for side in wanted], width_px), depth, is_cut_flat=True)
+            narrower = find_figure(parted)
+            if narrower is None:
+                return whole
+            parted = shape_figure(parted, narrower)
+            found = measure_arms(parted) or {}
+            freed = are_whole(wanted, found, seams) if arms.keys() <= found.keys() else set()
+            if freed == wanted:
+                return parted
         wanted = freed
     return whole
 

@@ -66,7 +66,7 @@ def test_the_seam_follows_the_line_between_arm_and_trunk(tilt: int) -> None:
 def test_a_cut_lets_the_skeleton_find_the_arms() -> None:
     rgba = draw()
     assert arms_of(rgba[..., 3]) == {}
-    cleared = cut(rgba[..., 3], list(seams_of(rgba).values()))
+    cleared = cut(rgba[..., 3], list(seams_of(rgba).values()), 7.0)
     arms = arms_of(cleared)
     assert arms is not None and arms.keys() == {"L", "R"}
     assert min(arms.values()) > 0.2
