@@ -20,7 +20,7 @@ from .skeleton import MOST_cells, RESOLUTION_cells
 from .tree import Solid, path_length
 from .voxels import PAD_cells, VoxelGrid
 
-SLITS_PX = (5.0, 7.0, 9.0)  # widths of the cut, from a cell of the grid that the skeleton is found in to nearly two
+SLITS_PX = (9.0, 7.0, 5.0)  # of the cut: from two cells of the grid that the skeleton is found in down to one
 EDGE_SIGMA_PX = 1.5  # the two sides of a drawn line are one edge
 FULL_EDGE = 4.0  # change of colour, in CIELAB units per pixel, that is surely an edge
 CAUTION = 0.15  # the mesh follows a slit to this share of a cell: a slit that is closer may be closed in it

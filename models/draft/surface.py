@@ -80,20 +80,19 @@ def _part_arms(rgba: np.ndarray, body: InflatedBody, figure: Figure, depth: floa
     if arms is None:
         return whole
     wanted = seams.keys() - are_whole(set(seams), arms, seams)
-    while wanted:
-        freed: set[str] = set()
+    parted = whole
+    while wanted and parted is whole:
         for width_px in SLITS_PX:
-            parted = inflate(cut(rgba[..., 3], [seams[side] for side in wanted], width_px), depth, is_cut_flat=True)
-            narrower = find_figure(parted)
-            if narrower is None:
-                return whole
-            parted = shape_figure(parted, narrower)
-            found = measure_arms(parted) or {}
+            body = inflate(cut(rgba[..., 3], [seams[side] for side in wanted], width_px), depth, is_cut_flat=True)
+            left = find_figure(body)
+            narrower = shape_figure(body, left) if left else body
+            found = measure_arms(narrower) or {}
             freed = are_whole(wanted, found, seams) if arms.keys() <= found.keys() else set()
-            if freed == wanted:
-                return parted
+            if freed != wanted:
+                break
+            parted = narrower
         wanted = freed
-    return whole
+    return parted
 
 
 def _march(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:

@@ -88,3 +88,19 @@ def test_the_mesh_has_slits_beside_the_trunk_and_is_closed(monkeypatch: pytest.M
 )
 def test_nothing_is_cut_without_a_reason(rgba: np.ndarray) -> None:
     assert seams_of(rgba) == {}
+
+
+def test_what_is_no_humanoid_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lamp of three shades with a line along its sides."""
+    monkeypatch.setitem(sys.modules, "gpytoolbox.remesh_botsch", None)  # the quicker remesher
+    rgba = np.zeros((SIDE, SIDE, 4), np.uint8)
+    cv2.circle(rgba, (256, 60), 40, (200, 150, 80, 255), -1)
+    for top, bottom, half in ((90, 130, 25), (130, 330, 100), (330, 490, 55)):
+        cv2.rectangle(rgba, (256 - half, top), (256 + half, bottom), (200, 150, 80, 255), -1)
+    for side in (-1, 1):
+        cv2.line(rgba, (256 + 70 * side, 140), (256 + 70 * side, 329), (60, 40, 20, 255), 5)
+    assert seams_of(rgba).keys() == {"L", "R"}
+    built = build_mesh(rgba)
+    across = np.stack([np.linspace(-0.5, 0.5, 500), np.full(500, 0.0), np.zeros(500)], axis=1)
+    is_inside = igl.fast_winding_number(built.vertices.astype(float), built.faces.astype(np.int64), across) > 0.5
+    assert np.diff(is_inside.astype(int)).clip(0).sum() == 1
