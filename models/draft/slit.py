@@ -49,8 +49,8 @@ class _Side:
     """One half of the figure, from the axis outward and the neck down: (R, K) arrays.
 
     inside: bool, of the silhouette. edge: float32, 0..1. outer: int (R,), where the solid run nearest to the axis
-    ends. top: int (K,), the first solid row of each column. lowest: the
-    row that no hand hangs below. shortest: of a slit, in rows.
+    ends. top: int (K,), the first solid row of each column. lowest: the row that no hand hangs below. shortest: of a
+    slit, in rows.
     """
 
     inside: np.ndarray

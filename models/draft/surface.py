@@ -4,13 +4,13 @@
 Frame and units: those of models.draft.inflate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from skimage.measure import marching_cubes
 
 from .errors import EmptySurfaceFound
-from .figure import Figure, find_figure, shape_figure
+from .figure import find_figure, shape_figure
 from .inflate import InflatedBody, inflate
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
@@ -68,25 +68,28 @@ def _shape_body(rgba: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint
     viewpoint = find_viewpoint(body)
     if viewpoint is not STRAIGHT:
         return slant_body(body, viewpoint), viewpoint
+    parted = _part_arms(rgba, replace(body, flatness=body.flatness / depth))
+    return _shape(body if parted is None else inflate(parted, depth, is_cut_flat=True)), STRAIGHT
+
+
+def _shape(body: InflatedBody) -> InflatedBody:
     figure = find_figure(body)
-    return (_part_arms(rgba, body, figure, depth) if figure else body), STRAIGHT
+    return shape_figure(body, figure) if figure else body
 
 
-def _part_arms(rgba: np.ndarray, body: InflatedBody, figure: Figure, depth: float) -> InflatedBody:
-    """The figure's own depth, after its arms are cut off its sides where only that lets the skeleton find them."""
-    whole = shape_figure(body, figure)
-    seams = find_seams(rgba, body, figure)
-    arms = measure_arms(whole) if seams else None
+def _part_arms(rgba: np.ndarray, body: InflatedBody) -> np.ndarray | None:  # rgba: (S, S, 4) uint8
+    """The alpha with arms cut off a figure's sides, where only that lets the skeleton find them. body: of depth 1."""
+    figure = find_figure(body)
+    seams = find_seams(rgba, body, figure) if figure else {}
+    arms = measure_arms(_shape(body)) if seams else None
     if arms is None:
-        return whole
+        return None
     wanted = seams.keys() - are_whole(set(seams), arms, seams)
-    parted = whole
-    while wanted and parted is whole:
+    parted = None
+    while wanted and parted is None:
         for width_px in SLITS_PX:
-            body = inflate(cut(rgba[..., 3], [seams[side] for side in wanted], width_px), depth, is_cut_flat=True)
-            left = find_figure(body)
-            narrower = shape_figure(body, left) if left else body
-            found = measure_arms(narrower) or {}
+            narrower = cut(rgba[..., 3], [seams[side] for side in wanted], width_px)
+            found = measure_arms(_shape(inflate(narrower, is_cut_flat=True))) or {}
             freed = are_whole(wanted, found, seams) if arms.keys() <= found.keys() else set()
             if freed != wanted:
                 break

@@ -12,7 +12,7 @@ import trimesh
 from models.draft.figure import find_figure
 from models.draft.inflate import inflate
 from models.draft.slit import cut, find_seams, measure_arms
-from models.draft.surface import build_mesh
+from models.draft.surface import BodyMesh, build_mesh
 
 SIDE = 512
 SHIRT, SLEEVE, SKIN, TROUSERS = (200, 90, 60), (190, 80, 55), (230, 190, 160), (70, 80, 120)
@@ -50,6 +50,15 @@ def arms_of(alpha: np.ndarray) -> dict[str, float] | None:
     return measure_arms(inflate(alpha, is_cut_flat=True))
 
 
+def count_parts(built: BodyMesh, y: float) -> int:
+    """How many separate parts there are at a height, seen from the front."""
+    x, z = np.meshgrid(np.linspace(-0.5, 0.5, 400), np.linspace(-0.3, 0.3, 121))
+    points = np.stack([x.ravel(), np.full(x.size, y), z.ravel()], axis=1)
+    winding = igl.fast_winding_number(built.vertices.astype(float), built.faces.astype(np.int64), points)
+    is_solid = (winding.reshape(x.shape) > 0.5).any(axis=0)
+    return int(np.diff(is_solid.astype(int)).clip(0).sum())
+
+
 @pytest.mark.parametrize("tilt", [0, 6])
 def test_the_seam_follows_the_line_between_arm_and_trunk(tilt: int) -> None:
     seams = seams_of(draw(tilt=tilt))
@@ -73,14 +82,13 @@ def test_a_cut_lets_the_skeleton_find_the_arms() -> None:
     assert cleared.sum() > 0.95 * rgba[..., 3].sum()
 
 
-def test_the_mesh_has_slits_beside_the_trunk_and_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("depth", [0.5, 1.0, 2.0])
+def test_the_mesh_has_slits_beside_the_trunk_and_is_closed(monkeypatch: pytest.MonkeyPatch, depth: float) -> None:
     monkeypatch.setitem(sys.modules, "gpytoolbox.remesh_botsch", None)  # the quicker remesher
-    built = build_mesh(draw())
+    built = build_mesh(draw(), depth=depth)
     mesh = trimesh.Trimesh(built.vertices, built.faces, process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
-    across = np.stack([np.linspace(-0.5, 0.5, 500), np.full(500, -0.06), np.zeros(500)], axis=1)
-    is_inside = igl.fast_winding_number(built.vertices.astype(float), built.faces.astype(np.int64), across) > 0.5
-    assert np.diff(is_inside.astype(int)).clip(0).sum() == 3  # arm, trunk, arm
+    assert count_parts(built, -0.06) == 3  # arm, trunk, arm
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,4 @@ def test_what_is_no_humanoid_stays_whole(monkeypatch: pytest.MonkeyPatch) -> Non
         cv2.line(rgba, (256 + 70 * side, 140), (256 + 70 * side, 329), (60, 40, 20, 255), 5)
     assert seams_of(rgba).keys() == {"L", "R"}
     built = build_mesh(rgba)
-    across = np.stack([np.linspace(-0.5, 0.5, 500), np.full(500, 0.0), np.zeros(500)], axis=1)
-    is_inside = igl.fast_winding_number(built.vertices.astype(float), built.faces.astype(np.int64), across) > 0.5
-    assert np.diff(is_inside.astype(int)).clip(0).sum() == 1
+    assert count_parts(built, 0.0) == 1
