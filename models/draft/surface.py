@@ -4,7 +4,7 @@
 Frame and units: those of models.draft.inflate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from skimage.measure import marching_cubes
@@ -14,6 +14,7 @@ from .figure import find_figure, shape_figure
 from .inflate import InflatedBody, inflate
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
+from .slit import SLITS_PX, are_whole, cut, find_seams, measure_arms
 from .viewpoint import STRAIGHT, Viewpoint, find_viewpoint, slant_body
 
 CELLS = 128  # marching-cubes cells across the picture: finer doubles the remeshing time for 0.001 of silhouette IoU
@@ -43,7 +44,7 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     depth: factor on the third dimension, > 0.
     Raises EmptySurfaceFound when the subject is too thin or too faint to become a surface.
     """
-    body, viewpoint = _shape_body(rgba[..., 3], depth)
+    body, viewpoint = _shape_body(rgba, depth)
     vertices, faces = _march(body, CELLS)
     faces_per_square_cell = len(faces) / CELLS**2
     if len(faces) > MOST_FACES:
@@ -61,14 +62,40 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     return BodyMesh(vertices.astype(np.float32), faces, remesher, viewpoint)
 
 
-def _shape_body(alpha: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint]:  # alpha: (S, S) uint8
+def _shape_body(rgba: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint]:  # rgba: (S, S, 4) uint8
     """The silhouette inflated, with the depth that its anatomy or its place on the ground tells."""
-    body = inflate(alpha, depth, is_cut_flat=True)
+    body = inflate(rgba[..., 3], depth, is_cut_flat=True)
     viewpoint = find_viewpoint(body)
     if viewpoint is not STRAIGHT:
         return slant_body(body, viewpoint), viewpoint
+    parted = _part_arms(rgba, replace(body, flatness=body.flatness / depth))
+    return _shape(body if parted is None else inflate(parted, depth, is_cut_flat=True)), STRAIGHT
+
+
+def _shape(body: InflatedBody) -> InflatedBody:
     figure = find_figure(body)
-    return (shape_figure(body, figure) if figure else body), STRAIGHT
+    return shape_figure(body, figure) if figure else body
+
+
+def _part_arms(rgba: np.ndarray, body: InflatedBody) -> np.ndarray | None:  # rgba: (S, S, 4) uint8
+    """The alpha with arms cut off a figure's sides, where only that lets the skeleton find them. body: of depth 1."""
+    figure = find_figure(body)
+    seams = find_seams(rgba, body, figure) if figure else {}
+    arms = measure_arms(_shape(body)) if seams else None
+    if arms is None:
+        return None
+    wanted = seams.keys() - are_whole(set(seams), arms, seams)
+    parted = None
+    while wanted and parted is None:
+        for width_px in SLITS_PX:
+            narrower = cut(rgba[..., 3], [seams[side] for side in wanted], width_px)
+            found = measure_arms(_shape(inflate(narrower, is_cut_flat=True))) or {}
+            freed = are_whole(wanted, found, seams) if arms.keys() <= found.keys() else set()
+            if freed != wanted:
+                break
+            parted = narrower
+        wanted = freed
+    return parted
 
 
 def _march(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:
