@@ -25,8 +25,6 @@ _INSTALL_TIMEOUT_S = 400
 _START_TIMEOUT_S = 60
 # The draft engine takes ten to thirty seconds on two cores.
 _JOB_TIMEOUT_S = 150
-_LONGEST_TICK_S = 0.1
-_LONGEST_IMPORT_S = 1.0
 _ANGLE_DEG = 50
 _POSED_BONE = "lower_arm.L"
 # Vertices that move less have not been posed.
@@ -342,10 +340,8 @@ def _save_and_open(driver: Driver, blend: str) -> Steps:
 
 
 def _check_ticks(driver: Driver) -> None:
-    """The window must never stand still because of the add-on."""
+    """How long the window stood still because of the add-on; test_window.py judges it."""
     worst, worst_import = max(driver.ticks_s), max(driver.imports_s)
     driver.log(
         f"PUMP {len(driver.ticks_s)} ticks, the longest {worst * 1000:.1f} ms; import {worst_import * 1000:.0f} ms"
     )
-    assert worst <= _LONGEST_TICK_S, f"a tick took {worst:.3f} s"
-    assert worst_import <= _LONGEST_IMPORT_S, f"an import took {worst_import:.3f} s"
