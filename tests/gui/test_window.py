@@ -56,7 +56,7 @@ def test_from_a_picture_to_a_posed_character(desk: Desk) -> None:
     assert not _FAULTS.findall(first)
     _assert_prompt(first)
     _assert_nothing_runs(desk)
-    second = desk.play("steps", "same_user_again", timeout_s=400, options=(blend,), examples=str(EXAMPLES))
+    second = desk.play("steps", "same_user_again", timeout_s=400, options=(blend,))
     assert not _FAULTS.findall(second)
     _assert_prompt(second)
     _assert_nothing_runs(desk)
@@ -87,6 +87,13 @@ def test_every_trouble_has_its_sentence(desk: Desk) -> None:
         )
     finally:
         other.communicate()
+    assert not _FAULTS.findall(output)
+    _assert_nothing_runs(desk)
+
+
+def test_switched_off_in_mid_job_it_leaves_nothing(desk: Desk) -> None:
+    """The last: the user of the tests above has the add-on no more."""
+    output = desk.play("steps", "switched_off", timeout_s=200, picture=str(EXAMPLES / "pup.png"))
     assert not _FAULTS.findall(output)
     _assert_nothing_runs(desk)
 
