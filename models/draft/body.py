@@ -165,8 +165,8 @@ def column_cells(occupied: np.ndarray, column: np.ndarray) -> np.ndarray:  # col
     return held[labels]
 
 
-def lengthwise(solid: Solid, axis: int, bottom: int) -> float:
-    """How many times longer along an axis than high the thick parts above a height are."""
+def lengthwise(solid: Solid, axis: int, bottom: int = 0) -> float:
+    """How many times longer along an axis than high the thick parts above a height in cells are."""
     cells = np.argwhere(solid.grid.occupied)
     cells = cells[cells[:, 1] >= bottom]
     thick = solid.depth[tuple(cells.T)] ** 2

@@ -7,7 +7,7 @@ there, in the mesh's own place; whoever owns the mesh may turn both afterwards.
 
 import numpy as np
 
-from .body import find_mirror
+from .body import find_mirror, lengthwise
 from .tree import Solid
 
 LYING = 1.3  # times as long as high, in the thick parts: what stands is looked at from the front
@@ -41,12 +41,3 @@ def heavier_end(solid: Solid) -> tuple[int, float]:
     x = np.argwhere(solid.grid.occupied)[:, 0]
     offset = float(2 * x.mean() - x.min() - x.max()) / float(np.ptp(x) + 1)
     return (1 if offset >= 0 else -1), abs(offset)
-
-
-def lengthwise(solid: Solid, axis: int) -> float:
-    """How many times longer along an axis than high the thick parts are."""
-    cells = np.argwhere(solid.grid.occupied)
-    thick = solid.depth[tuple(cells.T)] ** 2
-    away = cells - np.average(cells, axis=0, weights=thick)
-    spread = np.sqrt(np.average(away**2, axis=0, weights=thick))
-    return float(spread[axis] / max(spread[1], 0.5))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .body import bounds, find_mirror
-from .facing import lengthwise
+from .body import bounds, find_mirror, lengthwise
 from .standing import Hanging, find_hanging
 from .tree import Solid, nearest_cell
 
