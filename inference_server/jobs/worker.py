@@ -50,6 +50,8 @@ _TRIED_AGAIN = (ExportCrashed, DeviceLost)
 _BEAT_EVERY_S = 0.4
 # A step that does not come to its end this long after a cancel is ended with its process.
 _CANCEL_GRACE_S = 1.2
+# For results that corrections come back to: six figures with textures of 2048 pixels.
+_MEMORY_BYTES = 128 << 20
 
 Result = TypeVar("Result")
 
@@ -77,12 +79,8 @@ class Worker:
         self._queue = queue
         self._blender = BlenderProcess(config.blender, config.work_root)
         self._warm = WarmStages(memory_budget_bytes())
-        self._pipeline = Pipeline(
-            EngineRegistry(self._blender),
-            StageCache(config.cache_root, config.cache_mib << 20),
-            self._warm,
-            product_version=__version__,
-        )
+        self._cache = StageCache(config.cache_root, config.cache_mib << 20, _MEMORY_BYTES)
+        self._pipeline = Pipeline(EngineRegistry(self._blender), self._cache, self._warm, product_version=__version__)
         self._current: _Run | None = None
         self._stop = threading.Event()
 
@@ -168,7 +166,7 @@ class Worker:
             source = decode_image(content, job.input_name, self._config.max_megapixels)
             return self._pipeline.make_figure(source, settings, control, corrections)
         mesh = self._folders.find_input(job.id, "mesh")
-        scene = read_scene(mesh, self._blender, control.raise_if_cancelled, job.input_name)
+        scene = read_scene(mesh, self._blender, self._cache, control.raise_if_cancelled, job.input_name)
         skeleton_path = self._folders.input(job.id, "rig.json")
         skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
         return self._pipeline.rig_scene(scene, skeleton, settings, control, corrections)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference_server.core.cache import StageCache
 from inference_server.errors import MeshInvalid
 from inference_server.stages import scene
 from inference_server.stages.blender import BlenderProcess
@@ -125,4 +126,5 @@ def test_too_many_faces_are_refused_before_anything_is_computed(
 ) -> None:
     monkeypatch.setattr(scene, "_MAX_FACES", 10)
     with pytest.raises(MeshInvalid, match="10 are the most"):
-        scene.read_scene(rigged[".obj"][2].parent / "scene.obj", BlenderProcess(None, tmp_path), lambda: None)
+        mesh = rigged[".obj"][2].parent / "scene.obj"
+        scene.read_scene(mesh, BlenderProcess(None, tmp_path), StageCache(tmp_path / "cache", 1 << 30), lambda: None)

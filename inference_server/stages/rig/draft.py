@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draft rig: a skeleton from the shape, weights by distance through the body."""
+"""Draft rig: a skeleton from the shape, weights by distance through the body. Corrections find their mesh prepared."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from inference_server.core.digest import digest
 from inference_server.core.frames import front_facing_rolls
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Mesh, Rig, RigInput, Skeleton, Skin, StageName
 from inference_server.errors import RigFailed
 
 _SURE_FROM = 0.7
+# Of the meshes that are kept ready for another correction, together: some fifty pictures, and about 100 MB at most.
+_KEPT_VERTICES = 500_000
 
 
 class DraftRig:
@@ -27,6 +31,9 @@ class DraftRig:
     _skeleton: ModuleType
     _weights: ModuleType
 
+    def __init__(self) -> None:
+        self._prepared: OrderedDict[str, Any] = OrderedDict()  # the least recently used first
+
     def load(self, device: Device) -> None:
         """Import the classical code."""
         from models.draft import skeleton, weights
@@ -39,7 +46,7 @@ class DraftRig:
         skeleton = value.skeleton or self._estimate(mesh, ctx)
         ctx.progress(1, 2)
         try:
-            binding = self._weights.bind(mesh.vertices, mesh.faces, skeleton.heads, skeleton.tails, skeleton.parents)
+            binding = self._weights.bind_prepared(self._prepare(mesh), skeleton.heads, skeleton.tails, skeleton.parents)
         except ValueError as error:
             raise RigFailed(
                 f"The mesh could not be bound: {error}.", "Check that the skeleton lies in the mesh."
@@ -47,7 +54,19 @@ class DraftRig:
         return Rig(skeleton, Skin(binding.indices, binding.weights))
 
     def unload(self) -> None:
-        """Nothing is held."""
+        """Forget the meshes that were kept ready."""
+        self._prepared.clear()
+
+    def _prepare(self, mesh: Mesh) -> Any:
+        """What binding needs of the mesh, kept for the next correction: most of the work does not change with bones."""
+        key = digest(mesh)
+        prepared = self._prepared.pop(key, None)
+        if prepared is None:
+            prepared = self._weights.prepare_mesh(mesh.vertices, mesh.faces)
+        self._prepared[key] = prepared
+        while sum(len(kept.of_vertex) for kept in self._prepared.values()) > _KEPT_VERTICES:
+            self._prepared.popitem(last=False)
+        return prepared
 
     def _estimate(self, mesh: Mesh, ctx: RunContext) -> Skeleton:
         kind = ctx.settings["kind"]
