@@ -37,7 +37,7 @@ from inference_server.errors import (
 from inference_server.jobs.faults import persist
 from inference_server.jobs.folder import CORRECTIONS, JobFolders
 from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, new_worker_name
-from inference_server.jobs.model import Artifact, Job, StageEntry
+from inference_server.jobs.model import Artifact, Job, StageEntry, timing_kind
 from inference_server.jobs.queue import JobQueue
 from inference_server.jobs.results import publish_intermediate, publish_outcome, publish_rig
 from inference_server.jobs.store import JobStore, LeaseLost
@@ -158,9 +158,9 @@ class Worker:
         return persist(work, self._stop)
 
     def _make(self, job: Job, settings: JobSettings, control: Control) -> Outcome:
-        self._listen(job, settings, control)
         place = self._folders.input(job.id, CORRECTIONS)
         corrections = read_corrections(place) if place.exists() else ()
+        self._listen(job, settings, control, is_corrected=place.exists())
         if job.input_kind == "image":
             content = self._folders.find_input(job.id, "picture").read_bytes()
             source = decode_image(content, job.input_name, self._config.max_megapixels)
@@ -171,7 +171,7 @@ class Worker:
         skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
         return self._pipeline.rig_scene(scene, skeleton, settings, control, corrections)
 
-    def _listen(self, job: Job, settings: JobSettings, control: Control) -> None:
+    def _listen(self, job: Job, settings: JobSettings, control: Control, *, is_corrected: bool) -> None:
         """Write each result into the table, and its files beside it, as soon as it is there."""
         assert job.lease is not None
         lease = job.lease
@@ -191,7 +191,8 @@ class Worker:
                 notes=record.notes,
             )
             files = publish_intermediate(self._folders, job, result)
-            self._persist(lambda: self._store.record_stage(job.id, lease, entry))
+            kind = timing_kind(job.input_kind, record.stage, is_corrected=is_corrected)
+            self._persist(lambda: self._store.record_stage(job.id, lease, entry, kind))
             declare(files)
             log.info(
                 "stage %s (%s) %s",

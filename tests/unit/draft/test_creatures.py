@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import trimesh
 
 from models.draft.skeleton import SkeletonEstimate, estimate_skeleton
 from models.draft.tree import bend_points
@@ -209,3 +210,21 @@ def test_a_tail_of_a_humanoid_gets_a_chain_of_its_own():
     assert parent_of(skeleton, tips[0]) == "hips" and tips[0] == "extra_01_01"  # in the middle: it has no side
     assert np.linalg.norm(end(skeleton, tips[-1]) - [0, 0.58, -0.83]) < 0.1
     assert not any(name.startswith("extra_02") for name in skeleton.names)
+
+
+def test_a_hat_has_few_bones_and_they_are_alike_on_both_sides():
+    hat = trimesh.util.concatenate(
+        [
+            trimesh.creation.cylinder(0.62, 0.05, sections=32),
+            trimesh.creation.cone(0.2, 0.7, sections=32),
+        ]
+    )
+    hat.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
+    hat.apply_translation([0.03, 1.82, 0])
+    vertices, faces = shapes.body(shapes.HUMANOID)
+    faces = np.concatenate([faces, hat.faces + len(vertices)])
+    skeleton = estimate_skeleton(np.concatenate([vertices, hat.vertices]), faces)
+    assert skeleton.kind == "humanoid"
+    extras = [name for name in skeleton.names if name.startswith("extra")]
+    sides = [[name[:-2] for name in extras if name.endswith(side)] for side in (".L", ".R")]
+    assert 3 <= len(extras) <= 4 and sides[0] == sides[1] != []
