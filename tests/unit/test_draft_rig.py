@@ -69,4 +69,22 @@ def test_only_so_many_vertices_are_kept(stage: DraftRig, prepared: list[int], mo
     assert len(prepared) == 4
     monkeypatch.setattr(draft, "_KEPT_VERTICES", size - 1)
     run(stage, ball(4.0), bones(0.0))
-    assert not stage._prepared
+    assert not stage._meshes
+
+
+def test_another_kind_of_the_same_mesh_is_found_in_the_same_solid(
+    stage: DraftRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    find = stage._skeleton.find_solid
+    monkeypatch.setattr(stage._skeleton, "find_solid", lambda *mesh: looked.append(mesh) or find(*mesh))
+    made = {kind: run_kind(stage, kind) for kind in ("generic", "humanoid", "none")}
+    assert len(looked) == 1
+    assert [rig.skeleton.kind for rig in made.values()] == ["generic", "humanoid", "none"]
+    stage.unload()
+    assert digest(run_kind(stage, "humanoid")) == digest(made["humanoid"])
+    assert len(looked) == 2
+
+
+def run_kind(stage: DraftRig, kind: str) -> Rig:
+    return stage.run(RigInput(ball()), RunContext("rig", "draft", 0, {"kind": kind}, Control()))

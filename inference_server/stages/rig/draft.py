@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -14,8 +15,18 @@ from inference_server.core.types import Engine, Mesh, Rig, RigInput, Skeleton, S
 from inference_server.errors import RigFailed
 
 _SURE_FROM = 0.7
-# Of the meshes that are kept ready for another correction, together: some fifty pictures, and about 100 MB at most.
+# What is kept ready for another correction takes up to 8 MB a mesh, and 0.2 KB a vertex.
+_KEPT_MESHES = 8
 _KEPT_VERTICES = 500_000
+
+
+@dataclass
+class _KnownMesh:
+    """solid: what a skeleton is found in; prepared: what is bound to it. None until it is needed."""
+
+    vertex_count: int
+    solid: Any = None
+    prepared: Any = None
 
 
 class DraftRig:
@@ -32,7 +43,7 @@ class DraftRig:
     _weights: ModuleType
 
     def __init__(self) -> None:
-        self._prepared: OrderedDict[str, Any] = OrderedDict()  # the least recently used first
+        self._meshes: OrderedDict[str, _KnownMesh] = OrderedDict()  # the least recently used first
 
     def load(self, device: Device) -> None:
         """Import the classical code."""
@@ -43,10 +54,12 @@ class DraftRig:
     def run(self, value: RigInput, ctx: RunContext) -> Rig:
         """Raises RigFailed."""
         mesh = value.mesh
-        skeleton = value.skeleton or self._estimate(mesh, ctx)
+        known = self._known(mesh)
+        skeleton = value.skeleton or self._estimate(mesh, known, ctx)
         ctx.progress(1, 2)
         try:
-            binding = self._weights.bind_prepared(self._prepare(mesh), skeleton.heads, skeleton.tails, skeleton.parents)
+            known.prepared = known.prepared or self._weights.prepare_mesh(mesh.vertices, mesh.faces)
+            binding = self._weights.bind_prepared(known.prepared, skeleton.heads, skeleton.tails, skeleton.parents)
         except ValueError as error:
             raise RigFailed(
                 f"The mesh could not be bound: {error}.", "Check that the skeleton lies in the mesh."
@@ -55,23 +68,26 @@ class DraftRig:
 
     def unload(self) -> None:
         """Forget the meshes that were kept ready."""
-        self._prepared.clear()
+        self._meshes.clear()
 
-    def _prepare(self, mesh: Mesh) -> Any:
-        """What binding needs of the mesh, kept for the next correction: most of the work does not change with bones."""
+    def _known(self, mesh: Mesh) -> _KnownMesh:
+        """What is known of the mesh, kept for the next correction: most of the work does not change with bones."""
         key = digest(mesh)
-        prepared = self._prepared.pop(key, None)
-        if prepared is None:
-            prepared = self._weights.prepare_mesh(mesh.vertices, mesh.faces)
-        self._prepared[key] = prepared
-        while sum(len(kept.of_vertex) for kept in self._prepared.values()) > _KEPT_VERTICES:
-            self._prepared.popitem(last=False)
-        return prepared
+        known = self._meshes.pop(key, None) or _KnownMesh(len(mesh.vertices))
+        self._meshes[key] = known
+        while len(self._meshes) > _KEPT_MESHES or self._kept_vertices() > _KEPT_VERTICES:
+            self._meshes.popitem(last=False)
+        return known
 
-    def _estimate(self, mesh: Mesh, ctx: RunContext) -> Skeleton:
+    def _kept_vertices(self) -> int:
+        return sum(known.vertex_count for known in self._meshes.values())
+
+    def _estimate(self, mesh: Mesh, known: _KnownMesh, ctx: RunContext) -> Skeleton:
         kind = ctx.settings["kind"]
         try:
-            found = self._skeleton.estimate_skeleton(mesh.vertices, mesh.faces, kind=kind)
+            if kind != "none":
+                known.solid = known.solid or self._skeleton.find_solid(mesh.vertices, mesh.faces)
+            found = self._skeleton.estimate_skeleton(mesh.vertices, mesh.faces, kind, known.solid)
         except ValueError as error:
             raise RigFailed(f"No skeleton was found: {error}.", "Choose another kind, or none.") from error
         for sentence in found.notes:
