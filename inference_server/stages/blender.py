@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,11 +41,13 @@ class BlenderProcess:
         self._work_root = work_root
 
     def identity(self) -> str:
-        """Tells this Blender from others and from its own later versions, as far as that shows without starting it."""
-        if self._program is None:
-            return f"bpy {version('bpy')}" if has_bpy_module() else ""
-        found = self._program.stat() if self._program.is_file() else None
-        return f"{self._program} {found.st_mtime_ns} {found.st_size}" if found else str(self._program)
+        """Tells this Blender from others and from its own later versions, without starting it."""
+        module = importlib.util.find_spec("bpy")
+        place = self._program or Path(module.origin if module is not None and module.origin else "")
+        if not place.is_file():
+            return ""
+        found = place.stat()
+        return f"{place} {found.st_mtime_ns} {found.st_size}"
 
     def new_work_folder(self) -> Path:
         """An empty folder of this process; those of this host's processes that are gone are removed. Raises OSError."""
