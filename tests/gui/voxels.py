@@ -7,6 +7,7 @@ import threading
 
 import bpy
 from driver import Driver, Steps, middle
+from steps import rotate
 
 _SOON_S = 20
 _LONG_S = 120
@@ -14,8 +15,7 @@ _LONG_S = 120
 _LARGE = 320
 _SMALL = 12
 _HEADER_PX = 14
-# So turned, the cube's faces are stairs of voxels.
-_TURN = (0.3, 0.4, 0.5)
+_ANGLE_DEG = 30
 
 
 def by_clicks(driver: Driver) -> Steps:
@@ -24,8 +24,7 @@ def by_clicks(driver: Driver) -> Steps:
     """
     driver.watch_addon()
     yield from driver.open_tab()
-    _original().rotation_euler = _TURN
-    bpy.ops.ed.undo_push(message="Turn")
+    yield from _turn(driver)
     yield from driver.redraw()
     yield from driver.click("Voxelize", "operator")
     yield from driver.wait_until(_made, _SOON_S, "the voxels")
@@ -56,6 +55,15 @@ def _height_cells() -> int:
     heights = [point.z for point in points]
     pitch = min((points[a] - points[b]).length for a, b in (edge.vertices for edge in _made().data.edges))
     return round((max(heights) - min(heights)) / pitch)
+
+
+def _turn(driver: Driver) -> Steps:
+    """Turn the cube in the view: its faces become stairs of voxels."""
+    driver.look_at("VIEW_3D", "WINDOW")
+    yield from driver.hover(*middle(driver.region()))
+    yield from rotate(driver, _ANGLE_DEG)
+    assert any(abs(angle) > 0.1 for angle in _original().rotation_euler)
+    driver.look_at("VIEW_3D", "UI")
 
 
 def _resize(driver: Driver) -> Steps:
