@@ -52,9 +52,14 @@ def _made() -> bpy.types.Object | None:
 def _height_cells() -> int:
     """Voxels along the height; the shortest edge is one long."""
     points = [vertex.co for vertex in _made().data.vertices]
-    heights = [point.z for point in points]
     pitch = min((points[a] - points[b]).length for a, b in (edge.vertices for edge in _made().data.edges))
-    return round((max(heights) - min(heights)) / pitch)
+    return round(_reach() / pitch)
+
+
+def _reach() -> float:
+    """The height of the voxels."""
+    heights = [vertex.co.z for vertex in _made().data.vertices]
+    return max(heights) - min(heights)
 
 
 def _turn(driver: Driver) -> Steps:
@@ -68,6 +73,7 @@ def _turn(driver: Driver) -> Steps:
 
 def _resize(driver: Driver) -> Steps:
     """Another size in the panel of the last step, which is closed at first."""
+    reach = _reach()
     driver.look_at("VIEW_3D", "HUD")
     region = driver.region()
     yield from driver.click_at(region.x + _HEADER_PX, region.y + region.height - _HEADER_PX)
@@ -79,6 +85,7 @@ def _resize(driver: Driver) -> Steps:
     yield from driver.wait_until(lambda: _made() and _height_cells() == _SMALL, _SOON_S, "the other size")
     assert len([item for item in bpy.context.scene.objects if item.name.startswith("Cube Voxels")]) == 1
     assert _original().hide_get()
+    assert abs(_reach() - reach) < 1e-4, "it does not stand as the mesh stood"
     driver.shot("another-size")
     driver.look_at("VIEW_3D", "UI")
 
