@@ -20,7 +20,7 @@ _ANGLE_DEG = 30
 
 def by_clicks(driver: Driver) -> Steps:
     """The button, another size in the redo panel, one step back; then a large figure that is cancelled, and one that is
-    not; then the dialog that asks first.
+    not; then the dialog that asks first, and a mesh that is alone in the view.
     """
     driver.watch_addon()
     yield from driver.open_tab()
@@ -38,7 +38,7 @@ def by_clicks(driver: Driver) -> Steps:
     yield from _watch(driver)
     yield from _undo(driver)
     yield from _ask(driver)
-    driver.shot("asked-first")
+    yield from _in_local_view(driver)
 
 
 def _original() -> bpy.types.Object:
@@ -153,3 +153,16 @@ def _ask(driver: Driver) -> Steps:
     yield from driver.press("RET")
     yield from driver.wait_until(_made, _LONG_S, "the voxels after the dialog")
     yield from _undo(driver)
+
+
+def _in_local_view(driver: Driver) -> Steps:
+    """The voxels are seen where only the mesh was."""
+    driver.look_at("VIEW_3D", "WINDOW")
+    yield from driver.hover(*middle(driver.region()))
+    yield from driver.press("NUMPAD_SLASH")
+    yield from driver.wait_until(lambda: driver.area.spaces.active.local_view, _SOON_S, "the local view")
+    _invoke(driver, size=_SMALL)
+    yield from driver.wait_until(_made, _SOON_S, "the voxels in the local view")
+    assert _made().visible_in_viewport_get(driver.area.spaces.active)
+    driver.look_at("VIEW_3D", "UI")
+    driver.shot("local-view")
