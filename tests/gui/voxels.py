@@ -165,4 +165,6 @@ def _in_local_view(driver: Driver) -> Steps:
     yield from driver.wait_until(_made, _SOON_S, "the voxels in the local view")
     assert _made().visible_in_viewport_get(driver.area.spaces.active)
     driver.look_at("VIEW_3D", "UI")
+    yield 1.0
+    yield from driver.redraw()
     driver.shot("local-view")
