@@ -69,15 +69,21 @@ def signed_permutations() -> list[tuple[tuple[int, int, int], ...]]:
     return found
 
 
-def test_turned_models_stand_where_the_second_reader_sees_them() -> None:
-    cells, index, palette = random_voxels(40, (4, 5, 7))
+@pytest.mark.parametrize("size", [(1, 1, 1), (1, 2, 3), (4, 6, 8), (4, 5, 7), (3, 5, 7), (256, 1, 255)])
+def test_turned_models_stand_where_the_second_reader_sees_them(size: tuple[int, int, int]) -> None:
+    cells, index, palette = random_voxels(40, size)
+    corners = np.array([(0, 0, 0), np.array(size) - 1])
+    cells, first = np.unique(np.concatenate([corners, cells]), axis=0, return_index=True)
+    index = np.concatenate([[0, 1], index]).astype(np.uint8)[first]
     model = scene_of_cells(cells, index, palette).models[0]
+    assert model.size == size
     for turn in signed_permutations():
         scene = VoxScene((model,), (VoxPlacement(0, (3, -20, 100), "turned", turn),), DEFAULT_PALETTE)
         data = write_vox(scene)
         again = read_vox(data)
         assert again.placements == scene.placements
         at, colours = again.cells()
+        assert at.min(0).tolist() == [3, -20, 100]
         assert VoxFile(data).voxels == {
             tuple(cell): tuple(DEFAULT_PALETTE[colour - 1].tolist())
             for cell, colour in zip(at.tolist(), colours.tolist(), strict=True)
@@ -153,7 +159,19 @@ MODEL = SIZE + VOXELS
 
 
 def transform(node: int, child: int, **frame: str) -> bytes:
-    return chunk(b"nTRN", numbers(node) + words() + numbers(child, -1, 0, 1) + words(**frame))
+    return named(node, child, 0, {}, **frame)
+
+
+def named(node: int, child: int, layer: int, about: dict[str, str], **frame: str) -> bytes:
+    return chunk(b"nTRN", numbers(node) + words(**about) + numbers(child, -1, layer, 1) + words(**frame))
+
+
+def layer_chunk(layer: int, **about: str) -> bytes:
+    return chunk(b"LAYR", numbers(layer) + words(**about) + numbers(-1))
+
+
+def material(colour: int, **about: str) -> bytes:
+    return chunk(b"MATL", numbers(colour) + words(**about))
 
 
 def group(node: int, *children: int) -> bytes:
@@ -174,13 +192,93 @@ def test_an_old_file_without_palette_and_scene_graph_is_read() -> None:
 
 
 def test_nested_transforms_add_up_and_names_come_from_the_nearest_above() -> None:
-    named = chunk(b"nTRN", numbers(0) + words(_name="outer") + numbers(1, -1, 0, 1) + words(_t="10 0 0", _r="17"))
-    scene = read_vox(vox(MODEL, named, group(1, 2), transform(2, 3, _t="1 2 3"), shape(3, 0)))
+    outer = named(0, 1, 0, {"_name": "outer"}, _t="10 0 0", _r="17")
+    scene = read_vox(vox(MODEL, outer, group(1, 2), transform(2, 3, _t="1 2 3"), shape(3, 0)))
     # 17: row one is -y... the first row has its entry at column 1 and is negative, the second at column 0.
     assert scene.placements[0].rotation == ((0, -1, 0), (1, 0, 0), (0, 0, 1))
     assert scene.placements[0].name == "outer"
-    # Middle at (10, 0, 0) + (-2, 1, 3); the turned model is 3 × 2 × 4.
-    assert scene.placements[0].corner == (8 - 1, 1 - 1, 3 - 2)
+    # It turns about (1, 1, 2), which comes to (10, 0, 0) + (-2, 1, 3). Y is turned round to X: two of its three cells
+    # lie above the middle, and now below it.
+    assert scene.placements[0].corner == (8 - 2, 1 - 1, 3 - 2)
+
+
+def a_scene_as_artists_save_it() -> bytes:
+    """Nested, turned groups, a model that is shown three times, hidden things of three kinds, layers, a lamp."""
+    odd = chunk(b"SIZE", numbers(3, 5, 7)) + chunk(
+        b"XYZI", numbers(4) + bytes([0, 0, 0, 1, 2, 4, 6, 2, 1, 0, 3, 7, 2, 1, 5, 200])
+    )
+    palette = np.random.default_rng(5).integers(0, 256, (256, 4)).astype(np.uint8).tobytes()
+    return vox(
+        MODEL,
+        odd,
+        named(0, 1, -1, {}),
+        group(1, 2, 8, 10, 12),
+        named(2, 3, 1, {"_name": "limbs"}, _t="-7 20 4", _r="40"),
+        group(3, 4, 6),
+        named(4, 5, 0, {"_name": "left"}, _t="5 0 -3", _r="17"),
+        shape(5, 1),
+        named(6, 7, 0, {}, _t="-5 1 3", _r="98"),
+        shape(7, 1),
+        named(8, 9, 2, {"_name": "on a hidden layer"}, _t="0 0 90"),
+        shape(9, 0),
+        named(10, 11, 0, {"_name": "hidden itself", "_hidden": "1"}),
+        shape(11, 0),
+        named(12, 13, 0, {"_name": "hidden group", "_hidden": "1"}),
+        group(13, 14),
+        named(14, 15, 0, {"_hidden": "0"}),
+        shape(15, 1),
+        chunk(b"rCAM", numbers(0) + words(_mode="pers")),
+        chunk(b"RGBA", palette),
+        *(layer_chunk(n, _name=f"layer {n}", **({"_hidden": "1"} if n == 2 else {})) for n in range(8)),
+        *(material(n, _type="_diffuse") for n in range(1, 257) if n != 7),
+        material(7, _type="_emit", _weight="1", _emit="0.75", _flux="2", _ldr="0.4"),
+        chunk(b"rOBJ", words(_type="_setting")),
+        chunk(b"NOTE", numbers(1) + words()[:4]),
+    )
+
+
+def test_a_scene_as_artists_save_it_is_read_and_comes_back() -> None:
+    data = a_scene_as_artists_save_it()
+    seen, scene = VoxFile(data), read_vox(data)
+    assert len(seen.voxels) == 8
+    assert all(max(map(abs, cell)) < 60 for cell in seen.voxels)
+    cells, colours = scene.cells()
+    assert as_rgba(scene.palette, cells, colours) == seen.voxels
+    assert [(place.name, place.is_hidden, place.model) for place in scene.placements] == [
+        ("left", False, 1),
+        ("limbs", False, 1),
+        ("on a hidden layer", True, 0),
+        ("hidden itself", True, 0),
+        ("hidden group", True, 1),
+    ]
+    again = write_vox(scene)
+    resaved = VoxFile(again)
+    assert resaved.voxels == seen.voxels
+    assert resaved.names == seen.names
+    assert resaved.materials == seen.materials
+    assert resaved.materials[7]["_emit"] == "0.75"
+    assert write_vox(read_vox(again)) == again
+
+
+def test_models_of_several_hundred_cells_turn_with_their_group() -> None:
+    cells, index, palette = random_voxels(4000, (300, 270, 9))
+    plain = scene_of_cells(cells, index, palette)
+    body = write_vox(plain)
+    # The file of one figure in four pieces, its group turned round on all axes and moved.
+    root = named(0, 1, -1, {}, _t="100 -50 7", _r="114")
+    assert body.count(named(0, 1, -1, {})) == 1
+    chunks = body[20:].replace(named(0, 1, -1, {}), root)
+    data = b"VOX " + numbers(150) + b"MAIN" + numbers(0, len(chunks)) + chunks
+    seen = VoxFile(data)
+    at, colours = read_vox(data).cells()
+    assert as_rgba(plain.palette, at, colours) == seen.voxels
+    # 114: all rows negative, the axes in the order Z, X, Y; cell c of an axis that is turned round becomes -1 - c.
+    wanted = {tuple((np.array([100, -50, 7]) - 1 - cell[[2, 0, 1]]).tolist()) for cell in cells}
+    assert set(seen.voxels) == wanted
+
+
+def as_rgba(palette: np.ndarray, cells: np.ndarray, colours: np.ndarray) -> dict[tuple[int, ...], tuple[int, ...]]:
+    return {tuple(c): tuple(palette[i - 1].tolist()) for c, i in zip(cells.tolist(), colours.tolist(), strict=True)}
 
 
 DAMAGED = {
@@ -218,6 +316,14 @@ DAMAGED = {
     "a rotation that is none": vox(MODEL, transform(0, 1, _r="0"), shape(1, 0)),
     "a string longer than its chunk": vox(MODEL, chunk(b"nTRN", numbers(0, 1, 2**31 - 1))),
     "a string of negative length": vox(MODEL, chunk(b"nTRN", numbers(0, 1, -7))),
+    "billions of words": vox(MODEL, material(1), chunk(b"MATL", numbers(1, 2**31 - 1))),
+    "thousands of materials": vox(MODEL, *(material(n) for n in range(3000))),
+    "thousands of layers": vox(MODEL, *(layer_chunk(n) for n in range(9000))),
+    "a layer cut short": vox(MODEL, chunk(b"LAYR", numbers(0, 1))),
+    "a translation that is no number": vox(MODEL, transform(0, 1, _t="nan inf 0"), shape(1, 0)),
+    "a translation that adds up": vox(
+        MODEL, *(transform(n, n + 1, _t=f"{1 << 24} 0 0") for n in range(200)), shape(200, 0)
+    ),
 }
 
 
@@ -237,6 +343,19 @@ def test_a_file_that_shows_few_voxels_very_often_takes_little_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < MOST_MEMORY_bytes / 8
+
+
+def test_two_voxels_at_the_ends_of_the_largest_grid_take_less_than_half_a_gibibyte() -> None:
+    shown = VoxScene(
+        (VoxModel((1, 1, 1), np.array([[0, 0, 0, 1]], np.uint8)),),
+        (VoxPlacement(0, (0, 0, 0)), VoxPlacement(0, (509, 509, 509))),
+        DEFAULT_PALETTE,
+    )
+    tracemalloc.start()
+    assert len(figure_of_scene(shown, 1.0).shell.cells) == 2
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < MOST_MEMORY_bytes
 
 
 def test_a_huge_file_is_refused_before_it_is_read() -> None:
@@ -270,18 +389,18 @@ def fuzz(cases: int, seed: int) -> None:
     plain = scene_of_cells(cells, index, palette, "fuzz")
     seeds = [write_vox(VoxScene(plain.models, plain.placements, plain.palette, bytes(256))), vox(MODEL)]
     seeds.append(vox(MODEL, transform(0, 1), group(1, 2, 2), transform(2, 3, _t="1 2 3", _r="17"), shape(3, 0)))
+    seeds.append(a_scene_as_artists_save_it())
     rng = np.random.default_rng(seed)
     damaged = 0
     tracemalloc.start()
     for case in range(cases):
         try:
             scene = read_vox(mutate(seeds[case % len(seeds)], rng))
-            scene.cells()
-        except VoxFileDamaged as error:
+            assert write_vox(read_vox(write_vox(scene))) == write_vox(scene)
+            figure_of_scene(scene, 1.0)
+        except (VoxFileDamaged, SizeOutOfRange) as error:
             assert error.message
             damaged += 1
-        else:
-            assert write_vox(read_vox(write_vox(scene))) == write_vox(scene)
     assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY_bytes
     tracemalloc.stop()
     assert cases / 3 < damaged < cases
