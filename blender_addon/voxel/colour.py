@@ -22,9 +22,8 @@ PLAIN_CONTRAST = 0.08  # added to a colour's OKLab distance from its surrounding
 
 
 def sample_colours(mesh: SurfaceMesh, samples: Samples) -> Bytes:
-    """sRGB bytes (S, 3) of the samples: of the vertex colours where a face has them, else of texture or material."""
-    own_colour = has_own_colours(mesh)
-    if own_colour.all():
+    """sRGB bytes (S, 3) of the samples: of the vertex colours where the mesh has them, else of texture or material."""
+    if mesh.corner_colours is not None:
         return to_bytes(blend(np.asarray(mesh.corner_colours, np.float32), samples))
     colours = np.zeros((len(samples.row), 3), np.uint8)
     material_of = materials_of(mesh)[samples.face]
@@ -35,18 +34,7 @@ def sample_colours(mesh: SurfaceMesh, samples: Samples) -> Bytes:
             colours[own] = to_bytes(np.array(material.colour[:3], np.float32))
         else:
             colours[own] = to_bytes(texels_at(material.image, uv[own])[:, :3])
-    if own_colour.any():
-        painted = own_colour[samples.face]
-        blended = blend(np.asarray(mesh.corner_colours, np.float32), samples)
-        colours[painted] = to_bytes(blended[painted])
     return colours
-
-
-def has_own_colours(mesh: SurfaceMesh) -> Bools:
-    """Which faces have vertex colours that are numbers; they count, not the face's material."""
-    if mesh.corner_colours is None:
-        return np.zeros(len(mesh.triangles), bool)
-    return np.asarray(np.isfinite(mesh.corner_colours).all((1, 2)))
 
 
 def materials_of(mesh: SurfaceMesh) -> Ints:

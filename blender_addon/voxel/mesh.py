@@ -34,7 +34,7 @@ class SurfaceMesh:
     """vertices: float64 (V, 3), any unit. triangles: int (F, 3), outward by the right hand.
 
     uv: (F, 3, 2), v upwards, repeating; needed where a material has an image. face_material: (F,) into `materials`.
-    corner_colours: (F, 3, 3), sRGB-encoded, 0 to 1; they take the place of the materials where they are numbers.
+    corner_colours: (F, 3, 3), sRGB-encoded, 0 to 1; they take the place of the materials.
     """
 
     vertices: Floats

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .arrays import Bools, Ints
-from .colour import blend, has_own_colours, materials_of, texels_at, to_bytes
+from .colour import blend, materials_of, texels_at, to_bytes
 from .errors import MeshUnusable
 from .mesh import SurfaceMesh
 from .samples import Samples
@@ -36,7 +36,6 @@ def without_transparent_faces(mesh: SurfaceMesh) -> SurfaceMesh:
         triangles=mesh.triangles[stays],
         uv=None if mesh.uv is None else mesh.uv[stays],
         face_material=materials_of(mesh)[stays],
-        corner_colours=None if mesh.corner_colours is None else mesh.corner_colours[stays],
     )
 
 
@@ -49,7 +48,7 @@ def opaque_samples(mesh: SurfaceMesh, samples: Samples) -> Samples:
 
 
 def _has_alpha(mesh: SurfaceMesh) -> bool:
-    return mesh.uv is not None and any(
+    return mesh.corner_colours is None and any(
         material.image is not None and material.image.shape[2] == 4 for material in mesh.materials
     )
 
@@ -62,4 +61,4 @@ def _is_opaque(mesh: SurfaceMesh, samples: Samples) -> Bools:
         if material.image is not None and material.image.shape[2] == 4:
             own = np.flatnonzero(material_of == index)
             opaque[own] = to_bytes(texels_at(material.image, uv[own])[:, 3]) >= OPAQUE
-    return np.asarray(opaque | has_own_colours(mesh)[samples.face])
+    return opaque
