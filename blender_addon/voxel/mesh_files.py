@@ -19,6 +19,7 @@ from .palette import MOST_COLOURS, palette_image, palette_uv
 
 MM_PER_M = 1000.0
 STL_HEAD_bytes = 80
+_COLOUR_BITS = 24
 _STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
@@ -40,25 +41,26 @@ class PaintedFaces:
 
 
 def ply_bytes(faces: PaintedFaces) -> bytes:
-    """Binary PLY, +Z up: a vertex for each place and colour, so that no colour runs into its neighbour's."""
-    colour_of = np.repeat(_packed(faces.colours), faces.sizes)
-    pairs, corners = np.unique(np.stack([faces.corners, colour_of], axis=1), axis=0, return_inverse=True)
-    corners = corners.reshape(-1)
+    """Binary PLY, +Z up: a vertex for each place and colour, so that no colour runs into its neighbour's.
+
+    Faces that differ in their number of corners are cut into triangles: not every reader takes both.
+    """
+    places = (faces.corners << _COLOUR_BITS) + np.repeat(_packed(faces.colours), faces.sizes)
+    pairs, corners = np.unique(places, return_inverse=True)
     vertices = np.zeros(len(pairs), np.dtype([("place", "<f4", 3), ("colour", "u1", 3)]))
-    vertices["place"] = faces.vertices[pairs[:, 0]]
-    vertices["colour"] = np.stack([pairs[:, 1] >> 16, pairs[:, 1] >> 8 & 255, pairs[:, 1] & 255], axis=1)
+    vertices["place"] = faces.vertices[pairs >> _COLOUR_BITS]
+    vertices["colour"] = _unpacked(pairs)
+    kinds = _by_size(faces)
+    rows = kinds[0][1] if len(kinds) == 1 else _fans(kinds)
+    record = np.zeros(len(rows), np.dtype([("count", "u1"), ("corners", "<i4", rows.shape[1])]))
+    record["count"], record["corners"] = rows.shape[1], corners.reshape(-1)[rows]
     head = [
         "ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}",
         *(f"property float {axis}" for axis in "xyz"),
         *(f"property uchar {channel}" for channel in ("red", "green", "blue")),
-        f"element face {len(faces.sizes)}", "property list uchar int vertex_indices", "end_header",
+        f"element face {len(record)}", "property list uchar int vertex_indices", "end_header",
     ]  # fmt: skip
-    parts = ["\n".join(head).encode() + b"\n", vertices.tobytes()]
-    for size, rows in _by_size(faces):
-        record = np.zeros(len(rows), np.dtype([("count", "u1"), ("corners", "<i4", size)]))
-        record["count"], record["corners"] = size, corners[rows]
-        parts.append(record.tobytes())
-    return b"".join(parts)
+    return "\n".join(head).encode() + b"\n" + vertices.tobytes() + record.tobytes()
 
 
 def obj_files(faces: PaintedFaces, stem: str) -> dict[str, bytes]:
@@ -69,7 +71,7 @@ def obj_files(faces: PaintedFaces, stem: str) -> dict[str, bytes]:
     keys, colour = np.unique(_packed(faces.colours), return_inverse=True)
     if len(keys) > MOST_COLOURS:
         raise PaletteInvalid(f"the faces have {len(keys)} colours")
-    palette = np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=1).astype(np.uint8)
+    palette = _unpacked(keys)
     x, y, z = np.asarray(faces.vertices, np.float32).T
     lines = [f"mtllib {stem}.mtl", f"o {stem}"]
     lines += [f"v {a:.9g} {b:.9g} {c:.9g}" for a, b, c in zip(x.tolist(), z.tolist(), (-y).tolist(), strict=True)]
@@ -91,8 +93,7 @@ def obj_files(faces: PaintedFaces, stem: str) -> dict[str, bytes]:
 
 def stl_bytes(faces: PaintedFaces, scale: float = 1.0) -> bytes:
     """Binary STL, +Z up, without colours. scale: units of the file in a metre; printers' programs take millimetres."""
-    fans = [rows[:, [0, step, step + 1]] for size, rows in _by_size(faces) for step in range(1, size - 1)]
-    places = (faces.vertices[faces.corners[np.concatenate(fans)]] * scale).astype(np.float32)
+    places = (faces.vertices[faces.corners[_fans(_by_size(faces))]] * scale).astype(np.float32)
     record = np.zeros(len(places), _STL_TRIANGLE)
     record["corners"] = places
     record["normal"] = _normals(places)
@@ -120,6 +121,11 @@ def _by_size(faces: PaintedFaces) -> list[tuple[int, Ints]]:
     return found
 
 
+def _fans(kinds: list[tuple[int, Ints]]) -> Ints:
+    """Triangles (T, 3) about the first corner of each face: voxels have only convex ones."""
+    return np.concatenate([rows[:, [0, step, step + 1]] for size, rows in kinds for step in range(1, size - 1)])
+
+
 def _normals(places: Float32s) -> Floats:
     wide = places.astype(np.float64)
     normal = np.cross(wide[:, 1] - wide[:, 0], wide[:, 2] - wide[:, 0])
@@ -129,3 +135,8 @@ def _normals(places: Float32s) -> Floats:
 def _packed(colours: Bytes) -> Ints:
     wide = colours.astype(np.int64)
     return np.asarray((wide[:, 0] << 16) + (wide[:, 1] << 8) + wide[:, 2])
+
+
+def _unpacked(keys: Ints) -> Bytes:
+    """The colours in the lowest 24 bits."""
+    return np.asarray(np.stack([keys >> 16 & 255, keys >> 8 & 255, keys & 255], axis=1), np.uint8)

@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import bpy
-import numpy as np
 from mathutils import Matrix
 
-from blender_addon.figure.voxel_source import VoxelSource, read_source
-from blender_addon.voxel.merge import merge_meshes
-from blender_addon.voxel.mesh import Influences
+from blender_addon.figure.voxel_source import VoxelSource, armature_of, read_source
 from inference_server.blender_worker.reading import PosableFile
 
 # What Blender's FBX writer calls the bones that it adds for the length of the last ones.
@@ -32,17 +29,16 @@ def read_file(loaded: PosableFile) -> FileSource:
     for rig in loaded.rigs:
         _drop_leaf_bones(rig)
     bpy.context.view_layer.update()
-    sources = [read_source(item) for item in loaded.objects]
-    counts = {rig.name: _bound_vertices(rig, sources) for rig in loaded.rigs}
-    chosen = max(loaded.rigs, key=lambda rig: counts[rig.name]) if any(counts.values()) else None
-    lead = next((source for source in sources if source.armature == chosen), None) if chosen else None
-    if lead is None:
-        mesh = merge_meshes([source.mesh for source in sources])
-        return FileSource(VoxelSource(replace(mesh, influences=None), None, (), None), ())
-    pairs = list(zip(loaded.objects, sources, strict=True))
-    mesh = merge_meshes([_carried(item, source, lead).mesh for item, source in pairs])
-    merged = VoxelSource(mesh, lead.armature, lead.bones, lead.skeleton)
-    return FileSource(merged, tuple(_notes(loaded, pairs, lead)))
+    lead = max(loaded.objects, key=lambda item: _moved_with(item, loaded.objects))
+    others = [item for item in loaded.objects if item != lead]
+    source = read_source(lead, others)
+    return FileSource(source, tuple(_notes(loaded, source)))
+
+
+def _moved_with(item: bpy.types.Object, objects: list[bpy.types.Object]) -> int:
+    """How many vertices the armature of this object moves; -1 where it has none."""
+    rig = armature_of(item)
+    return -1 if rig is None else sum(len(other.data.vertices) for other in objects if armature_of(other) == rig)
 
 
 def stand_alone(rig: bpy.types.Object) -> None:
@@ -61,32 +57,15 @@ def stand_alone(rig: bpy.types.Object) -> None:
     bpy.context.view_layer.update()
 
 
-def _bound_vertices(rig: bpy.types.Object, sources: list[VoxelSource]) -> int:
-    return sum(len(source.mesh.vertices) for source in sources if source.armature == rig)
-
-
-def _carried(item: bpy.types.Object, source: VoxelSource, lead: VoxelSource) -> VoxelSource:
-    """What hangs on a bone moves with it; what another armature moves, or none, with the first bone."""
-    if source.armature == lead.armature:
-        return source
-    influences = None
-    if _hangs_on_a_bone(item, lead):
-        bone = lead.bones.index(item.parent_bone)
-        shape = len(source.mesh.vertices), 1
-        influences = Influences(np.full(shape, bone), np.ones(shape, np.float32))
-    return replace(source, mesh=replace(source.mesh, influences=influences))
-
-
-def _hangs_on_a_bone(item: bpy.types.Object, lead: VoxelSource) -> bool:
-    return item.parent == lead.armature and item.parent_type == "BONE" and item.parent_bone in lead.bones
-
-
-def _notes(loaded: PosableFile, pairs: list[tuple[bpy.types.Object, VoxelSource]], lead: VoxelSource) -> Iterator[str]:
+def _notes(loaded: PosableFile, source: VoxelSource) -> Iterator[str]:
+    rig = source.armature
+    if rig is None:
+        return
     if len(loaded.rigs) > 1:
-        yield f"The file has {len(loaded.rigs)} armatures; the figure follows {lead.armature.name}, which moves most."
-    for item, source in pairs:
-        if source.armature != lead.armature and not _hangs_on_a_bone(item, lead):
-            yield f"No bone of {lead.armature.name} moves the object {item.name}: it follows {lead.bones[0]}."
+        yield f"The file has {len(loaded.rigs)} armatures; the figure follows {rig.name}, which moves most of it."
+    for item in loaded.objects:
+        if armature_of(item) != rig:
+            yield f"No bone of {rig.name} moves the object {item.name}: it follows {source.bones[0]}."
 
 
 def _drop_leaf_bones(rig: bpy.types.Object) -> None:
