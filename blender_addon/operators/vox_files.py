@@ -17,6 +17,7 @@ from ..voxel.vox_figure import figure_of_scene
 from ..voxel.vox_read import read_vox
 from ..voxel.vox_write import write_vox
 from ..voxel.voxelize import VoxelSettings, static_mesh, vox_scene, voxelize
+from ..whole_files import write_all
 
 
 class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
@@ -51,7 +52,7 @@ class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
             settings = VoxelSettings(self.size, colours=self.colours)
             figure = voxelize(read_source(context.object).mesh, settings)
             with typed_file_errors(path.parent):
-                path.write_bytes(write_vox(vox_scene(figure, context.object.name)))
+                write_all(path.parent, {path.name: write_vox(vox_scene(figure, context.object.name))})
         except FigurineError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
             return {"CANCELLED"}
@@ -80,7 +81,8 @@ class FIGURINE_OT_import_vox(bpy.types.Operator, ImportHelper):
             self.report({"ERROR"}, f"{path.name} cannot be read: {error.strerror}.")
             return {"CANCELLED"}
         try:
-            figure = figure_of_scene(read_vox(data), self.pitch)
+            scene = read_vox(data)
+            figure = figure_of_scene(scene, self.pitch)
         except FigurineError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
             return {"CANCELLED"}
@@ -91,6 +93,9 @@ class FIGURINE_OT_import_vox(bpy.types.Operator, ImportHelper):
             item.select_set(False)
         made.select_set(True)
         context.view_layer.objects.active = made
+        hidden = sum(placement.is_hidden for placement in scene.placements)
+        if hidden:
+            self.report({"INFO"}, f"{hidden} of {len(scene.placements)} models are hidden in the file: left out.")
         return {"FINISHED"}
 
 

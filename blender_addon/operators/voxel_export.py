@@ -13,6 +13,7 @@ from bpy_extras.io_utils import ExportHelper
 from ..errors import FigurineError, typed_file_errors
 from ..figure.voxel_faces import is_voxel_figure, read_faces
 from ..voxel.mesh_files import MM_PER_M, obj_files, ply_bytes, stl_bytes
+from ..whole_files import write_all
 
 _FORMATS = (
     ("PLY", "PLY (.ply)", "A colour for each vertex, and no picture"),
@@ -61,7 +62,7 @@ class FIGURINE_OT_export_voxel_mesh(bpy.types.Operator, ExportHelper):
                 if self.format == "GLB":
                     _write_glb(context, path)
                 else:
-                    _write_all(path.parent, self._files(context, path.stem))
+                    write_all(path.parent, self._files(context, path.stem))
         except FigurineError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
             return {"CANCELLED"}
@@ -76,19 +77,6 @@ class FIGURINE_OT_export_voxel_mesh(bpy.types.Operator, ExportHelper):
             return obj_files(faces, stem)
         metres = context.scene.unit_settings.scale_length
         return {f"{stem}.stl": stl_bytes(faces, metres * MM_PER_M if self.mm else 1.0)}
-
-
-def _write_all(folder: Path, files: dict[str, bytes]) -> None:
-    """All of them beside their places, then renamed: a full disk leaves what was there before. Raises OSError."""
-    parts = {name: folder / f".{name}.{os.getpid()}.part" for name in files}
-    try:
-        for name, content in files.items():
-            parts[name].write_bytes(content)
-        for name, part in parts.items():
-            part.replace(folder / name)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
 
 
 def _write_glb(context: bpy.types.Context, path: Path) -> None:

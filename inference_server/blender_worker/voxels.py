@@ -5,23 +5,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
-from blender_addon.figure.voxel_object import add_voxel_object, bind
+from blender_addon.figure.voxel_figure import add_figure
 from blender_addon.figure.voxel_source import VoxelSource
 from blender_addon.voxel.errors import MeshUnusable, SizeOutOfRange, UvMissing, VoxelError
-from blender_addon.voxel.figure_mesh import FigureLook, FigureMesh
+from blender_addon.voxel.figure_mesh import FigureLook, FigureMesh, figure_mesh
 from blender_addon.voxel.lattice import PAD_cells
 from blender_addon.voxel.mesh_files import PaintedFaces, obj_files, ply_bytes, stl_bytes
 from blender_addon.voxel.palette import palette_of_picture
 from blender_addon.voxel.presets import PRESETS
 from blender_addon.voxel.vox_write import write_vox
-from blender_addon.voxel.voxelize import VoxelFigure, VoxelSettings, static_mesh, vox_scene
-from blender_addon.voxel.work import FigureOrder, MadeFigure, make
+from blender_addon.voxel.voxelize import VoxelFigure, VoxelSettings, static_mesh, vox_scene, voxelize
 from inference_server.blender_worker import preview, reading, rig, scene, writers
 from inference_server.blender_worker.delivery import PREVIEW_FILE, Clock
 from inference_server.blender_worker.failures import WorkerFailure
@@ -32,6 +32,14 @@ from inference_server.core.types import Float32
 
 MOST_TRIANGLES = 3_000_000
 PALETTE_PICTURE = "palette_picture"  # array (H, W, 4) uint8
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A finished figure, and its faces in the look that is wanted."""
+
+    figure: VoxelFigure
+    mesh: FigureMesh
 
 
 def run_voxelize(request: Exchange, scratch: Path) -> Exchange:
@@ -45,7 +53,7 @@ def run_voxelize(request: Exchange, scratch: Path) -> Exchange:
     try:
         found = read_file(loaded)
         _check_size(path, found)
-        made = make(_order(found.source, request), _no_report)
+        made = _make(found.source, request)
         clock.note("voxelize")
         files = _static_files(made.figure, labels, request.document)
     except VoxelError as error:
@@ -74,18 +82,18 @@ def run_voxelize(request: Exchange, scratch: Path) -> Exchange:
     return Exchange(document=document, files=files)
 
 
-def _no_report(share: float) -> None:
-    """Nobody reads it: the parent waits for the result."""
+def _make(source: VoxelSource, request: Exchange) -> _Made:
+    figure = voxelize(source.mesh, _settings(request))
+    return _Made(figure, figure_mesh(figure, source.skeleton, FigureLook(**request.document["look"])))
 
 
-def _order(source: VoxelSource, request: Exchange) -> FigureOrder:
+def _settings(request: Exchange) -> VoxelSettings:
     palette = None
     if PALETTE_PICTURE in request.arrays:
         palette = palette_of_picture(request.arrays[PALETTE_PICTURE])
     elif request.document["preset"] is not None:
         palette = PRESETS[request.document["preset"]]
-    settings = VoxelSettings(**request.document["settings"], palette=palette)
-    return FigureOrder(source.mesh, source.skeleton, settings, FigureLook(**request.document["look"]))
+    return VoxelSettings(**request.document["settings"], palette=palette)
 
 
 def _check_size(path: Path, found: FileSource) -> None:
@@ -136,22 +144,23 @@ def _vox_scene(figure: VoxelFigure, name: str) -> Any:
         raise WorkerFailure("SettingInvalid", error.message.removesuffix(" Change it."), hint) from error
 
 
-def _build(made: MadeFigure, source: VoxelSource, labels: Labels) -> bpy.types.Object | None:
+def _build(made: _Made, source: VoxelSource, labels: Labels) -> bpy.types.Object | None:
     """The figure alone in the scene, with the armature where it has one."""
     armature = source.armature if made.mesh.influences is not None else None
     if armature is not None:
         stand_alone(armature)
+    figure = add_figure(bpy.context, source.objects[0], source, made.figure, made.mesh)
+    kept = [item for item in (figure, armature) if item is not None]
     for item in list(bpy.data.objects):
-        if item != armature:
+        if item not in kept:
             bpy.data.objects.remove(item, do_unlink=True)
     bpy.data.orphans_purge(do_recursive=True)
-    place = bpy.context.scene.collection
-    figure = add_voxel_object(labels.name, made.mesh.quads, made.mesh.colour, made.figure.palette, [place])
-    marked = [figure]
-    if armature is not None and made.mesh.influences is not None:
-        bind(figure, source, made.mesh.influences)
-        marked.append(armature)
-    rig.mark_origin(marked, labels)
+    figure.name = figure.data.name = labels.name
+    for material in figure.data.materials:
+        material.name = labels.name
+    for image in bpy.data.images:
+        image.name = f"{labels.name}_palette"
+    rig.mark_origin(kept, labels)
     bpy.context.view_layer.update()
     return armature
 
@@ -168,7 +177,7 @@ def _triangles(mesh: FigureMesh) -> Float32:
     return np.asarray(mesh.quads.vertices[halves], np.float32)
 
 
-def _describe(made: MadeFigure, armature: bpy.types.Object | None) -> dict[str, Any]:
+def _describe(made: _Made, armature: bpy.types.Object | None) -> dict[str, Any]:
     grid, figure = made.figure.grid, made.figure
     return {
         "grid": [side - 2 * PAD_cells for side in grid.lattice.shape],
@@ -183,7 +192,7 @@ def _describe(made: MadeFigure, armature: bpy.types.Object | None) -> dict[str, 
     }
 
 
-def _digests(made: MadeFigure) -> dict[str, str]:
+def _digests(made: _Made) -> dict[str, str]:
     """What the same mesh and settings must give again; the arrays are little-endian on every system."""
     figure, mesh = made.figure, made.mesh
     weights = () if mesh.influences is None else (mesh.influences.bones, mesh.influences.weights)

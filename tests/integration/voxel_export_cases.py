@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from blender_addon.voxel.vox_scene import DEFAULT_PALETTE, VoxModel, VoxPlacement, VoxScene
+from blender_addon.voxel.vox_write import write_vox
 from tests.integration.voxel_cases import arm, bend, choose, voxelize, world_points
 
 Painted = tuple[np.ndarray, np.ndarray]  # middles (F, 3) and sRGB bytes (F, 3) of faces
@@ -150,3 +153,32 @@ def case_only_a_figure_of_voxels_is_exported_and_a_bad_place_is_said() -> None:
             else:
                 raise AssertionError(f"{kind} was not refused")
         assert [found.name for found in Path(folder).iterdir()] == ["file"]
+
+
+def case_what_is_hidden_in_a_vox_file_is_left_out() -> None:
+    cube = VoxModel((1, 1, 1), np.array([[0, 0, 0, 1]], np.uint8))
+    bar = VoxModel((3, 1, 1), np.array([[x, 0, 0, 2] for x in range(3)], np.uint8))
+    backwards = ((-1, 0, 0), (0, 1, 0), (0, 0, 1))
+    places = VoxPlacement(0, (0, 0, 0)), VoxPlacement(0, (9, 9, 9), "", is_hidden=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "two.vox"
+        scene = VoxScene((cube, bar), (*places, VoxPlacement(1, (1, 0, 0), "", backwards)), DEFAULT_PALETTE)
+        path.write_bytes(write_vox(scene))
+        assert bpy.ops.figurine.import_vox(filepath=str(path), pitch=0.5) == {"FINISHED"}
+    points = world_points(bpy.context.object)
+    np.testing.assert_allclose([points.min(0), points.max(0)], [[0, 0, 0], [2, 0.5, 0.5]])
+
+
+def case_an_earlier_vox_file_stays_until_the_new_one_is_whole() -> None:
+    arm()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "limb.vox"
+        path.write_bytes(b"earlier")
+        path.with_name(f".limb.vox.{os.getpid()}.part").mkdir()  # where the new one would be written
+        try:
+            bpy.ops.figurine.export_vox(filepath=str(path), size=8)
+        except RuntimeError as error:
+            assert "cannot be written" in str(error)
+        else:
+            raise AssertionError("it was not refused")
+        assert path.read_bytes() == b"earlier"
