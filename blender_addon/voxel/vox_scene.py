@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from .palette import MOST_COLOURS
 MODEL_SIDE = 256  # cells: coordinates are bytes
 MOST_MODELS = 4096  # pieces of one file: a grid of 4,096 cells a side
 MOST_VOXELS = 12_000_000  # that a scene shows, a solid ball of 256 and more: 0.4 GiB while they become cells
+VOXELS_AT_ONCE = 1 << 20  # of a scene, as cells: 12 MiB
 COLOUR_SLOTS = 256
 
 
@@ -70,18 +71,21 @@ class VoxScene:
 
     def cells(self) -> tuple[Int32s, Bytes]:
         """The voxels of all placements that are not hidden: cells (N, 3) of the scene, their colour indices (N,)."""
-        cells, colours = [np.zeros((0, 3), np.int32)], [np.zeros(0, np.uint8)]
+        parts = [(np.zeros((0, 3), np.int32), np.zeros(0, np.uint8)), *self.parts()]
+        return np.concatenate([cells for cells, _ in parts]), np.concatenate([colours for _, colours in parts])
+
+    def parts(self) -> Iterator[tuple[Int32s, Bytes]]:
+        """As `cells`, in order, a part at a time: all together take much memory."""
         for placement in self.placements:
             if placement.is_hidden:
                 continue
             model = self.models[placement.model]
             turn = np.array(placement.rotation, np.int32)
             turned = np.abs(turn) @ np.array(model.size, np.int32)
-            inside = model.voxels[:, :3].astype(np.int32) @ turn.T
-            inside += np.where(turn.sum(1) < 0, turned - 1, 0) + np.array(placement.corner, np.int32)
-            cells.append(inside)
-            colours.append(model.voxels[:, 3])
-        return np.concatenate(cells), np.concatenate(colours)
+            corner = np.where(turn.sum(1) < 0, turned - 1, 0) + np.array(placement.corner, np.int32)
+            for start in range(0, len(model.voxels), VOXELS_AT_ONCE):
+                voxels = model.voxels[start : start + VOXELS_AT_ONCE]
+                yield (voxels[:, :3].astype(np.int32) @ turn.T + corner).astype(np.int32), voxels[:, 3]
 
 
 def lowest_cell(size: tuple[int, int, int], rotation: tuple[tuple[int, int, int], ...]) -> tuple[int, int, int]:

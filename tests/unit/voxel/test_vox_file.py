@@ -358,6 +358,21 @@ def test_two_voxels_at_the_ends_of_the_largest_grid_take_less_than_half_a_gibiby
     assert peak < MOST_MEMORY_bytes
 
 
+@pytest.mark.full
+def test_the_largest_scene_is_read_in_half_a_gibibyte() -> None:
+    side = 228
+    cells = np.stack(np.unravel_index(np.arange(side**3), (side, side, side)), axis=1)
+    data = write_vox(scene_of_cells(cells, np.zeros(len(cells), np.uint8), np.zeros((1, 3), np.uint8)))
+    del cells
+    tracemalloc.start()
+    figure = figure_of_scene(read_vox(data), 1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert figure.grid.solid.sum() == side**3
+    assert len(figure.shell.cells) == side**3 - (side - 2) ** 3
+    assert peak + len(data) < MOST_MEMORY_bytes
+
+
 def test_a_huge_file_is_refused_before_it_is_read() -> None:
     with pytest.raises(VoxFileDamaged, match="larger"):
         read_vox(b"VOX " + bytes(LARGEST_FILE_bytes))
