@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be chosen about a figure of voxels: properties of the operators that make one, and how they are drawn."""
+
+# No postponed annotations: Blender reads them as they are.
+import bpy
+from bpy.props import BoolProperty, EnumProperty, IntProperty
+
+from ..voxel.figure_mesh import FigureLook
+from ..voxel.lattice import LARGEST_SIZE
+from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
+from ..voxel.presets import PRESETS
+from ..voxel.voxelize import VoxelSettings
+
+_PALETTES = (
+    ("FOUND", "From the Figure", "The colours that stand for the figure's own best"),
+    ("FIGURINE_16", "Figurine 16", "Sixteen colours made for figures"),
+    ("FIGURINE_32", "Figurine 32", "Thirty-two colours made for figures"),
+)
+_COLOURS = (
+    ("EDGES", "Keep Edges", "Colours that differ from their surroundings win, so that eyes and outlines survive"),
+    ("DOMINANT", "Dominant", "The colour that most of a voxel's surface has"),
+    ("MEAN", "Mean", "The mixture of a voxel's colours"),
+)
+_RIGS = (
+    ("SMOOTH", "Smooth", "Voxels bend together at the joints"),
+    ("BLOCKY", "Blocky", "Every voxel moves with one bone and keeps its shape"),
+    ("NONE", "None", "No bones, and as few faces as possible"),
+)
+
+
+class VoxelOptions:
+    """Properties of an operator. A mixin; drawn by draw_options."""
+
+    size: IntProperty(name="Size", description="Voxels along the height", default=64, min=1, max=LARGEST_SIZE)
+    rig: EnumProperty(name="Rig", description="How the voxels follow the bones", items=_RIGS)
+    colour: EnumProperty(name="Colours", description="What a voxel takes its colour from", items=_COLOURS)
+    palette: EnumProperty(name="Palette", description="The colours that voxels may have", items=_PALETTES)
+    colours: IntProperty(
+        name="Palette Size",
+        description="At most so many colours",
+        default=MOST_COLOURS,
+        min=FEWEST_COLOURS,
+        max=MOST_COLOURS,
+    )
+    dither: BoolProperty(name="Dither", description="Let neighbours take turns between two colours of the palette")
+    close: BoolProperty(name="Close All Openings", description="Fill the mesh also where a large part of it is open")
+    wall: IntProperty(name="Wall", description="Voxels of a wall around a hollow figure; 0 for solid", min=0, max=64)
+
+    def settings(self) -> VoxelSettings:
+        """What the voxels are made by."""
+        return VoxelSettings(
+            size=self.size,
+            openings="ALL" if self.close else "SMALL",
+            colour_mode=self.colour,
+            colours=self.colours,
+            palette=PRESETS.get(self.palette),
+            is_dithered=self.dither,
+            wall_cells=self.wall,
+        )
+
+    def look(self) -> FigureLook:
+        """What is made of the voxels."""
+        return FigureLook(rig=self.rig)
+
+
+def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
+    """All groups, from what is changed most often down; what does not apply is left out."""
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    _draw_shape(layout.column(), options)
+    _draw_colours(layout.column(), options)
+    _draw_inside(layout.column(), options)
+
+
+def _draw_shape(column: bpy.types.UILayout, options: VoxelOptions) -> None:
+    column.prop(options, "size")
+    column.prop(options, "rig")
+
+
+def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
+    column.prop(options, "colour")
+    column.prop(options, "palette")
+    if options.palette == "FOUND":
+        column.prop(options, "colours")
+    column.prop(options, "dither")
+
+
+def _draw_inside(column: bpy.types.UILayout, options: VoxelOptions) -> None:
+    column.prop(options, "close")
+    column.prop(options, "wall")
