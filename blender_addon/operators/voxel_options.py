@@ -3,12 +3,14 @@
 
 # No postponed annotations: Blender reads them as they are.
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..voxel.figure_mesh import FigureLook
+from ..voxel.glow import Glow
 from ..voxel.lattice import LARGEST_SIZE
 from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
 from ..voxel.presets import PRESETS
+from ..voxel.styles import WIDEST_GAP, VoxelStyle
 from ..voxel.voxelize import VoxelSettings
 
 _PALETTES = (
@@ -25,6 +27,12 @@ _RIGS = (
     ("SMOOTH", "Smooth", "Voxels bend together at the joints"),
     ("BLOCKY", "Blocky", "Every voxel moves with one bone and keeps its shape"),
     ("NONE", "None", "No bones, and as few faces as possible"),
+)
+_SHAPES = (
+    ("CUBE", "Cube", "Cubes that touch"),
+    ("ROUNDED", "Rounded Cube", "Cubes with round edges"),
+    ("BRICK", "Brick", "Toy bricks, with studs where nothing is above"),
+    ("SPHERE", "Sphere", "Beads"),
 )
 
 
@@ -46,6 +54,27 @@ class VoxelOptions:
     close: BoolProperty(name="Close All Openings", description="Fill the mesh also where a large part of it is open")
     wall: IntProperty(name="Wall", description="Voxels of a wall around a hollow figure; 0 for solid", min=0, max=64)
 
+    shape: EnumProperty(name="Style", description="What a voxel looks like", items=_SHAPES)
+    gap: FloatProperty(
+        name="Gap",
+        description="Free space between voxels, as a share of a voxel",
+        default=0.0,
+        min=0.0,
+        max=WIDEST_GAP,
+        subtype="FACTOR",
+    )
+    emission: FloatProperty(
+        name="Glow", description="How strongly vivid colours give light, such as bright eyes", min=0.0, soft_max=20.0
+    )
+    vividness: FloatProperty(
+        name="Glow From",
+        description="How vivid a colour must be to give light; at 0 all colours do",
+        default=Glow.from_vividness,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+
     def settings(self) -> VoxelSettings:
         """What the voxels are made by."""
         return VoxelSettings(
@@ -60,7 +89,7 @@ class VoxelOptions:
 
     def look(self) -> FigureLook:
         """What is made of the voxels."""
-        return FigureLook(rig=self.rig)
+        return FigureLook(self.rig, VoxelStyle(self.shape, self.gap), Glow(self.emission, self.vividness))
 
 
 def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
@@ -75,6 +104,8 @@ def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
 def _draw_shape(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "size")
     column.prop(options, "rig")
+    column.prop(options, "shape")
+    column.prop(options, "gap")
 
 
 def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
@@ -83,6 +114,9 @@ def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     if options.palette == "FOUND":
         column.prop(options, "colours")
     column.prop(options, "dither")
+    column.prop(options, "emission")
+    if options.emission:
+        column.prop(options, "vividness")
 
 
 def _draw_inside(column: bpy.types.UILayout, options: VoxelOptions) -> None:
