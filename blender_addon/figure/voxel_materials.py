@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from ..voxel.arrays import Bytes
-from ..voxel.glow import Glow, glow_image
+from ..voxel.glow import Light, light_image
 from ..voxel.palette import PALETTE_SIDE_px, palette_image
 
 _ROUGHNESS = 0.9
@@ -17,10 +17,10 @@ _NODE_GAP = 300.0
 class PaletteMaterials:
     """Makes matt materials that show the pixels of the same pictures, unblurred."""
 
-    def __init__(self, name: str, palette: Bytes, glow: Glow) -> None:
-        self._name, self._strength = name, glow.strength
+    def __init__(self, name: str, palette: Bytes, light: Light) -> None:
+        self._name, self._strength = name, light.strength
         self._colours = _picture(f"{name}_palette", palette_image(palette))
-        self._light = _picture(f"{name}_glow", glow_image(palette, glow)) if glow.strength else None
+        self._light = _picture(f"{name}_glow", light_image(palette, light)) if light.is_lit.any() else None
 
     def by_uv(self) -> bpy.types.Material:
         """Of a mesh whose UV map points at its colours."""

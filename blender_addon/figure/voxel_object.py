@@ -33,7 +33,7 @@ def add_voxel_object(
     layer.data.foreach_set("uv", np.repeat(palette_uv(mesh.colour), 4, axis=0).astype(np.float32).reshape(-1))
     data.update(calc_edges=True)
     shade(data, mesh.normals)
-    data.materials.append(PaletteMaterials(name, palette, mesh.glow).by_uv())
+    data.materials.append(PaletteMaterials(name, palette, mesh.light).by_uv())
     made = bpy.data.objects.new(name, data)
     for collection in collections:
         collection.objects.link(made)

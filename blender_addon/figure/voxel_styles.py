@@ -27,7 +27,7 @@ def add_instances(
     name: str, figure: FigureInstances, palette: Bytes, collections: list[bpy.types.Collection]
 ) -> bpy.types.Object:
     """A new object in these collections."""
-    materials = PaletteMaterials(name, palette, figure.glow)
+    materials = PaletteMaterials(name, palette, figure.light)
     on_instances, on_faces = materials.by_instance(_PLACE), materials.by_uv()
     made = bpy.data.objects.new(name, _mesh(name, figure))
     made.data.materials.append(on_faces)

@@ -64,11 +64,14 @@ class VoxelOptions:
         subtype="FACTOR",
     )
     emission: FloatProperty(
-        name="Glow", description="How strongly vivid colours give light, such as bright eyes", min=0.0, soft_max=20.0
+        name="Glow",
+        description="How strongly small vivid areas give light, such as bright eyes",
+        min=0.0,
+        soft_max=20.0,
     )
     vividness: FloatProperty(
         name="Glow From",
-        description="How vivid a colour must be to give light; at 0 all colours do",
+        description="How vivid a colour must be to give light; at 0 the whole figure does",
         default=Glow.from_vividness,
         min=0.0,
         max=1.0,

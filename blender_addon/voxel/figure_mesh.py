@@ -12,7 +12,7 @@ from .arrays import Bytes, Floats, Ints
 from .blocky import Skeleton
 from .core import inset_core
 from .faces import QuadMesh, shell_quads
-from .glow import Glow
+from .glow import Glow, Light, find_light
 from .mesh import Influences
 from .styles import Instances, VoxelStyle, open_above, pieces_mesh, separate_pieces, shell_pieces
 from .voxelize import VoxelFigure, rigid_mesh, smooth_mesh, static_mesh
@@ -38,7 +38,7 @@ class FigureMesh:
     quads: QuadMesh
     colour: Bytes
     influences: Influences | None
-    glow: Glow = field(default_factory=Glow)
+    light: Light
     normals: Floats | None = None
 
 
@@ -54,7 +54,7 @@ class FigureInstances:
     core_colour: Bytes
     style: VoxelStyle
     pitch: float
-    glow: Glow
+    light: Light
 
 
 def figure_mesh(figure: VoxelFigure, skeleton: Skeleton | None, look: FigureLook) -> FigureMesh:
@@ -72,7 +72,7 @@ def figure_mesh(figure: VoxelFigure, skeleton: Skeleton | None, look: FigureLook
     else:
         quads, influences = smooth_mesh(figure)
         rows = figure.shell.rows(quads.cells)
-    return FigureMesh(quads, figure.colour[rows], influences, look.glow)
+    return FigureMesh(quads, figure.colour[rows], influences, find_light(figure.palette, figure.colour, look.glow))
 
 
 def scene_figure(figure: VoxelFigure, skeleton: Skeleton | None, look: FigureLook) -> FigureMesh | FigureInstances:
@@ -84,7 +84,15 @@ def scene_figure(figure: VoxelFigure, skeleton: Skeleton | None, look: FigureLoo
     core = inset_core(shell_quads(lattice, figure.shell), look.style.core_inset * lattice.pitch).mesh
     core_colour = figure.colour[figure.shell.rows(core.cells)]
     colour = figure.colour[instances.voxels]
-    return FigureInstances(instances, colour, core, core_colour, look.style, lattice.pitch, look.glow)
+    return FigureInstances(
+        instances,
+        colour,
+        core,
+        core_colour,
+        look.style,
+        lattice.pitch,
+        find_light(figure.palette, figure.colour, look.glow),
+    )
 
 
 def _skeleton_of(figure: VoxelFigure, skeleton: Skeleton | None, look: FigureLook) -> Skeleton | None:
@@ -126,7 +134,9 @@ def _styled(figure: VoxelFigure, skeleton: Skeleton | None, look: FigureLook) ->
         )
     rows = np.concatenate([parts.rows[made.quad_voxels], parts.surface_rows])
     normals = None if made.normals is None else np.concatenate([made.normals, core.normals])
-    return FigureMesh(mesh, figure.colour[rows], influences, look.glow, normals)
+    return FigureMesh(
+        mesh, figure.colour[rows], influences, find_light(figure.palette, figure.colour, look.glow), normals
+    )
 
 
 def _parts(figure: VoxelFigure, skeleton: Skeleton | None, look: FigureLook) -> _Parts:
