@@ -51,6 +51,7 @@ def read_source(figure: bpy.types.Object) -> VoxelSource:
         materials=materials,
         corner_colours=None if has_image else _corner_colours(data, triangles, loops),
         influences=influences,
+        bone_names=bones if influences else (),
     )
     return VoxelSource(mesh, armature if influences else None, bones if influences else (), _skeleton(armature, bones))
 

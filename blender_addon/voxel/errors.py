@@ -35,6 +35,14 @@ class SizeOutOfRange(VoxelError):
         super().__init__(f"{what} is {given}, and must be a whole number from {low} to {high}.", "Change it.")
 
     @classmethod
+    def in_millimetres(cls, what: str, most: float, given: float) -> SizeOutOfRange:
+        """A length of the print."""
+        error = cls(what, 0, 0, given)
+        error.message = f"{what} is {given:g} mm, and must be more than 0 and at most {most:,.0f} mm."
+        error.args = (error.message,)
+        return error
+
+    @classmethod
     def too_wide(cls, cells: int, most: int) -> SizeOutOfRange:
         """The height is fine and the mesh so wide that the grid would be too large."""
         error = cls("Size", 1, 1, 1)
