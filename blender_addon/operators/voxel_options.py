@@ -10,6 +10,7 @@ from ..voxel.glow import Glow
 from ..voxel.lattice import LARGEST_SIZE
 from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
 from ..voxel.presets import PRESETS
+from ..voxel.printing import PrintSettings, TALLEST_mm, THICKEST_mm
 from ..voxel.styles import WIDEST_GAP, VoxelStyle
 from ..voxel.voxelize import VoxelSettings
 
@@ -33,6 +34,12 @@ _SHAPES = (
     ("ROUNDED", "Rounded Cube", "Cubes with round edges"),
     ("BRICK", "Brick", "Toy bricks, with studs where nothing is above"),
     ("SPHERE", "Sphere", "Beads"),
+)
+_SYMMETRIES = (
+    ("NONE", "None", "Both sides as they are"),
+    ("BOTH", "Both Sides", "What one side has the other gets; colours are chosen from both"),
+    ("LEFT", "Left to Right", "The character's left side is copied to its right"),
+    ("RIGHT", "Right to Left", "The character's right side is copied to its left"),
 )
 
 
@@ -78,6 +85,24 @@ class VoxelOptions:
         subtype="FACTOR",
     )
 
+    symmetry: EnumProperty(name="Symmetry", description="Make both sides the same", items=_SYMMETRIES)
+    for_print: BoolProperty(
+        name="For 3D Printing", description="One closed surface in which no two voxels meet in an edge alone, no bones"
+    )
+    print_height: FloatProperty(
+        name="Height", description="Of the printed figure, in mm", default=100.0, min=1.0, max=TALLEST_mm
+    )
+    print_wall: FloatProperty(
+        name="Wall",
+        description="Of a hollow print, in mm, at least; 0 for solid",
+        default=2.0,
+        min=0.0,
+        max=THICKEST_mm,
+    )
+    print_drain: FloatProperty(
+        name="Drain Hole", description="Its width in mm, at least; 0 for none", default=4.0, min=0.0, max=THICKEST_mm
+    )
+
     def settings(self) -> VoxelSettings:
         """What the voxels are made by."""
         return VoxelSettings(
@@ -88,10 +113,14 @@ class VoxelOptions:
             palette=PRESETS.get(self.palette),
             is_dithered=self.dither,
             wall_cells=self.wall,
+            symmetry=self.symmetry,
+            printing=PrintSettings(self.print_height, self.print_wall, self.print_drain) if self.for_print else None,
         )
 
     def look(self) -> FigureLook:
         """What is made of the voxels."""
+        if self.for_print:
+            return FigureLook("NONE")
         return FigureLook(self.rig, VoxelStyle(self.shape, self.gap), Glow(self.emission, self.vividness))
 
 
@@ -106,6 +135,13 @@ def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
 
 def _draw_shape(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "size")
+    column.prop(options, "symmetry")
+    column.prop(options, "for_print")
+    if options.for_print:
+        column.prop(options, "print_height")
+        column.prop(options, "print_wall")
+        column.prop(options, "print_drain")
+        return
     column.prop(options, "rig")
     column.prop(options, "shape")
     column.prop(options, "gap")
@@ -124,4 +160,5 @@ def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
 
 def _draw_inside(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "close")
-    column.prop(options, "wall")
+    if not options.for_print:
+        column.prop(options, "wall")

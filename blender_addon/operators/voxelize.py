@@ -47,6 +47,8 @@ class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
         original.hide_render = True
         if figure.grid.warning:
             self.report({"WARNING"}, figure.grid.warning)
+        if figure.printed is not None:
+            self.report({"INFO"}, figure.printed.sentence)
         return {"FINISHED"}
 
     def _voxelize(self, context: bpy.types.Context, source: VoxelSource) -> VoxelFigure:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from .arrays import Bools, Ints
+from .errors import MeshUnusable
 from .fill import VoxelGrid
 from .lattice import Lattice
 from .mesh import Influences
@@ -41,12 +42,16 @@ def _swapped(found: re.Match[str]) -> str:
 
 
 def mirror_grid(grid: VoxelGrid, symmetry: Symmetry) -> VoxelGrid:
-    """LEFT, RIGHT: that half and its mirror image. BOTH: what is solid on one side is on both."""
+    """LEFT, RIGHT: that half and its mirror image. BOTH: what is solid on one side is on both. Raises MeshUnusable."""
     mirrored = grid.solid[::-1]
+    matched = float(np.count_nonzero(grid.solid & mirrored) / np.count_nonzero(grid.solid))
     if symmetry == "BOTH":
-        return replace(grid, solid=grid.solid | mirrored)
+        return replace(grid, solid=grid.solid | mirrored, matched_share=matched)
     is_kept = _is_kept(np.arange(grid.lattice.shape[0]), grid.lattice, symmetry)
-    return replace(grid, solid=np.where(is_kept[:, None, None], grid.solid, mirrored))
+    solid = np.where(is_kept[:, None, None], grid.solid, mirrored)
+    if not solid.any():
+        raise MeshUnusable("the side that should be copied is empty", "Choose the other side.")
+    return replace(grid, solid=solid, matched_share=matched)
 
 
 def fold(lattice: Lattice, shell: Shell, symmetry: Symmetry) -> Ints:
