@@ -3,12 +3,15 @@
 
 # No postponed annotations: Blender reads them as they are.
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
+from ..figure.voxel_colours import read_pixels, unreadable
+from ..voxel.arrays import Bytes
+from ..voxel.errors import PaletteInvalid
 from ..voxel.figure_mesh import FigureLook
 from ..voxel.glow import Glow
 from ..voxel.lattice import LARGEST_SIZE
-from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
+from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS, palette_of_picture
 from ..voxel.presets import PRESETS
 from ..voxel.printing import PrintSettings, TALLEST_mm, THICKEST_mm
 from ..voxel.styles import WIDEST_GAP, VoxelStyle
@@ -18,6 +21,7 @@ _PALETTES = (
     ("FOUND", "From the Figure", "The colours that stand for the figure's own best"),
     ("FIGURINE_16", "Figurine 16", "Sixteen colours made for figures"),
     ("FIGURINE_32", "Figurine 32", "Thirty-two colours made for figures"),
+    ("IMAGE", "Image", "The colours of an image of this file; of one with more than 255, those that stand for it best"),
 )
 _COLOURS = (
     ("EDGES", "Keep Edges", "Colours that differ from their surroundings win, so that eyes and outlines survive"),
@@ -57,9 +61,15 @@ class VoxelOptions:
         min=FEWEST_COLOURS,
         max=MOST_COLOURS,
     )
+    picture: StringProperty(
+        name="Image", description="Whose colours are the palette; until one is chosen, they are the figure's"
+    )
     dither: BoolProperty(name="Dither", description="Let neighbours take turns between two colours of the palette")
     close: BoolProperty(name="Close All Openings", description="Fill the mesh also where a large part of it is open")
     wall: IntProperty(name="Wall", description="Voxels of a wall around a hollow figure; 0 for solid", min=0, max=64)
+    has_bones: BoolProperty(
+        name="Has Bones", description="Whether bones move what is voxelized", options={"HIDDEN", "SKIP_SAVE"}
+    )
 
     shape: EnumProperty(name="Style", description="What a voxel looks like", items=_SHAPES)
     gap: FloatProperty(
@@ -104,13 +114,13 @@ class VoxelOptions:
     )
 
     def settings(self) -> VoxelSettings:
-        """What the voxels are made by."""
+        """What the voxels are made by. Raises PaletteInvalid where the palette's image is none."""
         return VoxelSettings(
             size=self.size,
             openings="ALL" if self.close else "SMALL",
             colour_mode=self.colour,
             colours=self.colours,
-            palette=PRESETS.get(self.palette),
+            palette=_palette_of(self.picture) if self.palette == "IMAGE" else PRESETS.get(self.palette),
             is_dithered=self.dither,
             wall_cells=self.wall,
             symmetry=self.symmetry,
@@ -122,6 +132,19 @@ class VoxelOptions:
         if self.for_print:
             return FigureLook("NONE")
         return FigureLook(self.rig, VoxelStyle(self.shape, self.gap), Glow(self.emission, self.vividness))
+
+
+def _palette_of(name: str) -> Bytes | None:
+    """The colours of an image; None while none is chosen."""
+    if not name:
+        return None
+    image = bpy.data.images.get(name)
+    if image is None:
+        raise PaletteInvalid(f"there is no image {name} in this file")
+    reason = unreadable(image)
+    if reason:
+        raise PaletteInvalid(f"its image {name} {reason[0]}")
+    return palette_of_picture(read_pixels(image))
 
 
 def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
@@ -142,7 +165,8 @@ def _draw_shape(column: bpy.types.UILayout, options: VoxelOptions) -> None:
         column.prop(options, "print_wall")
         column.prop(options, "print_drain")
         return
-    column.prop(options, "rig")
+    if options.has_bones:
+        column.prop(options, "rig")
     column.prop(options, "shape")
     column.prop(options, "gap")
 
@@ -152,6 +176,8 @@ def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "palette")
     if options.palette == "FOUND":
         column.prop(options, "colours")
+    if options.palette == "IMAGE":
+        column.prop_search(options, "picture", bpy.data, "images")
     column.prop(options, "dither")
     column.prop(options, "emission")
     if options.emission:
