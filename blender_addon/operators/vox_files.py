@@ -11,12 +11,13 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..errors import FigurineError, typed_file_errors
 from ..figure.voxel_object import add_voxel_object
 from ..figure.voxel_source import read_source
+from ..voxel.figure_mesh import FigureLook, figure_mesh
 from ..voxel.lattice import LARGEST_SIZE
 from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
 from ..voxel.vox_figure import figure_of_scene
 from ..voxel.vox_read import read_vox
 from ..voxel.vox_write import write_vox
-from ..voxel.voxelize import VoxelSettings, static_mesh, vox_scene, voxelize
+from ..voxel.voxelize import VoxelSettings, vox_scene, voxelize
 from ..whole_files import write_all
 
 
@@ -86,9 +87,8 @@ class FIGURINE_OT_import_vox(bpy.types.Operator, ImportHelper):
         except FigurineError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
             return {"CANCELLED"}
-        quads = static_mesh(figure)
-        rows = figure.shell.rows(quads.cells)
-        made = add_voxel_object(path.stem, quads, figure.colour[rows], figure.palette, [context.collection])
+        mesh = figure_mesh(figure, None, FigureLook())
+        made = add_voxel_object(path.stem, mesh, figure.palette, [context.collection])
         for item in context.selected_objects:
             item.select_set(False)
         made.select_set(True)

@@ -83,6 +83,29 @@ def test_edges_keep_a_thin_dark_line_that_dominant_loses() -> None:
     assert (seen["EDGES"][:, [0, 1, 2, 3, 5, 6, 7]] == (240, 190, 160)).all()
 
 
+def test_both_eyes_and_the_mouth_of_a_face_survive() -> None:
+    """White eyes with pupils of less than a voxel, mirrored, and a thin mouth, none of them on the grid."""
+    half = np.full((100, 50, 3), (240, 190, 160), np.uint8)
+    half[30:55, 8:31] = 245
+    half[37:52, 14:23] = (40, 30, 30)
+    half[70:74, 30:] = (120, 30, 30)
+    face = wall(np.concatenate([half, half[:, ::-1]], axis=1))
+    for size in (12, 14, 17, 20):
+        seen = front(voxelize(face, VoxelSettings(size)))
+        for side in (seen[:, : size // 2], seen[:, -(size // 2) :]):
+            for colour in ((40, 30, 30), (245, 245, 245), (120, 30, 30)):
+                assert (side == colour).all(-1).any(), (size, colour)
+
+
+def test_many_shades_of_a_colour_are_not_outvoted_by_one_other() -> None:
+    """Eight of ten columns of pixels are noisy brown, no two alike; two are of one green."""
+    rng = np.random.default_rng(3)
+    image = np.clip(np.array([140, 90, 50]) + rng.normal(0, 9, (80, 80, 3)), 0, 255).astype(np.uint8)
+    image[:, np.arange(80) % 10 >= 8] = (90, 130, 60)
+    seen = front(voxelize(wall(image), VoxelSettings(8, colour_mode="DOMINANT")))
+    assert (seen[..., 0] > seen[..., 1]).all()
+
+
 def test_vertex_colours_and_materials_need_no_uv_map() -> None:
     mesh = box((4, 4, 8))
     of_face = (mesh.vertices[mesh.triangles][:, :, 0].min(1) > 3.9).astype(int)
