@@ -108,9 +108,9 @@ def bind(request: Exchange, scratch: Path) -> Exchange:
 def voxelize(request: Exchange, scratch: Path) -> Exchange:
     """Turn a mesh file into a figure of voxels with its colours and its rig.
 
-    Document: path, name, stem, provenance, preview_px; formats (of fbx, glb, vox, ply, obj, stl); settings and look:
-    the fields of the core's VoxelSettings and FigureLook by name; preset, the name of a palette or None; stl_scale.
-    Array: palette_picture (H, W, 4) uint8, where a picture holds the palette.
+    Document: path, name, stem, provenance, preview_px; formats (of fbx, glb, vox, ply, obj, stl); settings, look and
+    printing (or None): the fields of the core's VoxelSettings, FigureLook and PrintSettings by name; preset, the name
+    of a palette or None; stl_scale. Array: palette_picture (H, W, 4) uint8, where a picture holds the palette.
 
     Result: STEM.<format> each, STEM.mtl and STEM_palette.png beside an OBJ, preview.png; document blender, files,
     seconds, warnings, voxels (counts and measures), digests. Raises WorkerFailure.

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,15 @@ from blender_addon.figure.voxel_figure import add_figure
 from blender_addon.figure.voxel_source import VoxelSource
 from blender_addon.voxel.errors import MeshUnusable, SizeOutOfRange, UvMissing, VoxelError
 from blender_addon.voxel.figure_mesh import FigureLook, FigureMesh, figure_mesh
+from blender_addon.voxel.glow import Glow
 from blender_addon.voxel.lattice import PAD_cells
 from blender_addon.voxel.mesh_files import PaintedFaces, obj_files, ply_bytes, stl_bytes
 from blender_addon.voxel.palette import palette_of_picture
 from blender_addon.voxel.presets import PRESETS
+from blender_addon.voxel.printing import PrintSettings
+from blender_addon.voxel.styles import VoxelStyle
 from blender_addon.voxel.vox_write import write_vox
-from blender_addon.voxel.voxelize import VoxelFigure, VoxelSettings, static_mesh, vox_scene, voxelize
+from blender_addon.voxel.voxelize import VoxelFigure, VoxelSettings, vox_scene, voxelize
 from inference_server.blender_worker import preview, reading, rig, scene, writers
 from inference_server.blender_worker.delivery import PREVIEW_FILE, Clock
 from inference_server.blender_worker.failures import WorkerFailure
@@ -55,7 +57,7 @@ def run_voxelize(request: Exchange, scratch: Path) -> Exchange:
         _check_size(path, found)
         made = _make(found.source, request)
         clock.note("voxelize")
-        files = _static_files(made.figure, labels, request.document)
+        files = _static_files(made.figure, labels, request)
     except VoxelError as error:
         raise _failure(error, path) from error
     clock.note("static files")
@@ -84,7 +86,12 @@ def run_voxelize(request: Exchange, scratch: Path) -> Exchange:
 
 def _make(source: VoxelSource, request: Exchange) -> _Made:
     figure = voxelize(source.mesh, _settings(request))
-    return _Made(figure, figure_mesh(figure, source.skeleton, FigureLook(**request.document["look"])))
+    return _Made(figure, figure_mesh(figure, source.skeleton, _look(request)))
+
+
+def _look(request: Exchange) -> FigureLook:
+    look = request.document["look"]
+    return FigureLook(look["rig"], VoxelStyle(**look["style"]), Glow(**look["glow"]))
 
 
 def _settings(request: Exchange) -> VoxelSettings:
@@ -93,7 +100,9 @@ def _settings(request: Exchange) -> VoxelSettings:
         palette = palette_of_picture(request.arrays[PALETTE_PICTURE])
     elif request.document["preset"] is not None:
         palette = PRESETS[request.document["preset"]]
-    return VoxelSettings(**request.document["settings"], palette=palette)
+    asked = request.document["printing"]
+    printing = None if asked is None else PrintSettings(**asked)
+    return VoxelSettings(**request.document["settings"], palette=palette, printing=printing)
 
 
 def _check_size(path: Path, found: FileSource) -> None:
@@ -112,28 +121,31 @@ def _failure(error: VoxelError, path: Path) -> WorkerFailure:
     return WorkerFailure("MeshInvalid" if is_mesh else "SettingInvalid", message, error.hint)
 
 
-def _static_files(figure: VoxelFigure, labels: Labels, document: Mapping[str, Any]) -> dict[str, bytes | Path]:
+def _static_files(figure: VoxelFigure, labels: Labels, request: Exchange) -> dict[str, bytes | Path]:
     """Those that hold no rig."""
-    formats = document["formats"]
+    formats = request.document["formats"]
     files: dict[str, bytes | Path] = {}
     if "vox" in formats:
         files[f"{labels.stem}.vox"] = write_vox(_vox_scene(figure, labels.name))
     if not {"ply", "obj", "stl"} & set(formats):
         return files
-    quads = static_mesh(figure)
-    faces = PaintedFaces(
-        quads.vertices,
-        quads.quads.reshape(-1),
-        np.full(len(quads.quads), 4),
-        figure.palette[figure.colour[figure.shell.rows(quads.cells)]],
-    )
+    mesh = figure_mesh(figure, None, _look(request))
+    quads = mesh.quads.quads
+    faces = PaintedFaces(mesh.quads.vertices, quads.reshape(-1), np.full(len(quads), 4), figure.palette[mesh.colour])
     if "ply" in formats:
         files[f"{labels.stem}.ply"] = ply_bytes(faces)
     if "obj" in formats:
         files |= obj_files(faces, labels.stem)
     if "stl" in formats:
-        files[f"{labels.stem}.stl"] = stl_bytes(faces, document["stl_scale"])
+        files[f"{labels.stem}.stl"] = stl_bytes(faces, _stl_scale(figure, request))
     return files
+
+
+def _stl_scale(figure: VoxelFigure, request: Exchange) -> float:
+    """Units of the STL in a metre of the figure; a print has the size that was asked for, in millimetres."""
+    if figure.printed is not None:
+        return figure.printed.voxel_mm / figure.grid.lattice.pitch
+    return float(request.document["stl_scale"])
 
 
 def _vox_scene(figure: VoxelFigure, name: str) -> Any:
@@ -155,11 +167,9 @@ def _build(made: _Made, source: VoxelSource, labels: Labels) -> bpy.types.Object
         if item not in kept:
             bpy.data.objects.remove(item, do_unlink=True)
     bpy.data.orphans_purge(do_recursive=True)
-    figure.name = figure.data.name = labels.name
-    for material in figure.data.materials:
-        material.name = labels.name
-    for image in bpy.data.images:
-        image.name = f"{labels.name}_palette"
+    given = figure.name
+    for block in (figure, figure.data, *figure.data.materials, *bpy.data.images):
+        block.name = block.name.replace(given, labels.name)
     rig.mark_origin(kept, labels)
     bpy.context.view_layer.update()
     return armature
@@ -189,6 +199,7 @@ def _describe(made: _Made, armature: bpy.types.Object | None) -> dict[str, Any]:
         "bones": 0 if armature is None else len(armature.data.bones),
         "openings_closed": grid.openings_closed,
         "openings_left": grid.openings_left,
+        "print": "" if figure.printed is None else figure.printed.sentence,
     }
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from inference_server import __version__
 from inference_server.commands.output import open_output
@@ -23,6 +23,8 @@ from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.scene import require_mesh_file
 
 RIGS = ("smooth", "blocky", "none")
+STYLES = ("cube", "rounded", "brick", "sphere")
+SYMMETRIES = ("none", "both", "left", "right")
 COLOUR_MODES = ("edges", "dominant", "mean")
 OPENINGS = ("small", "all", "none")
 PALETTES = ("figurine-16", "figurine-32")
@@ -32,9 +34,15 @@ DEFAULT_SIZE = 64
 SIZES = (1, 512)
 PALETTE_SIZES = (2, 255)
 WALLS = (0, 64)
+GAPS = (0.0, 0.5)  # of a voxel
+GLOWS = (0.0, 1000.0)  # Blender's Emission Strength
+DEFAULT_WALL_MM, DEFAULT_DRAIN_MM = 2.0, 4.0
+PRINTS_MM = (1.0, 10_000.0)
+WALLS_MM = (0.0, 1000.0)
 NAME_SUFFIX = "_voxels"  # of the results: they never take the place of the mesh by themselves
 _PREVIEW_SIDE_PX = 512
 _MM_PER_M = 1000.0
+_Number = TypeVar("_Number", int, float)
 
 
 def voxelize_mesh(options: argparse.Namespace) -> int:
@@ -84,6 +92,7 @@ def _request(options: argparse.Namespace, name: str, formats: list[str], max_meg
         "colour_mode": options.colour.upper(),
         "is_dithered": options.dither,
         "wall_cells": _within("wall", options.wall, WALLS),
+        "symmetry": options.symmetry.upper(),
     }
     preset, arrays = None, {}
     if options.palette.isdecimal():
@@ -102,11 +111,32 @@ def _request(options: argparse.Namespace, name: str, formats: list[str], max_meg
         "preview_px": _PREVIEW_SIDE_PX,
         "formats": formats,
         "settings": settings,
-        "look": {"rig": options.rig.upper()},
+        "look": _look(options),
+        "printing": _printing(options),
         "preset": preset,
         "stl_scale": _MM_PER_M if options.mm else 1.0,
     }
     return Exchange(document, arrays)
+
+
+def _look(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "rig": "NONE" if options.print_height is not None else options.rig.upper(),
+        "style": {"shape": options.style.upper(), "gap": _within("gap", options.gap, GAPS)},
+        "glow": {"strength": _within("glow", options.glow, GLOWS)},
+    }
+
+
+def _printing(options: argparse.Namespace) -> dict[str, float] | None:
+    if options.print_height is None:
+        return None
+    if options.style != "cube" or options.gap:
+        raise SettingInvalid("A print has the style cube without a gap.", "Leave the style and the gap out.")
+    return {
+        "height_mm": _within("print's height", options.print_height, PRINTS_MM),
+        "wall_mm": _within("print's wall", options.print_wall, WALLS_MM),
+        "drain_mm": _within("print's drain", options.print_drain, WALLS_MM),
+    }
 
 
 def _formats(text: str) -> list[str]:
@@ -119,9 +149,10 @@ def _formats(text: str) -> list[str]:
     return asked
 
 
-def _within(what: str, value: int, bounds: tuple[int, int]) -> int:
+def _within(what: str, value: _Number, bounds: tuple[_Number, _Number]) -> _Number:
     if not bounds[0] <= value <= bounds[1]:
-        raise SettingInvalid(f"The {what} is {value}.", f"Choose a whole number from {bounds[0]} to {bounds[1]}.")
+        kind = "a whole number" if isinstance(value, int) else "a number"
+        raise SettingInvalid(f"The {what} is {value}.", f"Choose {kind} from {bounds[0]:g} to {bounds[1]:g}.")
     return value
 
 
@@ -141,7 +172,10 @@ def _in_order(names: list[str]) -> list[str]:
 
 def _asked(options: argparse.Namespace) -> dict[str, Any]:
     """The settings as the artist gave them."""
-    kept = ("size", "rig", "colour", "palette", "dither", "wall", "openings", "formats", "mm")
+    kept = (
+        "size", "rig", "colour", "palette", "dither", "wall", "openings", "symmetry", "style", "gap", "glow",
+        "print_height", "print_wall", "print_drain", "formats", "mm",
+    )  # fmt: skip
     return {key: getattr(options, key) for key in kept}
 
 
@@ -155,5 +189,6 @@ def _summary(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("grid", f"{width} wide, {depth} deep, {height} high; an edge is {voxels['edge_m']:.4g} m"),
         ("colours", str(voxels["colours"])),
         ("rig", rig),
+        *([("print", voxels["print"])] if voxels["print"] else []),
         *(("warning", warning["sentence"]) for warning in report["warnings"]),
     ]

@@ -227,6 +227,29 @@ def test_settings_change_what_they_say(meshes: Path, home: Path, tmp_path: Path)
     assert report_of(again)["voxels"]["colours"] <= 16
 
 
+def test_a_print_is_closed_and_as_high_as_asked(meshes: Path, home: Path, tmp_path: Path) -> None:
+    out = voxelized(
+        meshes / "body.glb", tmp_path, home, "--formats", "stl", "--print-height", "48", "--print-wall", "4"
+    )
+    mesh = trimesh.load(out / "body_voxels.stl")
+    assert mesh.is_watertight
+    assert mesh.extents[2] == pytest.approx(48, rel=1e-5)
+    voxels = report_of(out)["voxels"]
+    assert mesh.volume == pytest.approx(voxels["solid"] * (48 / SIZE) ** 3, rel=1e-4)
+    assert "walls of 4.00 mm" in voxels["print"]
+
+
+def test_a_style_has_its_faces_in_every_mesh_file(meshes: Path, home: Path, tmp_path: Path) -> None:
+    out = voxelized(
+        meshes / "body.glb", tmp_path, home, "--formats", "glb,ply", "--style", "sphere", "--glow", "2", "--gap", "0.1"
+    )
+    voxels = report_of(out)["voxels"]
+    assert voxels["bones"] == 3
+    assert voxels["faces"] > 20 * voxels["visible"]
+    assert len(trimesh.load(out / "body_voxels.ply", process=False).faces) > 20 * voxels["visible"]
+    assert "skins" in glb_document(out / "body_voxels.glb")
+
+
 def glb_document(path: Path) -> dict[str, Any]:
     """The JSON in a binary glTF."""
     content = path.read_bytes()

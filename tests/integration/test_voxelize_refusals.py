@@ -61,6 +61,13 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--palette", "none.png"], "does not exist"),
         (["--formats", "fbx,blend"], "formats"),
         (["--formats", ","], "formats"),
+        (["--symmetry", "top"], "invalid choice"),
+        (["--style", "pyramid"], "invalid choice"),
+        (["--gap", "0.9"], "0 to 0.5"),
+        (["--glow", "nan"], "glow is nan"),
+        (["--print-height", "0"], "print's height is 0"),
+        (["--print-height", "80", "--style", "brick"], "style cube"),
+        (["--print-height", "80", "--print-wall", "-1"], "print's wall is -1"),
     ],
 )
 def test_an_unusable_setting_is_refused(
