@@ -233,7 +233,7 @@ def test_a_print_is_closed_and_as_high_as_asked(meshes: Path, home: Path, tmp_pa
     )
     mesh = trimesh.load(out / "body_voxels.stl")
     assert mesh.is_watertight
-    assert mesh.extents[2] == pytest.approx(48, rel=1e-5)
+    assert 48 - 48 / SIZE - 1e-3 < mesh.extents[2] < 48 + 1e-3  # the tip may be too thin to fill the highest voxel
     voxels = report_of(out)["voxels"]
     assert mesh.volume == pytest.approx(voxels["solid"] * (48 / SIZE) ** 3, rel=1e-4)
     assert "walls of 4.00 mm" in voxels["print"]
