@@ -16,11 +16,11 @@ from .faces import QuadMesh, merged_quads, shell_quads
 from .fill import VoxelGrid, hollow, occupy
 from .lattice import Lattice, PAD_cells, fit_lattice
 from .mesh import Influences, SurfaceMesh, check_mesh
-from .palette import MOST_COLOURS, check_count, dithered_colours, find_palette, nearest_colours
+from .palette import MOST_COLOURS, calm_colours, check_count, dithered_colours, find_palette
 from .parts import Openings
 from .printing import PrintReport, PrintSettings, make_printable, print_mesh
 from .samples import Samples, borrow, representatives, sample_surface
-from .shell import Shell, find_shell, nearest_shell
+from .shell import Shell, find_shell, nearest_shell, neighbour_rows
 from .symmetry import Symmetry, fold, folded_samples, mirror_grid, mirror_influences
 from .transparency import opaque_samples, without_transparent_faces
 from .vox_scene import VoxScene, scene_of_cells
@@ -91,7 +91,7 @@ def voxelize(mesh: SurfaceMesh, settings: VoxelSettings, report: Callable[[float
     if settings.is_dithered:
         index = dithered_colours(colours, palette, lattice.unflat(shell.cells))
     else:
-        index = nearest_colours(colours, palette)
+        index = calm_colours(colours, palette, neighbour_rows(lattice, shell))
     report(0.9)
     influences = _influences(mesh, lattice, shell, samples, own)
     report(1.0)

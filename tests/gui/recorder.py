@@ -166,7 +166,8 @@ class _Layout:
         if not callable(value):
             return value
 
-        def call(*arguments: Any, **options: Any) -> Any:
+        def call(*given: Any, **options: Any) -> Any:
+            arguments = tuple(part._panel if isinstance(part, _Stand) else part for part in given)
             item = self._note(name, arguments, options) if name in _DRAWN else None
             is_marked = item is not None and self._recorder.mark is not None and self._recorder.mark(item)
             if is_marked:

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from blender_addon.voxel.oklab import encode
 from tests.integration.voxel_cases import arm, choose, refusal, shown_colours, voxelize, world_points
 
 RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
@@ -125,6 +126,8 @@ def case_images_of_every_kind_are_read() -> None:
                         image.pack()
                     if place == "packed and lost":
                         path.unlink()
+                    if image.is_float:  # versions differ in what they write
+                        wanted = encode(np.array(image.pixels[:3]))
                 textured(image)
                 seen = shown_colours(voxelize(size=4, colour="MEAN"))
                 np.testing.assert_allclose(
