@@ -13,9 +13,9 @@ from ..voxel.colour import texels_at, to_bytes
 from ..voxel.errors import MeshUnusable
 from ..voxel.mesh_files import PaintedFaces
 from .voxel_colours import MaterialReader
+from .voxel_styles import REALIZE
 
 PALETTE_UV = "Palette"  # the UV map of every figure of voxels
-REALIZE = "Realize"  # the switch of those that are made of instances
 
 
 def is_voxel_figure(item: bpy.types.Object) -> bool:
@@ -25,7 +25,7 @@ def is_voxel_figure(item: bpy.types.Object) -> bool:
 
 def read_faces(item: bpy.types.Object) -> PaintedFaces:
     """The faces of a figure of voxels, in world space. Raises MeshUnusable."""
-    with _realized(item):
+    with realized(item):
         depsgraph = bpy.context.evaluated_depsgraph_get()
         evaluated = item.evaluated_get(depsgraph)
         data = evaluated.to_mesh(preserve_all_data_layers=True, depsgraph=depsgraph)
@@ -36,7 +36,7 @@ def read_faces(item: bpy.types.Object) -> PaintedFaces:
 
 
 @contextlib.contextmanager
-def _realized(item: bpy.types.Object) -> Iterator[None]:
+def realized(item: bpy.types.Object) -> Iterator[None]:
     """Instances as faces, where it has any."""
     switches = [
         (modifier, entry.identifier)

@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..errors import FigurineError, typed_file_errors
-from ..figure.voxel_faces import is_voxel_figure, read_faces
+from ..figure.voxel_faces import is_voxel_figure, read_faces, realized
 from ..voxel.mesh_files import MM_PER_M, obj_files, ply_bytes, stl_bytes
 from ..whole_files import write_all
 
@@ -91,7 +91,14 @@ def _write_glb(context: bpy.types.Context, path: Path) -> None:
             item.select_set(False)
         for item in chosen:
             item.select_set(True)
-        bpy.ops.export_scene.gltf(filepath=str(part), use_selection=True, export_format="GLB", export_animations=False)
+        with realized(context.object):
+            bpy.ops.export_scene.gltf(
+                filepath=str(part),
+                use_selection=True,
+                export_format="GLB",
+                export_animations=False,
+                export_apply=True,  # all modifiers but the armature's
+            )
         part.replace(path)
     except RuntimeError as error:
         raise OSError(errno.EIO, str(error).strip().splitlines()[-1]) from error

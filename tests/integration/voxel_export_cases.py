@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import struct
@@ -137,6 +138,25 @@ def case_a_mirrored_figure_is_not_inside_out() -> None:
         rows = np.frombuffer(path.read_bytes()[84:], np.dtype([("n", "<f4", 3), ("at", "<f4", (3, 3)), ("x", "<u2")]))
     a, b, c = np.moveaxis(rows["at"].astype(float), 1, 0)
     assert np.einsum("ij,ij->i", np.cross(a, b), c).sum() > 0
+
+
+def case_a_figure_of_instances_is_exported_with_all_its_faces() -> None:
+    arm()
+    made = voxelize(rig="NONE", shape="SPHERE", size=8)
+    (switches,) = ([dict(modifier.items())] for modifier in made.modifiers if modifier.type == "NODES")
+    path, folder = exported("PLY")
+    with folder:
+        head = path.read_bytes().partition(b"end_header")[0]
+    (count,) = re.findall(rb"element face (\d+)", head)
+    assert int(count) > 50 * 8 * 4
+    path, folder = exported("GLB")
+    with folder:
+        content = path.read_bytes()
+    described = json.loads(content[20 : 20 + struct.unpack_from("<I", content, 12)[0]])
+    (mesh,) = described["meshes"]
+    corners = sum(described["accessors"][part["indices"]]["count"] for part in mesh["primitives"])
+    assert corners == 6 * int(count)
+    assert [dict(modifier.items()) for modifier in made.modifiers] == switches
 
 
 def case_only_a_figure_of_voxels_is_exported_and_a_bad_place_is_said() -> None:
