@@ -51,6 +51,7 @@ class FIGURINE_MT_object(bpy.types.Menu):
         self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
         self.layout.operator("figurine.voxelize", text="Voxelize…", icon="OPTIONS").ask = True
         self.layout.operator("figurine.export_vox", text="Export Voxels (.vox)…", icon="EXPORT")
+        self.layout.operator("figurine.export_voxel_mesh", text="Export Voxel Mesh…", icon="EXPORT")
 
 
 def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:

@@ -31,6 +31,7 @@ from .operators import (
     use_image,
     use_render,
     vox_files,
+    voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
@@ -58,6 +59,7 @@ _MODULES = (
     help_operators,
     voxelize,
     vox_files,
+    voxel_export,
     menus,
     main,
     jobs,

@@ -6,29 +6,39 @@ from __future__ import annotations
 import bpy
 from mathutils import Matrix
 
-from ..voxel.figure_mesh import FigureLook, FigureMesh, figure_mesh
+from ..voxel.figure_mesh import FigureInstances, FigureLook, FigureMesh, scene_figure
 from ..voxel.voxelize import VoxelFigure
 from .voxel_object import add_voxel_object, bind
 from .voxel_source import VoxelSource
+from .voxel_styles import add_instances
 
 
 def make_figure(
     context: bpy.types.Context, original: bpy.types.Object, source: VoxelSource, figure: VoxelFigure, look: FigureLook
 ) -> bpy.types.Object:
     """Add the voxels beside the original and make them active."""
-    return add_figure(context, original, source, figure, figure_mesh(figure, source.skeleton, look))
+    return add_figure(context, original, source, figure, scene_figure(figure, source.skeleton, look))
 
 
 def add_figure(
-    context: bpy.types.Context, original: bpy.types.Object, source: VoxelSource, figure: VoxelFigure, mesh: FigureMesh
+    context: bpy.types.Context,
+    original: bpy.types.Object,
+    source: VoxelSource,
+    figure: VoxelFigure,
+    mesh: FigureMesh | FigureInstances,
 ) -> bpy.types.Object:
     """As make_figure, of a mesh that was made before: only this part needs Blender's own thread."""
     # Collections of another file take no objects.
     own = [collection for collection in original.users_collection if collection.library is None]
     places = own or [context.scene.collection]
-    made = add_voxel_object(f"{original.name} Voxels", mesh.quads, mesh.colour, figure.palette, places)
-    if mesh.influences is not None:
-        bind(made, source, mesh.influences)
+    name = f"{original.name} Voxels"
+    influences = None
+    if isinstance(mesh, FigureInstances):
+        made = add_instances(name, mesh, figure.palette, places)
+    else:
+        made, influences = add_voxel_object(name, mesh, figure.palette, places), mesh.influences
+    if influences is not None:
+        bind(made, source, influences)
     elif original.parent is not None:
         _follow(made, original)
     space = context.space_data

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -43,6 +43,7 @@ def read_source(figure: bpy.types.Object, others: Sequence[bpy.types.Object] = (
     mesh = joined([_part(item, armature, bones, reader) for item in objects])
     if mesh.influences is None:
         return VoxelSource(mesh, None, (), None, objects)
+    mesh = replace(mesh, bone_names=bones)
     return VoxelSource(mesh, armature, bones, _skeleton(armature, bones), objects)
 
 

@@ -3,15 +3,18 @@
 
 # No postponed annotations: Blender reads them as they are.
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..figure.voxel_colours import read_pixels, unreadable
 from ..voxel.arrays import Bytes
 from ..voxel.errors import PaletteInvalid
 from ..voxel.figure_mesh import FigureLook
+from ..voxel.glow import Glow
 from ..voxel.lattice import LARGEST_SIZE
 from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS, palette_of_picture
 from ..voxel.presets import PRESETS
+from ..voxel.printing import PrintSettings, TALLEST_mm, THICKEST_mm
+from ..voxel.styles import WIDEST_GAP, VoxelStyle
 from ..voxel.voxelize import VoxelSettings
 
 _PALETTES = (
@@ -29,6 +32,18 @@ _RIGS = (
     ("SMOOTH", "Smooth", "Voxels bend together at the joints"),
     ("BLOCKY", "Blocky", "Every voxel moves with one bone and keeps its shape"),
     ("NONE", "None", "No bones, and as few faces as possible"),
+)
+_SHAPES = (
+    ("CUBE", "Cube", "Cubes that touch"),
+    ("ROUNDED", "Rounded Cube", "Cubes with round edges"),
+    ("BRICK", "Brick", "Toy bricks, with studs where nothing is above"),
+    ("SPHERE", "Sphere", "Beads"),
+)
+_SYMMETRIES = (
+    ("NONE", "None", "Both sides as they are"),
+    ("BOTH", "Both Sides", "What one side has the other gets; colours are chosen from both"),
+    ("LEFT", "Left to Right", "The character's left side is copied to its right"),
+    ("RIGHT", "Right to Left", "The character's right side is copied to its left"),
 )
 
 
@@ -56,6 +71,48 @@ class VoxelOptions:
         name="Has Bones", description="Whether bones move what is voxelized", options={"HIDDEN", "SKIP_SAVE"}
     )
 
+    shape: EnumProperty(name="Style", description="What a voxel looks like", items=_SHAPES)
+    gap: FloatProperty(
+        name="Gap",
+        description="Free space between voxels, as a share of a voxel",
+        default=0.0,
+        min=0.0,
+        max=WIDEST_GAP,
+        subtype="FACTOR",
+    )
+    emission: FloatProperty(
+        name="Glow",
+        description="How strongly small vivid areas give light, such as bright eyes",
+        min=0.0,
+        soft_max=20.0,
+    )
+    vividness: FloatProperty(
+        name="Glow From",
+        description="How vivid a colour must be to give light; at 0 the whole figure does",
+        default=Glow.from_vividness,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+
+    symmetry: EnumProperty(name="Symmetry", description="Make both sides the same", items=_SYMMETRIES)
+    for_print: BoolProperty(
+        name="For 3D Printing", description="One closed surface in which no two voxels meet in an edge alone, no bones"
+    )
+    print_height: FloatProperty(
+        name="Height", description="Of the printed figure, in mm", default=100.0, min=1.0, max=TALLEST_mm
+    )
+    print_wall: FloatProperty(
+        name="Wall",
+        description="Of a hollow print, in mm, at least; 0 for solid",
+        default=2.0,
+        min=0.0,
+        max=THICKEST_mm,
+    )
+    print_drain: FloatProperty(
+        name="Drain Hole", description="Its width in mm, at least; 0 for none", default=4.0, min=0.0, max=THICKEST_mm
+    )
+
     def settings(self) -> VoxelSettings:
         """What the voxels are made by. Raises PaletteInvalid where the palette's image is none."""
         return VoxelSettings(
@@ -66,11 +123,15 @@ class VoxelOptions:
             palette=_palette_of(self.picture) if self.palette == "IMAGE" else PRESETS.get(self.palette),
             is_dithered=self.dither,
             wall_cells=self.wall,
+            symmetry=self.symmetry,
+            printing=PrintSettings(self.print_height, self.print_wall, self.print_drain) if self.for_print else None,
         )
 
     def look(self) -> FigureLook:
         """What is made of the voxels."""
-        return FigureLook(rig=self.rig)
+        if self.for_print:
+            return FigureLook("NONE")
+        return FigureLook(self.rig, VoxelStyle(self.shape, self.gap), Glow(self.emission, self.vividness))
 
 
 def _palette_of(name: str) -> Bytes | None:
@@ -99,8 +160,17 @@ def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
 
 def _draw_shape(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "size")
+    column.prop(options, "symmetry")
+    column.prop(options, "for_print")
+    if options.for_print:
+        column.prop(options, "print_height")
+        column.prop(options, "print_wall")
+        column.prop(options, "print_drain")
+        return
     if options.has_bones:
         column.prop(options, "rig")
+    column.prop(options, "shape")
+    column.prop(options, "gap")
 
 
 def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
@@ -111,8 +181,12 @@ def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     if options.palette == "IMAGE":
         column.prop_search(options, "picture", bpy.data, "images")
     column.prop(options, "dither")
+    column.prop(options, "emission")
+    if options.emission:
+        column.prop(options, "vividness")
 
 
 def _draw_inside(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "close")
-    column.prop(options, "wall")
+    if not options.for_print:
+        column.prop(options, "wall")

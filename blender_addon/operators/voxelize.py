@@ -162,6 +162,8 @@ class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
         for warning in (made.figure.grid.warning, self._choice.warning):
             if warning:
                 self.report({"WARNING"}, warning)
+        if made.figure.printed is not None:
+            self.report({"INFO"}, made.figure.printed.sentence)
         return {"FINISHED"}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .blocky import Skeleton
-from .figure_mesh import FigureLook, FigureMesh, figure_mesh
+from .figure_mesh import FigureInstances, FigureLook, FigureMesh, scene_figure
 from .mesh import SurfaceMesh
 from .voxelize import VoxelFigure, VoxelSettings, voxelize
 
@@ -27,16 +27,16 @@ class FigureOrder:
 
 @dataclass(frozen=True, eq=False)
 class MadeFigure:
-    """The voxels, and the faces that are shown."""
+    """The voxels, and what is shown of them."""
 
     figure: VoxelFigure
-    mesh: FigureMesh
+    mesh: FigureMesh | FigureInstances
 
 
 def make(order: FigureOrder, report: Callable[[float], None]) -> MadeFigure:
     """Make the figure here and now. report: as of voxelize. Raises VoxelError, MemoryError."""
     figure = voxelize(order.mesh, order.settings, lambda share: report(VOXELS_SHARE * share))
-    mesh = figure_mesh(figure, order.skeleton, order.look)
+    mesh = scene_figure(figure, order.skeleton, order.look)
     report(1.0)
     return MadeFigure(figure, mesh)
 

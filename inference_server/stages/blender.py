@@ -124,6 +124,7 @@ class BlenderProcess:
                     time.sleep(_POLL_INTERVAL_S)
             except BaseException:
                 process.kill()
+                process.wait()  # until then it may still be making a file, and its folder could not be removed
                 raise
             return process.returncode
 

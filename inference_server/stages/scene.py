@@ -36,16 +36,7 @@ def read_scene(
     worker raises.
     """
     name = label or str(path)
-    if path.is_dir():
-        raise MeshInvalid(f"{name} is a folder.", "Name one mesh file.")
-    if not path.is_file():
-        raise MeshInvalid(f"{name} does not exist.", "Check the path of the mesh.")
-    if path.suffix.lower() not in MESH_SUFFIXES:
-        raise UnsupportedMedia(
-            f"{name} is not a mesh file that Figurine reads.", "Use an OBJ, GLB, glTF, FBX, PLY or STL file."
-        )
-    if path.stat().st_size == 0:
-        raise MeshInvalid(f"{name} is empty (zero bytes).", "Export it again.")
+    require_mesh_file(path, name)
     key = _key(path, blender, name)
     kept = cache.get(key)
     if kept is None:
@@ -79,6 +70,21 @@ def _read(path: Path, blender: BlenderProcess, check: Callable[[], None], name: 
     objects = tuple(SceneObject(item["name"], item["vertex_count"]) for item in document["objects"])
     is_lasting = path.suffix.lower() != _SPREAD_OUT and not document["missing_pictures"]
     return {"mesh": mesh, "objects": objects, "notes": tuple(_notes(document))}, is_lasting
+
+
+def require_mesh_file(path: Path, label: str = "") -> None:
+    """Raises MeshInvalid (missing, a folder, empty) or UnsupportedMedia where Blender need not be asked."""
+    name = label or str(path)
+    if path.is_dir():
+        raise MeshInvalid(f"{name} is a folder.", "Name one mesh file.")
+    if not path.is_file():
+        raise MeshInvalid(f"{name} does not exist.", "Check the path of the mesh.")
+    if path.suffix.lower() not in MESH_SUFFIXES:
+        raise UnsupportedMedia(
+            f"{name} is not a mesh file that Figurine reads.", "Use an OBJ, GLB, glTF, FBX, PLY or STL file."
+        )
+    if path.stat().st_size == 0:
+        raise MeshInvalid(f"{name} is empty (zero bytes).", "Export it again.")
 
 
 def _notes(document: Mapping[str, Any]) -> Iterator[str]:
