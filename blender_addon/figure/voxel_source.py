@@ -36,6 +36,7 @@ class VoxelSource:
 
 def read_source(figure: bpy.types.Object, others: Sequence[bpy.types.Object] = ()) -> VoxelSource:
     """The mesh as it looks without its pose, with others that have the same armature, or none. Raises VoxelError."""
+    bpy.context.view_layer.update()  # right after an undo, as in the redo panel, no object knows where it is
     armature = armature_of(figure)
     bones = tuple(bone.name for bone in armature.data.bones if bone.use_deform) if armature else ()
     reader, objects = MaterialReader(), (figure, *others)

@@ -153,7 +153,9 @@ def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
     layout.use_property_split = True
     layout.use_property_decorate = False
     _draw_shape(layout.column(), options)
+    layout.separator()
     _draw_colours(layout.column(), options)
+    layout.separator()
     _draw_inside(layout.column(), options)
 
 

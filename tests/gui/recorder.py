@@ -207,7 +207,8 @@ def _default_text(kind: str, names: tuple[Any, ...]) -> str:
     if kind == "operator":
         return _operator(names[0]).get_rna_type().name
     if kind == "prop":
-        return names[0].bl_rna.properties[names[1]].name
+        owner = names[0].properties if isinstance(names[0], bpy.types.Operator) else names[0]
+        return owner.bl_rna.properties[names[1]].name
     if kind == "menu":
         return getattr(bpy.types, names[0]).bl_label
     return ""

@@ -7,6 +7,7 @@ import threading
 
 import bpy
 from driver import Driver, Steps, middle
+from steps import rotate
 
 _SOON_S = 20
 _LONG_S = 120
@@ -14,18 +15,16 @@ _LONG_S = 120
 _LARGE = 320
 _SMALL = 12
 _HEADER_PX = 14
-# So turned, the cube's faces are stairs of voxels.
-_TURN = (0.3, 0.4, 0.5)
+_ANGLE_DEG = 30
 
 
 def by_clicks(driver: Driver) -> Steps:
     """The button, another size in the redo panel, one step back; then a large figure that is cancelled, and one that is
-    not; then the dialog that asks first.
+    not; then the dialog that asks first, and a mesh that is alone in the view.
     """
     driver.watch_addon()
     yield from driver.open_tab()
-    _original().rotation_euler = _TURN
-    bpy.ops.ed.undo_push(message="Turn")
+    yield from _turn(driver)
     yield from driver.redraw()
     yield from driver.click("Voxelize", "operator")
     yield from driver.wait_until(_made, _SOON_S, "the voxels")
@@ -39,7 +38,7 @@ def by_clicks(driver: Driver) -> Steps:
     yield from _watch(driver)
     yield from _undo(driver)
     yield from _ask(driver)
-    driver.shot("asked-first")
+    yield from _in_local_view(driver)
 
 
 def _original() -> bpy.types.Object:
@@ -53,13 +52,28 @@ def _made() -> bpy.types.Object | None:
 def _height_cells() -> int:
     """Voxels along the height; the shortest edge is one long."""
     points = [vertex.co for vertex in _made().data.vertices]
-    heights = [point.z for point in points]
     pitch = min((points[a] - points[b]).length for a, b in (edge.vertices for edge in _made().data.edges))
-    return round((max(heights) - min(heights)) / pitch)
+    return round(_reach() / pitch)
+
+
+def _reach() -> float:
+    """The height of the voxels."""
+    heights = [vertex.co.z for vertex in _made().data.vertices]
+    return max(heights) - min(heights)
+
+
+def _turn(driver: Driver) -> Steps:
+    """Turn the cube in the view: its faces become stairs of voxels."""
+    driver.look_at("VIEW_3D", "WINDOW")
+    yield from driver.hover(*middle(driver.region()))
+    yield from rotate(driver, _ANGLE_DEG)
+    assert any(abs(angle) > 0.1 for angle in _original().rotation_euler)
+    driver.look_at("VIEW_3D", "UI")
 
 
 def _resize(driver: Driver) -> Steps:
     """Another size in the panel of the last step, which is closed at first."""
+    reach = _reach()
     driver.look_at("VIEW_3D", "HUD")
     region = driver.region()
     yield from driver.click_at(region.x + _HEADER_PX, region.y + region.height - _HEADER_PX)
@@ -71,6 +85,7 @@ def _resize(driver: Driver) -> Steps:
     yield from driver.wait_until(lambda: _made() and _height_cells() == _SMALL, _SOON_S, "the other size")
     assert len([item for item in bpy.context.scene.objects if item.name.startswith("Cube Voxels")]) == 1
     assert _original().hide_get()
+    assert abs(_reach() - reach) < 1e-4, "it does not stand as the mesh stood"
     driver.shot("another-size")
     driver.look_at("VIEW_3D", "UI")
 
@@ -138,3 +153,18 @@ def _ask(driver: Driver) -> Steps:
     yield from driver.press("RET")
     yield from driver.wait_until(_made, _LONG_S, "the voxels after the dialog")
     yield from _undo(driver)
+
+
+def _in_local_view(driver: Driver) -> Steps:
+    """The voxels are seen where only the mesh was."""
+    driver.look_at("VIEW_3D", "WINDOW")
+    yield from driver.hover(*middle(driver.region()))
+    yield from driver.press("NUMPAD_SLASH")
+    yield from driver.wait_until(lambda: driver.area.spaces.active.local_view, _SOON_S, "the local view")
+    _invoke(driver, size=_SMALL)
+    yield from driver.wait_until(_made, _SOON_S, "the voxels in the local view")
+    assert _made().visible_in_viewport_get(driver.area.spaces.active)
+    driver.look_at("VIEW_3D", "UI")
+    yield 1.0
+    yield from driver.redraw()
+    driver.shot("local-view")
