@@ -129,9 +129,10 @@ class VoxelOptions:
 
     def look(self) -> FigureLook:
         """What is made of the voxels."""
+        glow = Glow(self.emission, self.vividness)
         if self.for_print:
-            return FigureLook("NONE")
-        return FigureLook(self.rig, VoxelStyle(self.shape, self.gap), Glow(self.emission, self.vividness))
+            return FigureLook("NONE", glow=glow)
+        return FigureLook(self.rig, VoxelStyle(self.shape, self.gap), glow)
 
 
 def _palette_of(name: str) -> Bytes | None:

@@ -11,7 +11,7 @@ from .oklab import bytes_to_lab, lab_to_bytes
 
 FEWEST_COLOURS, MOST_COLOURS = 2, 255
 HISTOGRAM_BITS = 5  # of each channel: nearer colours are one to the search
-ROUNDS = 12  # of k-means; the colours move by less than the eye sees after eight
+ROUNDS = 8  # of k-means; after them the colours move by less than the eye sees
 SALIENCE_FLOOR = 0.1  # OKLab distance that is added to a colour's distance from the average
 ROWS_AT_ONCE = 16_384  # colours that are compared with a palette together: 33 MB
 PALETTE_SIDE_px = 16

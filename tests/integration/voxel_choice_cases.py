@@ -155,7 +155,8 @@ def case_only_what_applies_is_offered() -> None:
         for has_bones in (True, False):
             layout = Recorder()
             rna = bpy.ops.figurine.voxelize.get_rna_type()
-            draw_options(layout, SimpleNamespace(bl_rna=rna, palette=palette, has_bones=has_bones))
+            choices = {"palette": palette, "has_bones": has_bones, "for_print": False, "emission": 0.0}
+            draw_options(layout, SimpleNamespace(bl_rna=rna, **choices))
             recorded[palette, has_bones] = layout.text
     assert {key for key, text in recorded.items() if "{Rig}" in text} == {key for key in recorded if key[1]}
     assert {key for key, text in recorded.items() if "{Palette Size}" in text} == {("FOUND", True), ("FOUND", False)}

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 
+from blender_addon.operators.voxel_options import draw_options
+from tests.integration.layout_recorder import Recorder
 from tests.integration.voxel_cases import arm, bend, choose, edges_of, voxelize, world_points
 
 SHAPES = ("CUBE", "ROUNDED", "BRICK", "SPHERE")
@@ -151,6 +154,23 @@ def case_a_figure_for_print_is_closed_and_has_no_bones() -> None:
     choose(limb)
     solid = voxelize(for_print=True, print_wall=0.0)
     assert len(made.data.polygons) > 1.3 * len(solid.data.polygons)
+
+
+def case_a_print_is_asked_for_its_lengths_and_not_for_bones_or_styles() -> None:
+    shown = {}
+    for for_print in (False, True):
+        layout = Recorder()
+        rna = bpy.ops.figurine.voxelize.get_rna_type()
+        choices = {"palette": "FOUND", "has_bones": True, "for_print": for_print, "emission": 2.0}
+        draw_options(layout, SimpleNamespace(bl_rna=rna, **choices))
+        shown[for_print] = layout.text
+    for name in ("{Rig}", "{Style}", "{Gap}"):
+        assert name in shown[False]
+        assert name not in shown[True]
+    for name in ("{Height}", "{Drain Hole}"):
+        assert name in shown[True]
+        assert name not in shown[False]
+    assert all("{Symmetry}" in text and "{Glow From}" in text and "{Wall}" in text for text in shown.values())
 
 
 def case_both_sides_are_the_same_where_it_is_wanted() -> None:
