@@ -25,11 +25,8 @@ CRISP_PX = 1.5  # width of a crisp border, at LABEL_PX
 FAINT = 0.002  # weight of a piece's mean colour, which it takes on far from where it is kept
 OVERLAP = 0.01  # the mesh's rim lies within this of the silhouette, same unit
 GRAIN_SIGMA = 0.012  # grain is what is finer than this, same unit
-GRAIN_LIMIT = 2.5  # and no stronger than this against its median
-ROUGHNESS = (
-    0.38,
-    0.46,
-)  # median over root mean square: fur is rough everywhere, where there are only folds it is smooth
+GRAIN_LIMIT = 3.0  # and no stronger than this against its median: fur is rough everywhere, a fold or a glint is not
+OWN_GRAIN = 0.03  # a piece of this share of the subject has grain enough of its own
 
 
 def paint_back(
@@ -90,11 +87,12 @@ def _spread_colors(
 
 
 def _find_kin(regions: Regions) -> np.ndarray:  # -> (K,) int
-    """The largest piece of like colour, whose grain each piece shares."""
+    """The piece whose grain each shares: a large one its own, a small one that of the largest of like colour."""
     sizes = np.bincount(regions.own[regions.own >= 0])
     order = np.argsort(-sizes, kind="stable")
     apart = np.linalg.norm(regions.tone[:, None] - regions.tone[None, order], axis=2)
-    return order[(apart < SHADE_STEP[0]).argmax(axis=1)]
+    likest = order[(apart < SHADE_STEP[0]).argmax(axis=1)]
+    return np.where(sizes > OWN_GRAIN * sizes.sum(), np.arange(len(sizes)), likest)
 
 
 def _measure_grain(small: np.ndarray, own: np.ndarray, sigma: float) -> np.ndarray:
@@ -108,7 +106,6 @@ def _measure_grain(small: np.ndarray, own: np.ndarray, sigma: float) -> np.ndarr
         inked = small[box] * mask[..., None]
         mean = cv2.GaussianBlur(inked, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT) / weight[..., None]
         rest = (small[box] - mean) * mask[..., None]
-        usual, power = np.median(np.abs(rest)[mask > 0]), np.sqrt((rest**2)[mask > 0].mean())
-        limit = GRAIN_LIMIT * usual
-        grain[box] += np.clip(rest, -limit, limit) * smoothstep(usual / max(power, 1e-6), *ROUGHNESS)
+        limit = GRAIN_LIMIT * np.median(np.abs(rest)[mask > 0])
+        grain[box] += np.clip(rest, -limit, limit)
     return grain
