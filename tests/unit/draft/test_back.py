@@ -116,7 +116,7 @@ def test_borders_on_the_back_are_crisp() -> None:
 
 
 def test_fur_on_the_front_is_fur_on_the_back_where_the_face_was() -> None:
-    noise = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 60, (SIDE, SIDE, 1)), (0, 0), 0.8)
+    noise = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 25, (SIDE, SIDE, 1)), (0, 0), 0.8)
     fur = np.clip(ORANGE + noise.reshape(SIDE, SIDE, 1), 0, 255).astype(np.uint8)
     face = RADIUS < 0.2
     back = paint_sides(cut(np.where(face[..., None], BLUE, fur).astype(np.uint8)))[1].astype(float)
