@@ -20,6 +20,7 @@ FULL_LENGTH = 0.5  # of the height of the feet: below, the toes reach all the wa
 WIDTH_ZONE = 0.05  # of the figure's height: a foot is measured here
 WIDEST = 90  # percentile of twice the discs' radius there that is the foot's width
 USUAL_WIDTH = 0.06  # of the figure's height: what is wider is a cartoon's, and as long as its root tells
+LONGEST = 1.5  # half of a foot's length in its width: a belly that rests on the ground swells into no foot
 SOLE = 2.5  # most that the depth grows toward the ground, where it would round off
 MIDDLE_SMOOTHING = 0.006  # steps of the middle in depth are evened out over this, in sides of the picture
 
@@ -37,8 +38,12 @@ def set_on_feet(body: InflatedBody, figure: Figure) -> InflatedBody:
     is_foot = smoothstep(rows, instep, toes) * limb
     length = LENGTH * min(1.0, np.sqrt(USUAL_WIDTH * height / max(width, 1.0)))
     flatness = body.flatness * (1.0 + (length - 1.0) * is_foot)
-    forward = cv2.GaussianBlur(FORWARD * body.radius * flatness * is_foot, (0, 0), MIDDLE_SMOOTHING * FIELD_PX)
+    longest = LONGEST * width / FIELD_PX
+    forward = FORWARD * np.minimum(body.radius * flatness, longest) * is_foot
+    forward = cv2.GaussianBlur(forward, (0, 0), MIDDLE_SMOOTHING * FIELD_PX)
     flatness = flatness * (1.0 + (_widen_sole(body, instep) - 1.0) * is_foot)
+    half_length = replace(body, flatness=flatness).half_depth()
+    flatness *= np.minimum(1.0, np.maximum(longest, body.half_depth()) / np.maximum(half_length, 1.0 / FIELD_PX))
     return replace(body, flatness=flatness.astype(np.float32), middle=(body.middle + forward).astype(np.float32))
 
 
