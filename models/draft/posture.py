@@ -2,7 +2,8 @@
 """How a figure on two legs holds itself, which a picture from the front does not show.
 
 A body is no straight stick from the side: the neck lies behind the chest, the face before the neck, the belly before
-the seat, the calves behind the thighs. Offsets are medians over humanoids, cartoon and real.
+the seat, the calves behind the thighs. The offsets bring the side views of humanoids, cartoon and real, nearest to
+their makers' on average.
 Frame and units: those of models.draft.inflate.
 """
 

@@ -8,15 +8,15 @@ import pytest
 from models.draft.figure import find_figure, shape_figure
 from models.draft.inflate import InflatedBody, inflate
 from models.draft.posture import stand
-from tests.unit.draft.silhouettes import at, draw_doll
+from tests.unit.draft.silhouettes import SIDE, at, draw_doll
 
 LEG, FOOT, SOLE = (216, 430), (216, 486), (216, 494)  # the doll's legs end at 498
 HEAD, NECK, CHEST, BELLY, THIGH, CALF = (256, 100), (256, 190), (256, 232), (256, 290), (216, 395), (216, 455)
 
 
-def stood(alpha: np.ndarray) -> tuple[InflatedBody, InflatedBody]:
+def stood(alpha: np.ndarray, *, is_cut_flat: bool = False) -> tuple[InflatedBody, InflatedBody]:
     """Before and after."""
-    body = inflate(alpha, is_cut_flat=True)
+    body = inflate(alpha, is_cut_flat=is_cut_flat)
     figure = find_figure(body)
     assert figure is not None
     shaped = shape_figure(body, figure)
@@ -70,8 +70,12 @@ def test_the_silhouette_and_the_mirror_image_are_kept() -> None:
     assert at(after.middle, 256 - 40, 455) == pytest.approx(at(after.middle, 256 + 40, 455), abs=1e-3)
 
 
-def test_without_legs_to_see_nothing_sways() -> None:
-    before, after = stood(draw_doll(legs_px=0))
+@pytest.mark.parametrize("has_cleft", [False, True])
+def test_without_legs_to_see_nothing_sways(has_cleft: bool) -> None:
+    skirt = draw_doll(legs_px=0)
+    if has_cleft:
+        cv2.rectangle(skirt, (250, 472), (262, 490), 0, -1)
+    before, after = stood(skirt)
     sway = after.middle - before.middle
     assert all(abs(at(sway, *place)) < 1e-6 for place in (HEAD, NECK, CHEST, BELLY))
 
@@ -80,6 +84,16 @@ def test_a_cropped_figure_stays_as_it_is() -> None:
     alpha = draw_doll()
     alpha[400:] = 0
     cv2.rectangle(alpha, (180, 380), (332, 399), 255, -1)
-    before, after = stood(alpha)
+    before, after = stood(alpha, is_cut_flat=True)
     assert np.array_equal(after.middle, before.middle)
     assert np.array_equal(after.flatness, before.flatness)
+
+
+def test_what_rests_on_the_ground_beside_a_belly_swells_into_no_foot() -> None:
+    sitting = cv2.circle(np.zeros((SIDE, SIDE), np.uint8), (256, 110), 80, 255, -1)
+    cv2.ellipse(sitting, (256, 390), (190, 210), 0, 180, 360, 255, -1)
+    cv2.rectangle(sitting, (256 - 190, 385), (256 + 190, 480), 255, -1)
+    for side in (-1, 1):
+        cv2.circle(sitting, (256 + 200 * side, 460), 20, 255, -1)
+    before, after = stood(sitting)
+    assert after.reach() == pytest.approx(before.reach(), rel=0.05)
