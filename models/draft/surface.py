@@ -12,6 +12,7 @@ from skimage.measure import marching_cubes
 from .errors import EmptySurfaceFound
 from .figure import find_figure, shape_figure
 from .inflate import InflatedBody, inflate
+from .posture import stand
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
 from .slit import SLITS_PX, are_whole, cut, find_seams, measure_arms
@@ -74,7 +75,7 @@ def _shape_body(rgba: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint
 
 def _shape(body: InflatedBody) -> InflatedBody:
     figure = find_figure(body)
-    return shape_figure(body, figure) if figure else body
+    return stand(shape_figure(body, figure), figure) if figure else body
 
 
 def _part_arms(rgba: np.ndarray, body: InflatedBody) -> np.ndarray | None:  # rgba: (S, S, 4) uint8
