@@ -81,7 +81,7 @@ def shape_figure(body: InflatedBody, figure: Figure) -> InflatedBody:
     is_trunk = _step(body.radius / figure.trunk_radius, LIMB_RADIUS, TRUNK_RADIUS)
     below_neck = LIMB_DEPTH + (TRUNK_DEPTH - LIMB_DEPTH) * is_trunk
     is_foot = _step(rows, figure.bottom - FOOT_HEIGHT * height, figure.bottom - 0.5 * FOOT_HEIGHT * height)
-    stands_on_feet = body.floor < (body.distance.shape[0] / 2 - figure.bottom - 1) / FIELD_PX
+    stands_on_feet = -body.borders.bottom < (body.distance.shape[0] / 2 - figure.bottom - 1) / FIELD_PX
     is_foot = is_foot * (1.0 - is_trunk) * stands_on_feet
     factor = below_neck + (_head_depth(body, figure) - below_neck) * is_head + (FOOT_DEPTH - LIMB_DEPTH) * is_foot
     flatness = (body.flatness * factor).astype(np.float32)
