@@ -17,7 +17,7 @@ from .inflate import FIELD_PX, PAD_PX, InflatedBody
 from .occlusion import Occlusion
 
 STEP = 0.22  # of the contour's length: its height
-HIGHEST_STEP = 0.06  # in the subject's longer side
+HIGHEST_STEP = 0.05  # in the subject's longer side
 FORWARD = 0.65  # the share of the step by which the part in front rises; the rest is how far the other falls back
 REACH = 0.35  # of the contour's length: how far from it a step is felt
 REACHES = (0.03, 0.08)  # within these, in the subject's longer side
@@ -25,6 +25,7 @@ FELT = 3.0  # reaches: beyond, a step is nothing
 TAPER = 0.4  # of the contour's length: towards its free end the step fades
 WALL_PX = 2.0  # half-width of the step itself: steeper, triangles could not follow
 COARSE_PX = 2  # steps are laid out on so many pixels of the field at once
+RIM_PX = 6.0  # steps fade in over so much from the outline, which they would roughen
 LEAST_LEFT = 0.5  # of the front's half-depth, where it falls back
 MOST_DEPTH = 2.0  # factor on the half-depth, where it comes forward: the rim stays a rim
 
@@ -46,6 +47,7 @@ def raise_layers(body: InflatedBody, occlusions: list[Occlusion], depth: float) 
     half = np.maximum(body.half_depth(), 1.0 / FIELD_PX)
     coarse = (depth / FIELD_PX * (forward + back)).reshape(count, count)
     moved = cv2.resize(coarse, body.distance.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    moved = moved * np.clip(body.distance * FIELD_PX / RIM_PX, 0.0, 1.0)
     moved = np.clip(moved, -2.0 * LEAST_LEFT * half, 2.0 * (MOST_DEPTH - 1.0) * half)
     flatness = body.flatness * (1.0 + 0.5 * moved / half)
     return replace(body, flatness=flatness.astype(np.float32), middle=(body.middle + 0.5 * moved).astype(np.float32))
