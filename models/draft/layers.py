@@ -26,7 +26,7 @@ TAPER = 0.4  # of the contour's length: towards its free end the step fades
 WALL_PX = 2.0  # half-width of the step itself: steeper, triangles could not follow
 COARSE_PX = 2  # steps are laid out on so many pixels of the field at once
 RIM_PX = 6.0  # steps fade in over so much from the outline, which they would roughen
-LEAST_LEFT = 0.5  # of the front's half-depth, where it falls back
+LEAST_DEPTH = 0.5  # factor on the half-depth, where the front falls back
 MOST_DEPTH = 2.0  # factor on the half-depth, where it comes forward: the rim stays a rim
 
 
@@ -48,7 +48,7 @@ def raise_layers(body: InflatedBody, occlusions: list[Occlusion], depth: float) 
     coarse = (depth / FIELD_PX * (forward + back)).reshape(count, count)
     moved = cv2.resize(coarse, body.distance.shape[::-1], interpolation=cv2.INTER_LINEAR)
     moved = moved * np.clip(body.distance * FIELD_PX / RIM_PX, 0.0, 1.0)
-    moved = np.clip(moved, -2.0 * LEAST_LEFT * half, 2.0 * (MOST_DEPTH - 1.0) * half)
+    moved = np.clip(moved, 2.0 * (LEAST_DEPTH - 1.0) * half, 2.0 * (MOST_DEPTH - 1.0) * half)
     flatness = body.flatness * (1.0 + 0.5 * moved / half)
     return replace(body, flatness=flatness.astype(np.float32), middle=(body.middle + 0.5 * moved).astype(np.float32))
 
@@ -61,11 +61,10 @@ def _step_beside(
     """The pixels that a contour's step is felt at, by number, and the step there: positive in front, in pixels."""
     line, count = occlusion.line, len(occlusion.line)
     contour_px = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
-    reach_px = np.clip(REACH * contour_px, *(share * length_px for share in REACHES))
+    reach_px = length_px * float(np.clip(REACH * contour_px / length_px, *REACHES))
     height_px = min(STEP * contour_px, HIGHEST_STEP * length_px)
-    fine = interp1d(np.arange(count), np.hstack([line, occlusion.normals]), axis=0)(
-        np.linspace(0, count - 1, 4 * count)
-    )
+    along = interp1d(np.arange(count), np.hstack([line, occlusion.normals]), axis=0)
+    fine = along(np.linspace(0, count - 1, 4 * count))
     low, high = line.min(axis=0) - FELT * reach_px, line.max(axis=0) + FELT * reach_px
     near = np.flatnonzero(((pixels > low) & (pixels < high)).all(axis=1))
     away, nearest = cKDTree(fine[:, :2]).query(pixels[near])
