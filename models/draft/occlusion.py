@@ -4,7 +4,7 @@
 Where a part in front leaves the silhouette of what it hides, the outline has a notch, and the contour of the part runs
 on into the picture: a T-junction (Guzman, "Decomposition of a visual scene into three-dimensional bodies", 1968). The
 side of the notch that the line goes on from smoothly is the part in front; the other side ends at it. Marks on the
-surface, stripes, eyes, prints, seldom begin at a notch.
+surface, stripes, eyes, prints, seldom begin at a notch, and what is hidden lies in the shade of what hides it.
 Frame: columns and rows of the picture in FIELD_PX, without border; lengths are in the subject's longer side.
 """
 
@@ -23,6 +23,7 @@ SHARPEST_TURN_DEG = 130.0  # of the background in a notch; more is a gentle bend
 EVEN_OUTLINE_PX = 1.5  # smoothing of the outline, whose steps are pixels
 LINE_DARKNESS = 12.0  # a line darker by so much lightness than what is beside it is surely there
 LINE_WIDTHS_PX = (7, 13)  # of the widest lines: drawn ones, and soft ones where parts shade each other
+LINE_SIGMA_PX = 0.8  # smoothing before lines are looked for
 FULL_EDGE, EDGE_SIGMA_PX = 4.0, 1.5  # change of colour, in CIELAB units per pixel, that is surely an edge
 TEXTURE_SIGMA_PX = 10.0  # evidence that is as strong all around is texture
 SOLID_ALPHA, RIM_PX = 250, 5  # beside the outline the change of colour is the background's
@@ -34,6 +35,9 @@ LEAST_EVIDENCE = 0.16  # mean of what lies ahead
 OUTLINE_BAND = 0.018  # a line that runs so near the outline is the outline's own shade
 SHORTEST, LONGEST = 0.06, 0.4
 SMOOTH, UNSURE = 45.0, 25.0  # degrees: how straight a line goes on, and how much straighter than from the other side
+BESIDE_PX, ACROSS_PX = (6, 10), 5  # a line's sides are seen so far from it, the line itself nearer
+LEAST_LINE, LEAST_SHADE = 2.0, 5.0  # darker by so much lightness is the line than its sides, or the hidden side
+MOST_GLARE = 30.0  # where the hidden side is brighter by so much lightness, it is of another colour, and a mark
 
 
 @dataclass(frozen=True)
@@ -65,28 +69,30 @@ def find_occlusions(rgba: np.ndarray, body: InflatedBody) -> list[Occlusion]:  #
     inside = distance > 0
     rows, columns = np.nonzero(inside)
     length_px = float(max(np.ptp(rows), np.ptp(columns)))
-    evidence = _measure_evidence(cv2.resize(rgba, (FIELD_PX, FIELD_PX), interpolation=cv2.INTER_AREA))
+    small = cv2.resize(rgba, (FIELD_PX, FIELD_PX), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small[..., :3].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    lightness = cv2.GaussianBlur(lab[..., 0], (0, 0), LINE_SIGMA_PX)
+    evidence = _measure_evidence(lab, lightness, small[..., 3])
     found = []
     for notch in _find_notches(inside, length_px):
         line = _leave_outline(_follow(evidence, inside, notch, LONGEST * length_px), distance, length_px)
         if (len(line) - 1) * STEP_PX >= SHORTEST * length_px:
             side = _tell_front(notch, line)
-            if side:
-                found.append(Occlusion(line, side * _normals(line)))
+            normals = side * _normals(line)
+            if side and _is_shaded(lightness, line, normals):
+                found.append(Occlusion(line, normals))
     return sorted(found, key=lambda occlusion: -len(occlusion.line))
 
 
-def _measure_evidence(rgba: np.ndarray) -> np.ndarray:  # (N, N, 4) uint8 -> (N, N) float32, 0..1
-    """How much a line stands out: dark lines and changes of colour, less what is usual around them."""
-    lab = cv2.cvtColor(rgba[..., :3].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    lightness = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.5 * EDGE_SIGMA_PX)
+def _measure_evidence(lab: np.ndarray, lightness: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """How much a line stands out, (N, N) float32, 0..1: dark and changing colour, less what is usual around."""
     darkness = np.zeros_like(lightness)
     for width in LINE_WIDTHS_PX:
         window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
         darkness = np.maximum(darkness, cv2.morphologyEx(lightness, cv2.MORPH_BLACKHAT, window))
     soft = cv2.GaussianBlur(lab, (0, 0), EDGE_SIGMA_PX)
     change = np.sqrt(sum((np.gradient(soft, axis=axis) ** 2).sum(axis=2) for axis in (0, 1)))
-    solid = cv2.erode((rgba[..., 3] >= SOLID_ALPHA).astype(np.float32), np.ones((RIM_PX, RIM_PX), np.uint8))
+    solid = cv2.erode((alpha >= SOLID_ALPHA).astype(np.float32), np.ones((RIM_PX, RIM_PX), np.uint8))
     strength = np.minimum(np.maximum(darkness / LINE_DARKNESS, change / FULL_EDGE), 1.0) * solid
     around = cv2.GaussianBlur(solid, (0, 0), TEXTURE_SIGMA_PX)
     usual = cv2.GaussianBlur(strength, (0, 0), TEXTURE_SIGMA_PX) / np.maximum(around, 1e-3)
@@ -165,6 +171,20 @@ def _tell_front(notch: _Notch, line: np.ndarray) -> float:
         return 0.0
     hidden = notch.branches[bends.argmax()]
     return -float(np.sign(direction[0] * hidden[1] - direction[1] * hidden[0]))
+
+
+def _is_shaded(lightness: np.ndarray, line: np.ndarray, normals: np.ndarray) -> bool:
+    """Whether the line, or the hidden side, lies in the shade, and that side has no bright colour of its own."""
+    offsets = np.arange(-BESIDE_PX[1] + 1, BESIDE_PX[1])
+    columns, rows = (line[None] + offsets[:, None, None] * normals[None]).transpose(2, 0, 1)
+    across = ndimage.map_coordinates(lightness, [rows, columns], order=1, mode="nearest")  # (19, N), hidden side first
+    hidden, front = (
+        np.median(across[chosen], axis=0) for chosen in (offsets <= -BESIDE_PX[0], offsets >= BESIDE_PX[0])
+    )
+    darkest = across[np.abs(offsets) < ACROSS_PX].min(axis=0)
+    shade = float(np.median(front - hidden))
+    is_line = np.median(np.minimum(hidden, front) - darkest) >= LEAST_LINE
+    return bool(shade >= -MOST_GLARE and (is_line or shade >= LEAST_SHADE))
 
 
 def _normals(line: np.ndarray) -> np.ndarray:  # (N, 2) -> (N, 2)

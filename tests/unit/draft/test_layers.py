@@ -74,6 +74,15 @@ def test_marks_that_touch_no_notch_are_no_contours() -> None:
     assert find_occlusions(rgba, inflate(rgba[..., 3])) == []
 
 
+@pytest.mark.parametrize(("bar", "count"), [((150, 110, 80), 0), ((225, 190, 160), 2)], ids=["darker", "lighter"])
+def test_without_an_inked_line_only_a_hidden_side_in_the_shade_tells_that_the_bar_is_in_front(
+    bar: tuple[int, int, int], count: int
+) -> None:
+    rgba = draw(None)
+    cv2.rectangle(rgba, *BAR, (*bar, 255), -1)
+    assert len(find_occlusions(rgba, inflate(rgba[..., 3]))) == count
+
+
 def test_the_part_in_front_rises_what_it_hides_falls_back_and_the_back_stays() -> None:
     body, found = see("bar")
     raised = raise_layers(body, found, 1.0)
