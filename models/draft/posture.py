@@ -30,7 +30,7 @@ HIGHEST_CROTCH = 1.0 / 3.0  # of the way from the neck to the ground: a gap abov
 def stand(body: InflatedBody, figure: Figure) -> InflatedBody:
     """Set a figure that is not cropped on its feet and let it sway. body: with the depth of its parts."""
     ground = (body.distance.shape[0] / 2 - figure.bottom - 1) / FIELD_PX
-    return body if body.floor >= ground else _sway(set_on_feet(body, figure), figure)
+    return body if -body.borders.bottom >= ground else _sway(set_on_feet(body, figure), figure)
 
 
 def _sway(body: InflatedBody, figure: Figure) -> InflatedBody:

@@ -12,6 +12,8 @@ from skimage.measure import marching_cubes
 from .errors import EmptySurfaceFound
 from .figure import find_figure, shape_figure
 from .inflate import InflatedBody, inflate
+from .layers import raise_layers
+from .occlusion import find_occlusions
 from .posture import stand
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
@@ -46,6 +48,7 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     Raises EmptySurfaceFound when the subject is too thin or too faint to become a surface.
     """
     body, viewpoint = _shape_body(rgba, depth)
+    body = raise_layers(body, find_occlusions(rgba, body), depth)
     vertices, faces = _march(body, CELLS)
     faces_per_square_cell = len(faces) / CELLS**2
     if len(faces) > MOST_FACES:
