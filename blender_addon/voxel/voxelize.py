@@ -18,6 +18,7 @@ from .lattice import PAD_cells, fit_lattice
 from .mesh import Influences, SurfaceMesh, check_mesh
 from .palette import MOST_COLOURS, check_count, dithered_colours, find_palette, nearest_colours
 from .parts import Openings
+from .pieces import piece_bones
 from .samples import borrow, representatives, sample_surface
 from .shell import Shell, find_shell, nearest_shell
 from .transparency import opaque_samples, without_transparent_faces
@@ -115,7 +116,8 @@ def rigid_mesh(figure: VoxelFigure, skeleton: Skeleton) -> BlockyMesh:
     """Pieces that move with one bone each: cubes stay cubes. Raises MeshUnusable where the mesh had no skin."""
     if figure.influences is None:
         raise MeshUnusable("it has no bones to move with", "Rig it first, or choose no rig.")
-    return blocky_mesh(figure.grid, figure.shell, figure.influences.bones[:, 0], skeleton)
+    bones = piece_bones(figure.grid.lattice, figure.shell, figure.influences)
+    return blocky_mesh(figure.grid, figure.shell, bones, skeleton)
 
 
 def static_mesh(figure: VoxelFigure) -> QuadMesh:
