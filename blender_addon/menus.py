@@ -47,7 +47,9 @@ class FIGURINE_MT_object(bpy.types.Menu):
 
     def draw(self, context: bpy.types.Context) -> None:
         """What is done with any mesh."""
+        self.layout.operator_context = "INVOKE_DEFAULT"
         self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
+        self.layout.operator("figurine.voxelize", text="Voxelize…", icon="OPTIONS").ask = True
         self.layout.operator("figurine.export_vox", text="Export Voxels (.vox)…", icon="EXPORT")
 
 

@@ -34,7 +34,7 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main
+from .panels import jobs, main, voxels
 
 _MODULES = (
     preferences,
@@ -61,6 +61,7 @@ _MODULES = (
     menus,
     main,
     jobs,
+    voxels,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from mathutils import Matrix
 
 from ..voxel.figure_mesh import FigureLook, FigureMesh, figure_mesh
 from ..voxel.voxelize import VoxelFigure
@@ -28,7 +29,24 @@ def add_figure(
     made = add_voxel_object(f"{original.name} Voxels", mesh.quads, mesh.colour, figure.palette, places)
     if mesh.influences is not None:
         bind(made, source, mesh.influences)
+    elif original.parent is not None:
+        _follow(made, original)
+    space = context.space_data
+    if space is not None and space.type == "VIEW_3D" and space.local_view is not None:
+        made.local_view_set(space, True)
     original.select_set(False)
     made.select_set(True)
     context.view_layer.objects.active = made
     return made
+
+
+def _follow(made: bpy.types.Object, original: bpy.types.Object) -> None:
+    """Hang the voxels, whose vertices are in world space, where the original hangs."""
+    made.parent = original.parent
+    carrier = original.parent.matrix_world
+    if original.parent_type == "BONE":
+        made.parent_type, made.parent_bone = "BONE", original.parent_bone
+        bone = original.parent.data.bones[original.parent_bone]
+        # What a bone carries hangs on its tail.
+        carrier = carrier @ bone.matrix_local @ Matrix.Translation((0, bone.length, 0))
+    made.matrix_parent_inverse = carrier.inverted_safe()

@@ -3,11 +3,14 @@
 
 # No postponed annotations: Blender reads them as they are.
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
+from ..figure.voxel_colours import read_pixels, unreadable
+from ..voxel.arrays import Bytes
+from ..voxel.errors import PaletteInvalid
 from ..voxel.figure_mesh import FigureLook
 from ..voxel.lattice import LARGEST_SIZE
-from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
+from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS, palette_of_picture
 from ..voxel.presets import PRESETS
 from ..voxel.voxelize import VoxelSettings
 
@@ -15,6 +18,7 @@ _PALETTES = (
     ("FOUND", "From the Figure", "The colours that stand for the figure's own best"),
     ("FIGURINE_16", "Figurine 16", "Sixteen colours made for figures"),
     ("FIGURINE_32", "Figurine 32", "Thirty-two colours made for figures"),
+    ("IMAGE", "Image", "The colours of an image of this file; of one with more than 255, those that stand for it best"),
 )
 _COLOURS = (
     ("EDGES", "Keep Edges", "Colours that differ from their surroundings win, so that eyes and outlines survive"),
@@ -42,18 +46,24 @@ class VoxelOptions:
         min=FEWEST_COLOURS,
         max=MOST_COLOURS,
     )
+    picture: StringProperty(
+        name="Image", description="Whose colours are the palette; until one is chosen, they are the figure's"
+    )
     dither: BoolProperty(name="Dither", description="Let neighbours take turns between two colours of the palette")
     close: BoolProperty(name="Close All Openings", description="Fill the mesh also where a large part of it is open")
     wall: IntProperty(name="Wall", description="Voxels of a wall around a hollow figure; 0 for solid", min=0, max=64)
+    has_bones: BoolProperty(
+        name="Has Bones", description="Whether bones move what is voxelized", options={"HIDDEN", "SKIP_SAVE"}
+    )
 
     def settings(self) -> VoxelSettings:
-        """What the voxels are made by."""
+        """What the voxels are made by. Raises PaletteInvalid where the palette's image is none."""
         return VoxelSettings(
             size=self.size,
             openings="ALL" if self.close else "SMALL",
             colour_mode=self.colour,
             colours=self.colours,
-            palette=PRESETS.get(self.palette),
+            palette=_palette_of(self.picture) if self.palette == "IMAGE" else PRESETS.get(self.palette),
             is_dithered=self.dither,
             wall_cells=self.wall,
         )
@@ -61,6 +71,19 @@ class VoxelOptions:
     def look(self) -> FigureLook:
         """What is made of the voxels."""
         return FigureLook(rig=self.rig)
+
+
+def _palette_of(name: str) -> Bytes | None:
+    """The colours of an image; None while none is chosen."""
+    if not name:
+        return None
+    image = bpy.data.images.get(name)
+    if image is None:
+        raise PaletteInvalid(f"there is no image {name} in this file")
+    reason = unreadable(image)
+    if reason:
+        raise PaletteInvalid(f"its image {name} {reason[0]}")
+    return palette_of_picture(read_pixels(image))
 
 
 def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
@@ -74,7 +97,8 @@ def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
 
 def _draw_shape(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "size")
-    column.prop(options, "rig")
+    if options.has_bones:
+        column.prop(options, "rig")
 
 
 def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
@@ -82,6 +106,8 @@ def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "palette")
     if options.palette == "FOUND":
         column.prop(options, "colours")
+    if options.palette == "IMAGE":
+        column.prop_search(options, "picture", bpy.data, "images")
     column.prop(options, "dither")
 
 
