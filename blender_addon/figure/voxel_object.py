@@ -21,6 +21,16 @@ def add_voxel_object(
     name: str, quads: QuadMesh, colour: Bytes, palette: Bytes, collections: list[bpy.types.Collection]
 ) -> bpy.types.Object:
     """A new object in these collections. colour: (Q,), the palette's index of every quad."""
+    data = voxel_mesh(name, quads, colour)
+    data.materials.append(palette_material(name, palette))
+    made = bpy.data.objects.new(name, data)
+    for collection in collections:
+        collection.objects.link(made)
+    return made
+
+
+def voxel_mesh(name: str, quads: QuadMesh, colour: Bytes) -> bpy.types.Mesh:
+    """A mesh of them whose UV map leads each quad to its colour in the palette's picture; without a material."""
     data = bpy.data.meshes.new(name)
     data.vertices.add(len(quads.vertices))
     data.vertices.foreach_set("co", quads.vertices.astype(np.float32).reshape(-1))
@@ -32,11 +42,7 @@ def add_voxel_object(
     layer.data.foreach_set("uv", np.repeat(palette_uv(colour), 4, axis=0).astype(np.float32).reshape(-1))
     data.update(calc_edges=True)
     data.shade_flat()
-    data.materials.append(_palette_material(name, palette))
-    made = bpy.data.objects.new(name, data)
-    for collection in collections:
-        collection.objects.link(made)
-    return made
+    return data
 
 
 def bind(made: bpy.types.Object, source: VoxelSource, influences: Influences) -> None:
@@ -58,7 +64,7 @@ def bind(made: bpy.types.Object, source: VoxelSource, influences: Influences) ->
     made.modifiers.new("Armature", "ARMATURE").object = armature
 
 
-def _palette_material(name: str, palette: Bytes) -> bpy.types.Material:
+def palette_material(name: str, palette: Bytes) -> bpy.types.Material:
     """A matt material that shows the palette's pixels unblurred."""
     image = bpy.data.images.new(f"{name}_palette", PALETTE_SIDE_px, PALETTE_SIDE_px)
     image.pixels.foreach_set((palette_image(palette)[::-1].astype(np.float32) / 255).reshape(-1))

@@ -55,7 +55,7 @@ def test_a_ragged_border_is_evened() -> None:
     rows = np.arange(len(at))
     pairs = [(a, b) for a in rows for b in rows[a + 1 :] if np.abs(at[a] - at[b]).sum() == 1]
     a, b = np.array(pairs).T
-    assert (made[a] != made[b]).sum() < 0.6 * (noisy[a] != noisy[b]).sum()
+    assert (made[a] != made[b]).sum() < 0.8 * (noisy[a] != noisy[b]).sum()
 
 
 def test_two_like_pieces_of_one_bone_and_a_piece_that_touches_nothing_stay() -> None:
