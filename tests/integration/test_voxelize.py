@@ -4,10 +4,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.integration.addon_fixtures import Verdict, run_voxel_cases, voxel_case_names
+
+ROOT = Path(__file__).resolve().parents[2]
+LARGE_TIMEOUT_S = 600
+MOST_MIB = 3072  # of Blender with the mesh of two million faces and all that Voxelize makes of it
 
 pytestmark = [
     pytest.mark.blender,
@@ -25,3 +34,18 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Verdict]:
 def test_voxelize(verdicts: dict[str, Verdict], case: str) -> None:
     assert case in verdicts, f"Blender ended before {case} was done; the last was {list(verdicts)[-1:]}"
     assert verdicts[case].trouble == ""
+
+
+@pytest.mark.full
+@pytest.mark.timeout(LARGE_TIMEOUT_S)
+def test_two_million_faces_become_voxels(tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    command = [sys.executable, "-m", "tests.integration.voxel_large", str(answer)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LARGE_TIMEOUT_S, check=False)
+    assert answer.exists(), done.stderr[-4000:]
+    measured = json.loads(answer.read_text(encoding="utf-8"))
+    print(measured)
+    assert measured["faces"] > 1_990_000
+    # A ball's six sides are each as many voxels as its circle.
+    assert measured["quads"] == pytest.approx(6 * np.pi / 4 * measured["size"] ** 2, rel=0.02)
+    assert measured["peak_mib"] < MOST_MIB

@@ -82,9 +82,10 @@ def edges_of(item: bpy.types.Object, points: np.ndarray) -> np.ndarray:
 def shown_colours(item: bpy.types.Object) -> np.ndarray:
     """(Q, 3), 0 to 1: what the palette's image has at the middle of each face's corners."""
     picture = next(node for node in item.active_material.node_tree.nodes if node.type == "TEX_IMAGE").image
-    texels = np.array(picture.pixels[:]).reshape(*picture.size[::-1], 4)
+    width, height = picture.size
+    texels = np.array(picture.pixels[:]).reshape(height, width, 4)
     places = np.array([corner.uv for corner in item.data.uv_layers.active.data])[::4]
-    column, row = (places * picture.size).astype(int).T
+    column, row = (places * (width, height)).astype(int).T
     return texels[row, column, :3]
 
 
