@@ -69,7 +69,7 @@ def _crumbs(bones: Ints, pairs: tuple[Ints, Ints]) -> Bools:
     np.maximum.at(largest, bones, size[label])
     touches = np.zeros(len(bones), bool)
     touches[label[first[~same]]] = touches[label[second[~same]]] = True
-    return (size[label] < CRUMB_SHARE * largest[bones]) & touches[label]
+    return np.asarray((size[label] < CRUMB_SHARE * largest[bones]) & touches[label])
 
 
 def _adopted(bones: Ints, crumbs: Bools, pairs: tuple[Ints, Ints]) -> Ints:
