@@ -24,6 +24,7 @@ BENDS_rad = (
 )  # after which nothing borrowed stands out of a limb; elbows and knees seldom bend more
 DIRECTIONS_AROUND = 16  # in which the limb's thickness is measured
 FURTHEST_JOINT = 2  # bones with voxels up the chain: an arm meets its collar bone and the chest, and may touch the hips
+TRIANGLE = 3  # corners
 HALF_CELL = 0.5  # from a voxel's middle to its surface
 
 
@@ -128,7 +129,23 @@ def _knuckles(lattice: Lattice, bone_of: Int32s, shell: Shell, skeleton: Skeleto
         along /= np.linalg.norm(along)
         for holder, is_other, out in ((upper, is_lower, along), (lower, ~is_lower, -along)):
             found.append(holder * lattice.cell_count + cells[is_other][_fills(offsets[is_other], away, out)])
-    return np.unique(np.concatenate(found))
+    return _sinkable(lattice, bone_of, np.unique(np.concatenate(found)))
+
+
+def _sinkable(lattice: Lattice, bone_of: Int32s, borrowed: Ints) -> Ints:
+    """Those whose faces on the surface can be sunk: a triangle that hangs on the holder's own voxels cannot."""
+    holder, cell = np.divmod(borrowed, lattice.cell_count)
+    x, y, z = lattice.steps
+    around = [-(i * x + j * y + k * z) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+    stuck = np.zeros(len(borrowed), bool)
+    for direction, step in enumerate(neighbour_steps(lattice)):
+        bare = np.flatnonzero(bone_of[cell + step] < 0)
+        hanging = np.zeros(len(bare), np.int64)
+        for corner in corner_steps(lattice, direction):
+            near = cell[bare] + corner
+            hanging += np.logical_or.reduce([bone_of[near + each] == holder[bare] for each in around])
+        stuck[bare[hanging >= TRIANGLE]] = True
+    return borrowed[~stuck]
 
 
 def _fills(offsets: Floats, seam: Floats, out: Floats) -> Ints:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from blender_addon.voxel.blocky import BlockyMesh, Skeleton
+from blender_addon.voxel.blocky import BlockyMesh, Skeleton, blocky_mesh
 from blender_addon.voxel.errors import MeshUnusable
 from blender_addon.voxel.voxelize import VoxelFigure, VoxelSettings, rigid_mesh, voxelize
 from tests.unit.voxel.picture import Picture, evenly_spread_views, window
@@ -157,6 +157,23 @@ def test_at_rest_the_figure_looks_as_it_does_in_one_piece() -> None:
         low, shape = window(blocky.mesh.vertices, view, lattice.pitch * PIXEL)
         shown = Picture(quads, view, lattice.pitch * PIXEL, low, shape).face
         assert not is_borrowed[shown[shown >= 0]].any()
+
+
+def test_at_a_ragged_seam_no_borrowed_face_lies_in_the_surface() -> None:
+    mesh, heads, parents = limb()
+    figure = voxelize(mesh, VoxelSettings(24))
+    lattice, at = figure.grid.lattice, figure.grid.lattice.unflat(figure.shell.cells)
+    ragged = (at[:, 2] + np.random.default_rng(2).integers(-1, 2, len(at)) > 12).astype(np.int64)
+    pieces = blocky_mesh(figure.grid, figure.shell, ragged, Skeleton(heads, parents))
+    places = lattice.to_cells(pieces.mesh.vertices[pieces.mesh.quads])
+    for triangle in ([0, 1, 2], [0, 2, 3], [0, 1, 3], [1, 2, 3]):
+        corners = places[:, triangle]
+        is_level = (np.abs(corners - np.round(corners)) < 1e-6).all(2)
+        normals = np.sign(np.round(np.cross(places[:, 1] - places[:, 0], places[:, 2] - places[:, 0]))).astype(int)
+        beyond = lattice.unflat(pieces.mesh.cells) + normals
+        bare = np.flatnonzero(is_level.all(1) & ~figure.grid.solid[tuple(beyond.T)])
+        faces = np.concatenate([pieces.mesh.cells[bare, None], normals[bare]], axis=1)
+        assert len(np.unique(faces, axis=0)) == len(faces)
 
 
 def test_a_figure_without_bones_cannot_be_in_pieces() -> None:
