@@ -18,6 +18,7 @@ from .lattice import Lattice
 from .shell import DIRECTIONS, Shell, nearest_shell, neighbour_steps
 
 SUNK_cells = 0.02  # of a borrowed face below the one that it repeats: seen by the depth buffer and not by the eye
+SUNK_LAYERS = 4  # times as deep for one bone as for the next: two may borrow the same voxel
 BENDS_rad = (
     np.pi / 6,
     np.pi / 3,
@@ -73,7 +74,8 @@ def blocky_mesh(grid: VoxelGrid, shell: Shell, bones: Ints, skeleton: Skeleton) 
         places.append(bare)
     distinct, quads = np.unique(np.concatenate(corners), return_inverse=True)
     quads = quads.reshape(-1, 4)
-    at = lattice.unflat(distinct % lattice.cell_count) - _sunk(quads, places, len(solid), len(distinct))
+    depth = 1 + distinct[:, None] // lattice.cell_count % SUNK_LAYERS
+    at = lattice.unflat(distinct % lattice.cell_count) - depth * _sunk(quads, places, len(solid), len(distinct))
     quad_cells = np.concatenate(cells)
     mesh = QuadMesh(lattice.to_points(at), quads, quad_cells)
     return BlockyMesh(mesh, distinct // lattice.cell_count, row_of[quad_cells].astype(np.int64))
