@@ -50,6 +50,7 @@ class FIGURINE_MT_object(bpy.types.Menu):
         self.layout.operator_context = "INVOKE_DEFAULT"
         self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
         self.layout.operator("figurine.voxelize", text="Voxelize…", icon="OPTIONS").ask = True
+        self.layout.operator("figurine.bake_voxels", text="Bake Voxel Animation…", icon="RENDER_ANIMATION")
         self.layout.operator("figurine.export_vox", text="Export Voxels (.vox)…", icon="EXPORT")
         self.layout.operator("figurine.export_voxel_mesh", text="Export Voxel Mesh…", icon="EXPORT")
 

@@ -14,6 +14,7 @@ import bpy
 from . import command_line, menus, preferences, previews, properties, pump, runtime
 from .job import JobEngine
 from .operators import (
+    bake_voxels,
     cancel,
     delete_job,
     dismiss,
@@ -58,6 +59,7 @@ _MODULES = (
     dismiss,
     help_operators,
     voxelize,
+    bake_voxels,
     vox_files,
     voxel_export,
     menus,

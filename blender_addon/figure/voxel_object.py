@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 
 from ..voxel.arrays import Bytes
+from ..voxel.faces import QuadMesh
 from ..voxel.figure_mesh import FigureMesh
 from ..voxel.mesh import Influences
 from ..voxel.palette import palette_uv
@@ -21,7 +22,20 @@ def add_voxel_object(
     name: str, mesh: FigureMesh, palette: Bytes, collections: list[bpy.types.Collection]
 ) -> bpy.types.Object:
     """A new object in these collections."""
-    quads = mesh.quads
+    data = voxel_mesh(name, mesh.quads, mesh.colour)
+    shade(data, mesh.normals)
+    data.materials.append(PaletteMaterials(name, palette, mesh.light).by_uv())
+    made = bpy.data.objects.new(name, data)
+    for collection in collections:
+        collection.objects.link(made)
+    return made
+
+
+def voxel_mesh(name: str, quads: QuadMesh, colour: Bytes) -> bpy.types.Mesh:
+    """Flat faces whose UV map leads each to its colour in the palette's picture; without a material.
+
+    colour: (Q,), the palette's index of every quad.
+    """
     data = bpy.data.meshes.new(name)
     data.vertices.add(len(quads.vertices))
     data.vertices.foreach_set("co", quads.vertices.astype(np.float32).reshape(-1))
@@ -30,14 +44,10 @@ def add_voxel_object(
     data.polygons.add(len(quads.quads))
     data.polygons.foreach_set("loop_start", np.arange(0, quads.quads.size, 4, dtype=np.int32))
     layer = data.uv_layers.new(name="Palette")
-    layer.data.foreach_set("uv", np.repeat(palette_uv(mesh.colour), 4, axis=0).astype(np.float32).reshape(-1))
+    layer.data.foreach_set("uv", np.repeat(palette_uv(colour), 4, axis=0).astype(np.float32).reshape(-1))
     data.update(calc_edges=True)
-    shade(data, mesh.normals)
-    data.materials.append(PaletteMaterials(name, palette, mesh.light).by_uv())
-    made = bpy.data.objects.new(name, data)
-    for collection in collections:
-        collection.objects.link(made)
-    return made
+    data.shade_flat()
+    return data
 
 
 def bind(made: bpy.types.Object, source: VoxelSource, influences: Influences) -> None:

@@ -9,6 +9,7 @@ FigurineError
     ├── TooManyFaces      voxels of many faces, and many of them
     ├── UvMissing         a material has an image and the mesh has no UV map
     ├── PaletteInvalid    no colour, too many of them, a picture that is none
+    ├── BakeTooLarge      an animation of more faces than Blender should be given
     └── VoxFileDamaged    not a .vox file, or one that does not hold what it announces
 """
 
@@ -84,6 +85,16 @@ class PaletteInvalid(VoxelError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The palette cannot be used: {why}.", "Choose another palette, or from 2 to 255 colours.")
+
+
+class BakeTooLarge(VoxelError):
+    """An animation has too many frames of too many voxels."""
+
+    def __init__(self, frame: int, most: int) -> None:
+        super().__init__(
+            f"The bake has more than {most:,} faces by frame {frame}, which would fill the memory.",
+            "Choose a smaller size, a larger step, or fewer frames.",
+        )
 
 
 class VoxFileDamaged(VoxelError):

@@ -10,6 +10,7 @@ import numpy as np
 
 from .arrays import Bytes, Ints
 from .blocky import BlockyMesh, Skeleton, blocky_mesh
+from .bone_pieces import piece_bones
 from .colour import ColourMode, sample_colours, voxel_colours
 from .errors import MeshUnusable, PaletteInvalid
 from .faces import QuadMesh, merged_quads, shell_quads
@@ -140,7 +141,8 @@ def rigid_mesh(figure: VoxelFigure, skeleton: Skeleton) -> BlockyMesh:
     """Pieces that move with one bone each: cubes stay cubes. Raises MeshUnusable where the mesh had no skin."""
     if figure.influences is None:
         raise MeshUnusable("it has no bones to move with", "Rig it first, or choose no rig.")
-    return blocky_mesh(figure.grid, figure.shell, figure.influences.bones[:, 0], skeleton)
+    bones = piece_bones(figure.grid.lattice, figure.shell, figure.influences)
+    return blocky_mesh(figure.grid, figure.shell, bones, skeleton)
 
 
 def static_mesh(figure: VoxelFigure) -> QuadMesh:

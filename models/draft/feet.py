@@ -38,7 +38,7 @@ def set_on_feet(body: InflatedBody, figure: Figure) -> InflatedBody:
     is_foot = smoothstep(rows, instep, toes) * limb
     length = LENGTH * min(1.0, np.sqrt(USUAL_WIDTH * height / max(width, 1.0)))
     flatness = body.flatness * (1.0 + (length - 1.0) * is_foot)
-    longest = LONGEST * width / FIELD_PX
+    longest = max(LONGEST * width, 1.0) / FIELD_PX
     forward = FORWARD * np.minimum(body.radius * flatness, longest) * is_foot
     forward = cv2.GaussianBlur(forward, (0, 0), MIDDLE_SMOOTHING * FIELD_PX)
     flatness = flatness * (1.0 + (_widen_sole(body, instep) - 1.0) * is_foot)

@@ -24,7 +24,7 @@ OPERATORS = HERE.parents[1] / "blender_addon" / "operators"
 
 def main(answer: Path, wanted: list[str]) -> None:
     """Each case in factory settings."""
-    for file in sorted(OPERATORS.glob("vox*.py")):
+    for file in sorted(OPERATORS.glob("*vox*.py")):
         for kind in getattr(importlib.import_module(f"blender_addon.operators.{file.stem}"), "CLASSES", ()):
             bpy.utils.register_class(kind)
     modules = [
