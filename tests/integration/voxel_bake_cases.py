@@ -156,6 +156,14 @@ def case_a_bake_that_is_given_up_leaves_nothing() -> None:
     assert bpy.context.scene.frame_current == 2
 
 
+def default_of(declared: object) -> object:
+    """What Blender gives a property that nobody has set."""
+    given = declared.keywords
+    if "items" in given:
+        return given["items"][0][0]
+    return given.get("default", {"StringProperty": "", "BoolProperty": False}.get(declared.function.__name__, 0))
+
+
 def watched(**options: object) -> tuple[SimpleNamespace, SimpleNamespace, list[object]]:
     """The operator as a window runs it, a context, and what it did to the window: Blender makes none without one."""
     done: list[object] = []
@@ -171,8 +179,8 @@ def watched(**options: object) -> tuple[SimpleNamespace, SimpleNamespace, list[o
     context.window_manager, context.window = manager, None
     context.workspace = SimpleNamespace(status_text_set=done.append)
     operator = SimpleNamespace(report=lambda kind, text: done.append(text))
-    chosen = {"size": SIZE, "start": 1, "end": 7, "step": 2, "close": False, "colour": "EDGES", "palette": "FOUND"}
-    vars(operator).update(chosen | {"colours": 255, "dither": False, "wall": 0} | options)
+    chosen = {name: default_of(value) for name, value in VoxelOptions.__annotations__.items()}
+    vars(operator).update(chosen | {"size": SIZE, "start": 1, "end": 7, "step": 2} | options)
     for kind in (VoxelOptions, FIGURINE_OT_bake_voxels):
         for name, value in vars(kind).items():
             if inspect.isfunction(value):
