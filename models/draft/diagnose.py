@@ -59,8 +59,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Straightening:
-    """The rotation that makes an outline most symmetric. degrees: counter-clockwise positive. overlap, gain: intersection
-    over union with the mirror image when straightened, and what that won."""
+    """The rotation that makes an outline most symmetric. degrees: counter-clockwise positive. overlap, gain:
+    intersection over union with the mirror image when straightened, and what that won."""
 
     degrees: float
     overlap: float
@@ -196,7 +196,7 @@ def _posture(shape: np.ndarray) -> Iterator[Finding]:
             "asymmetric",
             straightening.overlap,
             0.5,
-            "The outline is not symmetric: a raised arm or a turned view. A front view with both arms apart works best.",
+            "The outline is not symmetric: a raised arm, or a turned view. A front view with arms apart works best.",
         )
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
     if len(rows) < STANDING_RATIO * len(columns):
