@@ -87,6 +87,13 @@ RULES = (
         ),
         frozenset({"flask", "werkzeug", "waitress", "sqlalchemy"}),
     ),
+    # Fetches weights; asked for by name alone, never by a job.
+    Rule(
+        ("inference_server.weights_hub",),
+        ("inference_server.errors", "inference_server.weights"),
+        frozenset({"requests", "tqdm"}),
+        late_libraries=frozenset({"huggingface_hub", "httpx"}),
+    ),
     Rule(
         ("inference_server",),
         ("inference_server",),
