@@ -47,8 +47,12 @@ class FIGURINE_MT_object(bpy.types.Menu):
 
     def draw(self, context: bpy.types.Context) -> None:
         """What is done with any mesh."""
+        self.layout.operator_context = "INVOKE_DEFAULT"
         self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
+        self.layout.operator("figurine.voxelize", text="Voxelize…", icon="OPTIONS").ask = True
+        self.layout.operator("figurine.bake_voxels", text="Bake Voxel Animation…", icon="RENDER_ANIMATION")
         self.layout.operator("figurine.export_vox", text="Export Voxels (.vox)…", icon="EXPORT")
+        self.layout.operator("figurine.export_voxel_mesh", text="Export Voxel Mesh…", icon="EXPORT")
 
 
 def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:

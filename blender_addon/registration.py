@@ -14,6 +14,7 @@ import bpy
 from . import command_line, menus, preferences, previews, properties, pump, runtime
 from .job import JobEngine
 from .operators import (
+    bake_voxels,
     cancel,
     delete_job,
     dismiss,
@@ -31,10 +32,11 @@ from .operators import (
     use_image,
     use_render,
     vox_files,
+    voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main
+from .panels import jobs, main, voxels
 
 _MODULES = (
     preferences,
@@ -57,10 +59,13 @@ _MODULES = (
     dismiss,
     help_operators,
     voxelize,
+    bake_voxels,
     vox_files,
+    voxel_export,
     menus,
     main,
     jobs,
+    voxels,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

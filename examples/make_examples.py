@@ -13,6 +13,7 @@ from pathlib import Path
 
 import adventurer
 import fox_kid
+import frog
 import lantern
 import pup
 import robot
@@ -21,6 +22,7 @@ from studio import Quality, Shot, photograph
 PICTURES = {
     "adventurer.png": (adventurer.model, Shot()),
     "fox_kid.png": (fox_kid.model, Shot()),
+    "frog.png": (frog.model, Shot()),
     "pup.png": (pup.model, Shot(turn_deg=-42, raise_deg=10)),
     "lantern.png": (lantern.model, Shot(raise_deg=12)),
     "robot.jpg": (robot.model, Shot(raise_deg=6, backdrop="#b9cfdc")),

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list_verbs() -> int:
-    lines = [f"  {name:<8}{summary}" for name, (summary, _) in _VERBS.items()]
+    lines = [f"  {name:<10}{summary}" for name, (summary, _) in _VERBS.items()]
     print("figurine: name a verb. See figurine VERB --help.", *lines, sep="\n", file=sys.stderr)
     return EXIT_USAGE
 
@@ -118,6 +118,37 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--quiet", action="store_true", help="print the names of the results and nothing else")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def _add_voxelize(parser: argparse.ArgumentParser) -> None:
+    from inference_server.commands import voxelize
+
+    parser.description = (
+        "Keeps the mesh's colours and its rig; writes the figure, preview.png and report.json into DIR."
+    )
+    parser.add_argument("mesh", type=Path, metavar="MESH", help="an OBJ, GLB, glTF, FBX, PLY or STL file")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
+    parser.add_argument("--name", metavar="NAME", help="name of the files and objects; MESH_voxels by default")
+    parser.add_argument("--formats", metavar="LIST", default=voxelize.DEFAULT_FORMATS, help="what to write")
+    parser.add_argument("--size", type=int, metavar="N", default=voxelize.DEFAULT_SIZE, help="voxels along the height")
+    parser.add_argument("--rig", choices=voxelize.RIGS, default="smooth", help="how voxels follow the bones")
+    parser.add_argument("--colour", choices=voxelize.COLOUR_MODES, default="edges", help="which colour a voxel takes")
+    parser.add_argument("--palette", metavar="PALETTE", default="255", help="a number, a palette's name or a picture")
+    parser.add_argument("--dither", action="store_true", help="let neighbours take turns between two colours")
+    parser.add_argument("--openings", choices=voxelize.OPENINGS, default="small", help="which holes to close")
+    parser.add_argument("--wall", type=int, metavar="N", default=0, help="hollow, with a wall of N voxels; 0 for solid")
+    parser.add_argument("--symmetry", choices=voxelize.SYMMETRIES, default="none", help="which side the other gets")
+    parser.add_argument("--style", choices=voxelize.STYLES, default="cube", help="what a voxel looks like")
+    parser.add_argument("--gap", type=float, metavar="X", default=0.0, help="between voxels, as a share of a voxel")
+    parser.add_argument("--glow", type=float, metavar="X", default=0.0, help="light of small vivid areas")
+    parser.add_argument("--mm", action="store_true", help="write the STL in millimetres")
+    parser.add_argument("--print-height", type=float, metavar="MM", help="for a 3D printer: closed, so high, no bones")
+    wall, drain = voxelize.DEFAULT_WALL_MM, voxelize.DEFAULT_DRAIN_MM
+    parser.add_argument("--print-wall", type=float, metavar="MM", default=wall, help="of a print; 0 for solid")
+    parser.add_argument("--print-drain", type=float, metavar="MM", default=drain, help="hole of a print; 0 for none")
+    parser.add_argument("--quiet", action="store_true", help="print the names of the results and nothing else")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.set_defaults(verb=voxelize.voxelize_mesh)
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -179,6 +210,7 @@ def _set_verb(parser: argparse.ArgumentParser, module: str, function: str) -> No
 _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "run": ("make a rigged model from a picture", _add_run),
     "rig": ("rig a mesh, or skin it to a given skeleton", _add_rig),
+    "voxelize": ("make a posable figure of voxels from a mesh", _add_voxelize),
     "serve": ("run the local server that Blender's panel talks to", _add_serve),
     "worker": ("run one more worker on the server's jobs", _add_worker),
     "weights": ("list, fetch and check the networks' weights", _add_weights),

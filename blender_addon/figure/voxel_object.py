@@ -8,19 +8,34 @@ import numpy as np
 
 from ..voxel.arrays import Bytes
 from ..voxel.faces import QuadMesh
+from ..voxel.figure_mesh import FigureMesh
 from ..voxel.mesh import Influences
-from ..voxel.palette import PALETTE_SIDE_px, palette_image, palette_uv
+from ..voxel.palette import palette_uv
+from .voxel_materials import PaletteMaterials
 from .voxel_source import VoxelSource
+from .voxel_styles import shade
 
 WEIGHT_STEPS = 200  # vertices of the same bone and step are set by one call
-_ROUGHNESS = 0.9
-_NODE_GAP = 300.0
 
 
 def add_voxel_object(
-    name: str, quads: QuadMesh, colour: Bytes, palette: Bytes, collections: list[bpy.types.Collection]
+    name: str, mesh: FigureMesh, palette: Bytes, collections: list[bpy.types.Collection]
 ) -> bpy.types.Object:
-    """A new object in these collections. colour: (Q,), the palette's index of every quad."""
+    """A new object in these collections."""
+    data = voxel_mesh(name, mesh.quads, mesh.colour)
+    shade(data, mesh.normals)
+    data.materials.append(PaletteMaterials(name, palette, mesh.light).by_uv())
+    made = bpy.data.objects.new(name, data)
+    for collection in collections:
+        collection.objects.link(made)
+    return made
+
+
+def voxel_mesh(name: str, quads: QuadMesh, colour: Bytes) -> bpy.types.Mesh:
+    """Flat faces whose UV map leads each to its colour in the palette's picture; without a material.
+
+    colour: (Q,), the palette's index of every quad.
+    """
     data = bpy.data.meshes.new(name)
     data.vertices.add(len(quads.vertices))
     data.vertices.foreach_set("co", quads.vertices.astype(np.float32).reshape(-1))
@@ -32,11 +47,7 @@ def add_voxel_object(
     layer.data.foreach_set("uv", np.repeat(palette_uv(colour), 4, axis=0).astype(np.float32).reshape(-1))
     data.update(calc_edges=True)
     data.shade_flat()
-    data.materials.append(_palette_material(name, palette))
-    made = bpy.data.objects.new(name, data)
-    for collection in collections:
-        collection.objects.link(made)
-    return made
+    return data
 
 
 def bind(made: bpy.types.Object, source: VoxelSource, influences: Influences) -> None:
@@ -56,24 +67,3 @@ def bind(made: bpy.types.Object, source: VoxelSource, influences: Influences) ->
     made.parent = armature
     made.matrix_parent_inverse = armature.matrix_world.inverted()
     made.modifiers.new("Armature", "ARMATURE").object = armature
-
-
-def _palette_material(name: str, palette: Bytes) -> bpy.types.Material:
-    """A matt material that shows the palette's pixels unblurred."""
-    image = bpy.data.images.new(f"{name}_palette", PALETTE_SIDE_px, PALETTE_SIDE_px)
-    image.pixels.foreach_set((palette_image(palette)[::-1].astype(np.float32) / 255).reshape(-1))
-    image.pack()
-    material = bpy.data.materials.new(name)
-    if material.node_tree is None:
-        material.use_nodes = True
-    tree = material.node_tree
-    tree.nodes.clear()
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    surface = tree.nodes.new("ShaderNodeBsdfPrincipled")
-    picture = tree.nodes.new("ShaderNodeTexImage")
-    picture.image, picture.interpolation = image, "Closest"
-    surface.location.x, picture.location.x = output.location.x - _NODE_GAP, output.location.x - 2 * _NODE_GAP
-    surface.inputs["Roughness"].default_value = _ROUGHNESS
-    tree.links.new(picture.outputs["Color"], surface.inputs["Base Color"])
-    tree.links.new(surface.outputs["BSDF"], output.inputs["Surface"])
-    return material

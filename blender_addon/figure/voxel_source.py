@@ -1,76 +1,139 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An object of the scene as what is voxelized: its rest shape in world space, its colours, its bones."""
+"""Objects of the scene as what is voxelized: their rest shape in world space, their colours, their bones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
 
+from ..voxel.arrays import Floats, Ints
 from ..voxel.blocky import Skeleton
-from ..voxel.errors import MeshUnusable
-from ..voxel.mesh import Influences, Material, SurfaceMesh
+from ..voxel.errors import MeshUnusable, UvMissing
+from ..voxel.mesh import Influences, SurfaceMesh
 from ..voxel.oklab import encode
+from .voxel_colours import MaterialReader, MaterialSource
+from .voxel_parts import SourcePart, joined
 
 INFLUENCES_READ = 8  # of a vertex, the strongest; voxels keep four
 
 
 @dataclass(frozen=True)
 class VoxelSource:
-    """mesh: world space. armature: what deforms the object, or None; then bones is empty and skeleton None."""
+    """mesh: world space. armature: what deforms it, or None; then bones is empty and skeleton None. objects: all that
+    are in it.
+    """
 
     mesh: SurfaceMesh
     armature: bpy.types.Object | None
     bones: tuple[str, ...]
     skeleton: Skeleton | None
+    objects: tuple[bpy.types.Object, ...] = ()
 
 
-def read_source(figure: bpy.types.Object) -> VoxelSource:
-    """The mesh as it is modelled: without pose, modifiers and shape keys. Raises MeshUnusable."""
-    data = figure.data
-    data.calc_loop_triangles()
-    triangles, loops = _integers(data.loop_triangles, "vertices", 3), _integers(data.loop_triangles, "loops", 3)
-    vertices = np.empty(len(data.vertices) * 3, np.float32)
-    data.vertices.foreach_get("co", vertices)
-    matrix = np.array(figure.matrix_world, np.float64)
-    world = vertices.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
-    if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored object: its faces would look inwards
-        triangles, loops = triangles[:, ::-1], loops[:, ::-1]
-    armature = figure.find_armature()
+def read_source(figure: bpy.types.Object, others: Sequence[bpy.types.Object] = ()) -> VoxelSource:
+    """The mesh as it looks without its pose, with others that have the same armature, or none. Raises VoxelError."""
+    bpy.context.view_layer.update()  # right after an undo, as in the redo panel, no object knows where it is
+    armature = armature_of(figure)
     bones = tuple(bone.name for bone in armature.data.bones if bone.use_deform) if armature else ()
-    influences = _influences(figure, bones) if bones else None
-    materials = tuple(_material(slot.material) for slot in figure.material_slots) or (Material(),)
-    has_image = any(material.image is not None for material in materials)
-    polygon_material = _integers(data.loop_triangles, "material_index", 1).reshape(-1)
-    mesh = SurfaceMesh(
-        world,
-        triangles,
-        uv=_uv(data, loops),
-        face_material=polygon_material,
-        materials=materials,
-        corner_colours=None if has_image else _corner_colours(data, triangles, loops),
-        influences=influences,
-    )
-    return VoxelSource(mesh, armature if influences else None, bones if influences else (), _skeleton(armature, bones))
+    reader, objects = MaterialReader(), (figure, *others)
+    mesh = joined([_part(item, armature, bones, reader) for item in objects])
+    if mesh.influences is None:
+        return VoxelSource(mesh, None, (), None, objects)
+    mesh = replace(mesh, bone_names=bones)
+    return VoxelSource(mesh, armature, bones, _skeleton(armature, bones), objects)
 
 
-def _integers(collection: bpy.types.bpy_prop_collection, name: str, width: int) -> np.ndarray:
+def armature_of(figure: bpy.types.Object) -> bpy.types.Object | None:
+    """What deforms the object, or carries it."""
+    above = figure.parent
+    return figure.find_armature() or (above if above is not None and above.type == "ARMATURE" else None)
+
+
+def _part(
+    figure: bpy.types.Object, armature: bpy.types.Object | None, bones: tuple[str, ...], reader: MaterialReader
+) -> SourcePart:
+    with _unposed(figure) as (shown, data):
+        data.calc_loop_triangles()
+        triangles, loops = _integers(data.loop_triangles, "vertices", 3), _integers(data.loop_triangles, "loops", 3)
+        matrix = _rest_matrix(figure)
+        vertices = np.empty(len(data.vertices) * 3, np.float32)
+        data.vertices.foreach_get("co", vertices)
+        with np.errstate(all="ignore"):  # a vertex may be anywhere; voxelize judges it
+            world = vertices.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+        if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored object: its faces would look inwards
+            triangles, loops = triangles[:, ::-1], loops[:, ::-1]
+        materials = tuple(reader.read(slot.material) for slot in shown.material_slots) or (MaterialSource.plain(),)
+        indices = np.clip(_integers(data.loop_triangles, "material_index", 1).reshape(-1), 0, len(materials) - 1)
+        has_image = any(entry.material.image is not None for entry in materials)
+        return SourcePart(
+            world,
+            triangles,
+            _uv(data, loops, materials, indices) if has_image else None,
+            indices,
+            tuple(entry.material for entry in materials),
+            None if has_image else _corner_colours(data, triangles, loops),
+            _influences(figure, data, armature, bones),
+        )
+
+
+@contextlib.contextmanager
+def _unposed(figure: bpy.types.Object) -> Iterator[tuple[bpy.types.Object, bpy.types.Mesh]]:
+    """The object and its mesh with modifiers and shape keys, and without what its armature does to them."""
+    posing = [modifier for modifier in figure.modifiers if modifier.type == "ARMATURE"]
+    if len(posing) == len(figure.modifiers) and figure.data.shape_keys is None:
+        yield figure, figure.data
+        return
+    posing = [modifier for modifier in posing if modifier.show_viewport]
+    for modifier in posing:
+        modifier.show_viewport = False
+    try:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        evaluated = figure.evaluated_get(depsgraph)
+        yield evaluated, evaluated.to_mesh(preserve_all_data_layers=True, depsgraph=depsgraph)
+        evaluated.to_mesh_clear()
+    finally:
+        for modifier in posing:
+            modifier.show_viewport = True
+
+
+def _rest_matrix(figure: bpy.types.Object) -> Floats:
+    """(4, 4) to the world: of an object that a bone carries, where that bone rests."""
+    matrix = figure.matrix_world
+    if figure.parent is not None and figure.parent_type == "BONE":
+        bone = figure.parent.pose.bones[figure.parent_bone]
+        carrier = figure.parent.matrix_world
+        matrix = carrier @ bone.bone.matrix_local @ (carrier @ bone.matrix).inverted_safe() @ matrix
+    return np.array(matrix, np.float64)
+
+
+def _integers(collection: bpy.types.bpy_prop_collection, name: str, width: int) -> Ints:
     values = np.empty(len(collection) * width, np.int32)
     collection.foreach_get(name, values)
     return values.reshape(-1, width).astype(np.int64)
 
 
-def _uv(data: bpy.types.Mesh, loops: np.ndarray) -> np.ndarray | None:
-    layer = data.uv_layers.active
-    if layer is None or not len(loops):
-        return None
-    values = np.empty(len(data.loops) * 2, np.float32)
-    layer.data.foreach_get("uv", values)
-    return values.reshape(-1, 2)[loops]
+def _uv(data: bpy.types.Mesh, loops: Ints, materials: tuple[MaterialSource, ...], indices: Ints) -> Floats:
+    """(F, 3, 2): of each face the map that its material's picture lies on. Raises UvMissing."""
+    layers = {layer.name: layer for layer in data.uv_layers}
+    rendered = next((layer.name for layer in data.uv_layers if layer.active_render), "")
+    found = np.zeros((len(loops), 3, 2), np.float32)
+    names = [entry.uv_name if entry.uv_name in layers else rendered for entry in materials]
+    for name in dict.fromkeys(names):
+        own = np.isin(indices, [index for index, used in enumerate(names) if used == name])
+        if name:
+            values = np.empty(len(data.loops) * 2, np.float32)
+            layers[name].data.foreach_get("uv", values)
+            found[own] = values.reshape(-1, 2)[loops[own]]
+        elif own.any():
+            raise UvMissing()
+    return found
 
 
-def _corner_colours(data: bpy.types.Mesh, triangles: np.ndarray, loops: np.ndarray) -> np.ndarray | None:
+def _corner_colours(data: bpy.types.Mesh, triangles: Ints, loops: Ints) -> Floats | None:
     """sRGB (F, 3, 3) of the active colour attribute; None where there is none."""
     layer = data.color_attributes.active_color
     if layer is None or not len(loops):
@@ -81,57 +144,49 @@ def _corner_colours(data: bpy.types.Mesh, triangles: np.ndarray, loops: np.ndarr
     return encode(values.reshape(-1, 4)[:, :3].astype(np.float64))[corners]
 
 
-def _material(material: bpy.types.Material | None) -> Material:
-    if material is None:
-        return Material()
-    if material.node_tree is None:
-        return Material(_srgb(material.diffuse_color))
-    for link in material.node_tree.links:
-        if link.to_socket.name == "Base Color" and link.from_node.type == "TEX_IMAGE" and link.from_node.image:
-            return Material(image=_pixels(link.from_node.image))
-    for node in material.node_tree.nodes:
-        if node.type == "BSDF_PRINCIPLED":
-            return Material(_srgb(node.inputs["Base Color"].default_value))
-    return Material(_srgb(material.diffuse_color))
-
-
-def _srgb(linear: bpy.types.bpy_prop_array) -> tuple[float, float, float]:
-    red, green, blue = encode(np.array(linear[:3], np.float64)).tolist()
-    return red, green, blue
-
-
-def _pixels(image: bpy.types.Image) -> np.ndarray:
-    """sRGB (H, W, 3 or 4), top row first. Raises MeshUnusable where the file is missing."""
-    width, height = image.size
-    if not width or not height:
-        raise MeshUnusable(f"its image {image.name} cannot be read", "Find the file by File > External Data.")
-    values = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(values)
-    pixels = values.reshape(height, width, image.channels)[::-1]
-    if image.channels < 3:
-        pixels = np.repeat(pixels[:, :, :1], 3, axis=2)
-    if image.is_float:
-        pixels = np.concatenate([encode(pixels[:, :, :3].astype(np.float64)), pixels[:, :, 3:]], axis=2)
-    return np.round(np.clip(np.nan_to_num(pixels), 0, 1) * 255).astype(np.uint8)
-
-
-def _influences(figure: bpy.types.Object, bones: tuple[str, ...]) -> Influences | None:
-    """The vertex groups that are bones; None where no vertex belongs to one."""
+def _influences(
+    figure: bpy.types.Object, data: bpy.types.Mesh, armature: bpy.types.Object | None, bones: tuple[str, ...]
+) -> Influences | None:
+    """The vertex groups that are bones, or the bone that carries it all; None where no bone moves it."""
     number = {name: index for index, name in enumerate(bones)}
-    bone_of = {group.index: number[group.name] for group in figure.vertex_groups if group.name in number}
-    count = len(figure.data.vertices)
-    found_bones = np.zeros((count, INFLUENCES_READ), np.int64)
-    weights = np.zeros((count, INFLUENCES_READ), np.float32)
-    for row, vertex in enumerate(figure.data.vertices):
-        pairs = [(group.weight, bone_of[group.group]) for group in vertex.groups if group.group in bone_of]
-        for column, (weight, bone) in enumerate(sorted(pairs, reverse=True)[:INFLUENCES_READ]):
-            found_bones[row, column], weights[row, column] = bone, weight
-    return Influences(found_bones, weights) if weights.any() else None
-
-
-def _skeleton(armature: bpy.types.Object | None, bones: tuple[str, ...]) -> Skeleton | None:
-    if armature is None or not bones:
+    count = len(data.vertices)
+    if armature is not None and figure.parent == armature and figure.parent_type == "BONE":
+        if figure.parent_bone in number:
+            return Influences(np.full((count, 1), number[figure.parent_bone]), np.ones((count, 1), np.float32))
+    bone_of = np.full(len(figure.vertex_groups) + 1, -1)
+    for group in figure.vertex_groups:
+        bone_of[group.index] = number.get(group.name, -1)
+    if not count or (bone_of < 0).all():
         return None
+    return _strongest(data, bone_of)
+
+
+def _strongest(data: bpy.types.Mesh, bone_of: Ints) -> Influences | None:
+    """Of each vertex the strongest groups that are bones."""
+    memberships = [vertex.groups for vertex in data.vertices]
+    rows = np.repeat(np.arange(len(memberships)), [len(groups) for groups in memberships])
+    groups = np.array([entry.group for groups in memberships for entry in groups], np.int64)
+    weights = np.array([entry.weight for groups in memberships for entry in groups], np.float32)
+    # A group may have been removed since.
+    bones = bone_of[np.minimum(groups, len(bone_of) - 1)]
+    kept = (bones >= 0) & (weights > 0)
+    rows, bones, weights = rows[kept], bones[kept], weights[kept]
+    order = np.lexsort((bones, -weights, rows))
+    rows, bones, weights = rows[order], bones[order], weights[order]
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    few = place < INFLUENCES_READ
+    found = Influences(
+        np.zeros((len(memberships), INFLUENCES_READ), np.int64),
+        np.zeros((len(memberships), INFLUENCES_READ), np.float32),
+    )
+    found.bones[rows[few], place[few]], found.weights[rows[few], place[few]] = bones[few], weights[few]
+    return found if few.any() else None
+
+
+def _skeleton(armature: bpy.types.Object, bones: tuple[str, ...]) -> Skeleton:
+    """Raises MeshUnusable where the armature has no extent."""
+    if not armature.matrix_world.determinant():
+        raise MeshUnusable(f"its armature {armature.name} is scaled to nothing", "Give the armature a scale first.")
     number = {name: index for index, name in enumerate(bones)}
     heads = np.array([armature.matrix_world @ armature.data.bones[name].head_local for name in bones])
     parents = []

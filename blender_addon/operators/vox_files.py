@@ -11,12 +11,14 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..errors import FigurineError, typed_file_errors
 from ..figure.voxel_object import add_voxel_object
 from ..figure.voxel_source import read_source
+from ..voxel.figure_mesh import FigureLook, figure_mesh
 from ..voxel.lattice import LARGEST_SIZE
 from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
 from ..voxel.vox_figure import figure_of_scene
 from ..voxel.vox_read import read_vox
 from ..voxel.vox_write import write_vox
-from ..voxel.voxelize import VoxelSettings, static_mesh, vox_scene, voxelize
+from ..voxel.voxelize import VoxelSettings, vox_scene, voxelize
+from ..whole_files import write_all
 
 
 class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
@@ -51,7 +53,7 @@ class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
             settings = VoxelSettings(self.size, colours=self.colours)
             figure = voxelize(read_source(context.object).mesh, settings)
             with typed_file_errors(path.parent):
-                path.write_bytes(write_vox(vox_scene(figure, context.object.name)))
+                write_all(path.parent, {path.name: write_vox(vox_scene(figure, context.object.name))})
         except FigurineError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
             return {"CANCELLED"}
@@ -80,17 +82,20 @@ class FIGURINE_OT_import_vox(bpy.types.Operator, ImportHelper):
             self.report({"ERROR"}, f"{path.name} cannot be read: {error.strerror}.")
             return {"CANCELLED"}
         try:
-            figure = figure_of_scene(read_vox(data), self.pitch)
+            scene = read_vox(data)
+            figure = figure_of_scene(scene, self.pitch)
         except FigurineError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
             return {"CANCELLED"}
-        quads = static_mesh(figure)
-        rows = figure.shell.rows(quads.cells)
-        made = add_voxel_object(path.stem, quads, figure.colour[rows], figure.palette, [context.collection])
+        mesh = figure_mesh(figure, None, FigureLook())
+        made = add_voxel_object(path.stem, mesh, figure.palette, [context.collection])
         for item in context.selected_objects:
             item.select_set(False)
         made.select_set(True)
         context.view_layer.objects.active = made
+        hidden = sum(placement.is_hidden for placement in scene.placements)
+        if hidden:
+            self.report({"INFO"}, f"{hidden} of {len(scene.placements)} models are hidden in the file: left out.")
         return {"FINISHED"}
 
 

@@ -1,127 +1,170 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Voxelize: the active mesh as a figure of voxels that keeps its colours and its bones."""
+"""Voxelize: meshes as a figure of voxels that keeps their colours and their bones.
+
+What takes longer than a moment is done in a thread: everything is read from Blender before, and added to it after, on
+Blender's own. Where nobody can wait for it (the redo panel, scripts, no window) it is done at once.
+"""
 
 # No postponed annotations: Blender reads them as they are.
+from collections.abc import Callable
+from dataclasses import replace
+
 import bpy
-import numpy as np
-from bpy.props import BoolProperty, EnumProperty, IntProperty
+from bpy.props import BoolProperty
 
-from ..figure.voxel_object import add_voxel_object, bind
-from ..figure.voxel_source import VoxelSource, read_source
+from ..figure.voxel_choice import choice, obstacle
+from ..figure.voxel_figure import add_figure
+from ..figure.voxel_source import armature_of, read_source
 from ..voxel.errors import VoxelError
-from ..voxel.lattice import LARGEST_SIZE
-from ..voxel.mesh import Influences
-from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
-from ..voxel.presets import PRESETS
-from ..voxel.voxelize import VoxelFigure, VoxelSettings, rigid_mesh, smooth_mesh, static_mesh, voxelize
+from ..voxel.work import FigureOrder, FigureWork, MadeFigure, make
+from .voxel_options import VoxelOptions, draw_options
 
-_PALETTES = (
-    ("FOUND", "From the Figure", "The colours that stand for the figure's own best"),
-    ("FIGURINE_16", "Figurine 16", "Sixteen colours made for figures"),
-    ("FIGURINE_32", "Figurine 32", "Thirty-two colours made for figures"),
-)
-_COLOURS = (
-    ("EDGES", "Keep Edges", "Colours that differ from their surroundings win, so that eyes and outlines survive"),
-    ("DOMINANT", "Dominant", "The colour that most of a voxel's surface has"),
-    ("MEAN", "Mean", "The mixture of a voxel's colours"),
-)
-_RIGS = (
-    ("SMOOTH", "Smooth", "Voxels bend together at the joints"),
-    ("BLOCKY", "Blocky", "Every voxel moves with one bone and keeps its shape"),
-    ("NONE", "None", "No bones, and as few faces as possible"),
-)
+PATIENCE_s = 0.4  # a figure that is there by then needs no progress
+TICK_s = 0.05
+CHANGED = "What was voxelized is not there any more, or is not chosen, so nothing was made. Voxelize it again."
+NO_MEMORY = "There is not enough memory for so many voxels. Choose a smaller size."
+_LOOKING = ("MIDDLEMOUSE", "WHEELUPMOUSE", "WHEELDOWNMOUSE", "TRACKPADPAN", "TRACKPADZOOM", "MOUSEMOVE")
 
 
-class FIGURINE_OT_voxelize(bpy.types.Operator):
-    """Make a figure of voxels from the active mesh; it keeps the colours and the bones, and the mesh is hidden"""
+class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
+    """The active mesh, and the selected ones on the same armature, as one figure of voxels."""
 
     bl_idname = "figurine.voxelize"
     bl_label = "Voxelize"
+    bl_description = (
+        "Make a figure of voxels from the active mesh and the selected ones on the same armature. It keeps their "
+        "colours and bones; the meshes are hidden"
+    )
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
-    size: IntProperty(name="Size", description="Voxels along the height", default=64, min=1, max=LARGEST_SIZE)
-    rig: EnumProperty(name="Rig", description="How the voxels follow the bones", items=_RIGS)
-    colour: EnumProperty(name="Colours", description="What a voxel takes its colour from", items=_COLOURS)
-    palette: EnumProperty(name="Palette", description="The colours that voxels may have", items=_PALETTES)
-    colours: IntProperty(
-        name="Palette Size",
-        description="At most so many colours",
-        default=MOST_COLOURS,
-        min=FEWEST_COLOURS,
-        max=MOST_COLOURS,
-    )
-    dither: BoolProperty(name="Dither", description="Let neighbours take turns between two colours of the palette")
-    close: BoolProperty(name="Close All Openings", description="Fill the mesh also where a large part of it is open")
-    wall: IntProperty(name="Wall", description="Voxels of a wall around a hollow figure; 0 for solid", min=0, max=64)
+    ask: BoolProperty(name="Ask First", description="Choose the options before", options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        """What the button's tooltip says."""
+        return "Choose size, colours and rig, then voxelize" if properties.ask else cls.bl_description
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a mesh, in Object Mode."""
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave the mode that the object is in first: Voxelize works in Object Mode.")
-            return False
-        if context.object is None or context.object.type != "MESH":
-            cls.poll_message_set("Select a mesh: it becomes the active object.")
-            return False
-        return True
+        """Needs a mesh that can be seen, in Object Mode."""
+        reason = obstacle(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The redo panel."""
+        draw_options(self.layout, self)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """From a button or a menu: large figures can be watched and cancelled."""
+        if bpy.app.background:
+            return self.execute(context)
+        if self.picture not in bpy.data.images:  # remembered from another file
+            self.picture = ""
+        if self.ask:
+            self.has_bones = choice(context).has_bones
+            return context.window_manager.invoke_props_dialog(self)
+        return self._run(context, self._wait)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Add the voxels and hide the mesh."""
-        original = context.object
+        """Add the voxels and hide the meshes."""
+        if self.ask and self.options.is_invoke and not self.options.is_repeat:
+            return self._run(context, self._wait)
+        return self._run(context, self._do_now)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Watch the thread."""
+        if event.type == "ESC":
+            self.cancel(context)
+            self.report({"INFO"}, "Voxelize was cancelled.")
+            return {"CANCELLED"}
+        if event.type in _LOOKING:
+            return {"PASS_THROUGH"}
+        if event.type != "TIMER":
+            return {"RUNNING_MODAL"}
+        self._show_progress(context)
+        if not self._work.is_done():
+            return {"RUNNING_MODAL"}
+        self._end_waiting(context)
+        if not self._finds_objects_again(context):
+            self.report({"ERROR"}, CHANGED)
+            return {"CANCELLED"}
+        return self._guarded(lambda: self._finish(context, self._work.result()))
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Esc, or another file is opened meanwhile."""
+        self._work.give_up()
+        self._end_waiting(context)
+
+    def _finds_objects_again(self, context: bpy.types.Context) -> bool:
+        """After an undo in another window the objects that were known are none any more; only names can be trusted."""
+        if obstacle(context):
+            return False
+        self._choice = choice(context)
+        self._source = replace(self._source, armature=armature_of(self._choice.figure), objects=self._choice.objects)
+        return self._names == [item.name for item in self._choice.objects]
+
+    def _run(self, context: bpy.types.Context, go_on: Callable[[bpy.types.Context], set[str]]) -> set[str]:
+        def start() -> set[str]:
+            self._choice = choice(context)
+            self._source = read_source(self._choice.figure, self._choice.others)
+            self.has_bones = self._source.armature is not None
+            return go_on(context)
+
+        return self._guarded(start)
+
+    def _guarded(self, work: Callable[[], set[str]]) -> set[str]:
         try:
-            source = read_source(original)
-            figure = self._voxelize(context, source)
-            made = self._add(original, source, figure)
+            return work()
         except VoxelError as error:
             self.report({"ERROR"}, f"{error.message} {error.hint}")
-            return {"CANCELLED"}
-        original.hide_set(True)
-        original.hide_render = True
-        original.select_set(False)
-        made.select_set(True)
-        context.view_layer.objects.active = made
-        if figure.grid.warning:
-            self.report({"WARNING"}, figure.grid.warning)
-        return {"FINISHED"}
+        except MemoryError:
+            self.report({"ERROR"}, NO_MEMORY)
+        return {"CANCELLED"}
 
-    def _voxelize(self, context: bpy.types.Context, source: VoxelSource) -> VoxelFigure:
+    def _order(self) -> FigureOrder:
+        return FigureOrder(self._source.mesh, self._source.skeleton, self.settings(), self.look())
+
+    def _do_now(self, context: bpy.types.Context) -> set[str]:
         manager = context.window_manager
         manager.progress_begin(0, 1)
         try:
-            return voxelize(source.mesh, self._settings(), manager.progress_update)
+            made = make(self._order(), manager.progress_update)
         finally:
             manager.progress_end()
+        return self._finish(context, made)
 
-    def _settings(self) -> VoxelSettings:
-        return VoxelSettings(
-            size=self.size,
-            openings="ALL" if self.close else "SMALL",
-            colour_mode=self.colour,
-            colours=self.colours,
-            palette=PRESETS.get(self.palette),
-            is_dithered=self.dither,
-            wall_cells=self.wall,
-        )
+    def _wait(self, context: bpy.types.Context) -> set[str]:
+        self._names = [item.name for item in self._choice.objects]
+        self._work = FigureWork(self._order())
+        if self._work.is_done(PATIENCE_s):
+            return self._finish(context, self._work.result())
+        self._timer = context.window_manager.event_timer_add(TICK_s, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        self._show_progress(context)
+        return {"RUNNING_MODAL"}
 
-    def _add(self, original: bpy.types.Object, source: VoxelSource, figure: VoxelFigure) -> bpy.types.Object:
-        influences = None
-        if source.skeleton is None or figure.influences is None or self.rig == "NONE":
-            quads = static_mesh(figure)
-            rows = figure.shell.rows(quads.cells)
-        elif self.rig == "BLOCKY":
-            pieces = rigid_mesh(figure, source.skeleton)
-            quads, rows = pieces.mesh, pieces.rows
-            influences = Influences(pieces.vertex_bones[:, None], np.ones((len(pieces.vertex_bones), 1), np.float32))
-        else:
-            quads, influences = smooth_mesh(figure)
-            rows = figure.shell.rows(quads.cells)
-        # Collections of another file take no objects.
-        own = [collection for collection in original.users_collection if collection.library is None]
-        places = own or [bpy.context.scene.collection]
-        made = add_voxel_object(f"{original.name} Voxels", quads, figure.colour[rows], figure.palette, places)
-        if influences is not None:
-            bind(made, source, influences)
-        return made
+    def _show_progress(self, context: bpy.types.Context) -> None:
+        percent = round(100 * self._work.share)
+        context.workspace.status_text_set(f"Voxelize, {self.size} voxels high: {percent} %   Esc: Cancel")
+
+    def _end_waiting(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+        context.workspace.status_text_set(None)
+
+    def _finish(self, context: bpy.types.Context, made: MadeFigure) -> set[str]:
+        add_figure(context, self._choice.figure, self._source, made.figure, made.mesh)
+        for original in self._source.objects:
+            original.select_set(False)
+            original.hide_set(True)
+            original.hide_render = True
+        for warning in (made.figure.grid.warning, self._choice.warning):
+            if warning:
+                self.report({"WARNING"}, warning)
+        if made.figure.printed is not None:
+            self.report({"INFO"}, made.figure.printed.sentence)
+        return {"FINISHED"}
 
 
 CLASSES = (FIGURINE_OT_voxelize,)

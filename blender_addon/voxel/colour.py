@@ -12,12 +12,14 @@ from .lattice import Lattice
 from .mesh import SurfaceMesh
 from .oklab import bytes_to_linear, linear_to_bytes, linear_to_lab
 from .samples import Samples
-from .shell import Shell
+from .shell import Shell, neighbour_rows
 
 ColourMode = Literal["MEAN", "DOMINANT", "EDGES"]
 
-BIN_BITS = 4  # of each channel: colours that share them count as one for DOMINANT and EDGES
-AROUND_cells = 5  # edge of the block whose colour EDGES compares a voxel with
+BIN_BITS = 4  # of each channel: colours that share them are one for DOMINANT and EDGES
+CANDIDATES = 6  # of those colours, the most frequent of a voxel, from which one is chosen
+SAME_COLOUR = 0.08  # OKLab distance at which colours support each other little: shades of one colour are not rivals
+AROUND_steps = 3  # from voxel to voxel, to what EDGES compares a voxel's colours with
 PLAIN_CONTRAST = 0.08  # added to a colour's OKLab distance from its surroundings: with less, specks would win
 
 
@@ -83,22 +85,51 @@ def voxel_colours(samples: Samples, colours: Bytes, lattice: Lattice, shell: She
     mean = _weighted_mean(samples.row, samples.weight, linear, count)
     if mode == "MEAN":
         return linear_to_bytes(mean)
+    light, share = _candidates(samples, colours, linear, count)
+    labs = linear_to_lab(light)
+    support = _support(labs, share)
+    chosen = _best(light, support)
+    if mode == "EDGES":
+        has = share[:, 0] > 0
+        around = _surroundings(mean, has, neighbour_rows(lattice, shell))
+        chosen = _best(light, support * (PLAIN_CONTRAST + np.linalg.norm(labs - around[:, None], axis=2)))
+    return linear_to_bytes(chosen)
+
+
+def _candidates(samples: Samples, colours: Bytes, linear: Floats, count: int) -> tuple[Floats, Floats]:
+    """The colours that most of a voxel's surface has: linear light (N, C, 3) and shares (N, C), the largest first."""
     coarse = (colours >> (8 - BIN_BITS)).astype(np.int64)
     bins = (coarse[:, 0] << 2 * BIN_BITS) + (coarse[:, 1] << BIN_BITS) + coarse[:, 2]
     keys, inverse = np.unique((samples.row << 3 * BIN_BITS) + bins, return_inverse=True)
     inverse = inverse.reshape(-1)
     row = keys >> 3 * BIN_BITS
     weight = np.bincount(inverse, samples.weight)
-    colour = _weighted_mean(inverse, samples.weight, linear, len(keys))
-    score = weight
-    if mode == "EDGES":
-        share = weight / np.bincount(row, weight, count)[row]
-        around = _surroundings(mean, np.bincount(row, minlength=count) > 0, lattice, shell)
-        score = share * (PLAIN_CONTRAST + np.linalg.norm(linear_to_lab(colour) - around[row], axis=1))
-    order = np.lexsort((score, row))
-    chosen = np.zeros((count, 3))
-    chosen[row[order]] = colour[order]  # the last, the best, stays
-    return linear_to_bytes(chosen)
+    order = np.lexsort((-weight, row))
+    place = np.arange(len(row)) - np.searchsorted(row, row)  # sorted by row as the keys are
+    kept = place < CANDIDATES
+    row, place, best = row[kept], place[kept], order[kept]
+    light, share = np.zeros((count, CANDIDATES, 3)), np.zeros((count, CANDIDATES))
+    light[row, place] = _weighted_mean(inverse, samples.weight, linear, len(keys))[best]
+    share[row, place] = weight[best] / np.bincount(samples.row, samples.weight, count)[row]
+    return light, share
+
+
+def _support(labs: Floats, share: Floats) -> Floats:
+    """(N, C): each candidate's share and, the nearer the more, those of its shades. labs: OKLab (N, C, 3)."""
+    support = share.copy()
+    for first in range(1, CANDIDATES):
+        rows = np.flatnonzero(share[:, first])
+        for second in range(first):
+            apart = labs[rows, first] - labs[rows, second]
+            alike = np.exp(-np.einsum("ni,ni->n", apart, apart) / SAME_COLOUR**2)
+            support[rows, first] += alike * share[rows, second]
+            support[rows, second] += alike * share[rows, first]
+    return support
+
+
+def _best(light: Floats, score: Floats) -> Floats:
+    """Of each row (N, C, 3) the candidate with the highest score (N, C)."""
+    return np.asarray(light[np.arange(len(light)), score.argmax(1)])
 
 
 def _weighted_mean(row: Ints, weight: Float32s, values: Floats, count: int) -> Floats:
@@ -106,10 +137,16 @@ def _weighted_mean(row: Ints, weight: Float32s, values: Floats, count: int) -> F
     return np.stack([np.bincount(row, weight * values[:, c], count) / total for c in range(3)], axis=1)
 
 
-def _surroundings(mean: Floats, has: Bools, lattice: Lattice, shell: Shell) -> Floats:
-    """OKLab (N, 3) of the block that a row lies in."""
-    blocks = lattice.unflat(shell.cells) // AROUND_cells
-    spans = blocks.max(0) + 1
-    _, block = np.unique((blocks[:, 0] * spans[1] + blocks[:, 1]) * spans[2] + blocks[:, 2], return_inverse=True)
-    block = block.reshape(-1)
-    return linear_to_lab(_weighted_mean(block, has.astype(np.float32), mean, int(block.max()) + 1))[block]
+def _surroundings(light: Floats, has: Bools, neighbours: Ints) -> Floats:
+    """OKLab (N, 3) of what lies about each row: rounds of averages with the neighbours on the surface.
+
+    neighbours: as of `neighbour_rows`. The same on both sides of a figure, wherever the grid begins.
+    """
+    known = np.zeros((len(has) + 1, 4))
+    known[:-1, :3], known[:-1, 3] = np.where(has[:, None], light, 0), has
+    for _ in range(AROUND_steps):
+        total = known.copy()
+        for column in neighbours.T:
+            total[:-1] += known[column]
+        known = total / np.maximum(total[:, [3]], 1e-30)
+    return linear_to_lab(known[:-1, :3])

@@ -5,8 +5,11 @@ FigurineError
 └── VoxelError
     ├── MeshUnusable      no faces, no extent, a coordinate that is no number, arrays that do not fit each other
     ├── SizeOutOfRange    too few or too many voxels
+    ├── GapOutOfRange     a gap that leaves nothing of the voxel
+    ├── TooManyFaces      voxels of many faces, and many of them
     ├── UvMissing         a material has an image and the mesh has no UV map
     ├── PaletteInvalid    no colour, too many of them, a picture that is none
+    ├── BakeTooLarge      an animation of more faces than Blender should be given
     └── VoxFileDamaged    not a .vox file, or one that does not hold what it announces
 """
 
@@ -33,6 +36,14 @@ class SizeOutOfRange(VoxelError):
         super().__init__(f"{what} is {given}, and must be a whole number from {low} to {high}.", "Change it.")
 
     @classmethod
+    def in_millimetres(cls, what: str, most: float, given: float) -> SizeOutOfRange:
+        """A length of the print."""
+        error = cls(what, 0, 0, given)
+        error.message = f"{what} is {given:g} mm, and must be more than 0 and at most {most:,.0f} mm."
+        error.args = (error.message,)
+        return error
+
+    @classmethod
     def too_wide(cls, cells: int, most: int) -> SizeOutOfRange:
         """The height is fine and the mesh so wide that the grid would be too large."""
         error = cls("Size", 1, 1, 1)
@@ -40,6 +51,23 @@ class SizeOutOfRange(VoxelError):
         error.hint = "Choose a smaller size."
         error.args = (error.message,)
         return error
+
+
+class GapOutOfRange(VoxelError):
+    """Nothing of a voxel would be left."""
+
+    def __init__(self, given: float, most: float) -> None:
+        super().__init__(f"Gap is {given:g}, and must be a share of the voxel from 0 to {most:g}.", "Change it.")
+
+
+class TooManyFaces(VoxelError):
+    """A mesh that Blender could hardly work with."""
+
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(
+            f"In this style the voxels would have {count:,} faces; {most:,} are the most.",
+            "Choose a smaller size, or the style Cube without a gap.",
+        )
 
 
 class UvMissing(VoxelError):
@@ -57,6 +85,16 @@ class PaletteInvalid(VoxelError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The palette cannot be used: {why}.", "Choose another palette, or from 2 to 255 colours.")
+
+
+class BakeTooLarge(VoxelError):
+    """An animation has too many frames of too many voxels."""
+
+    def __init__(self, frame: int, most: int) -> None:
+        super().__init__(
+            f"The bake has more than {most:,} faces by frame {frame}, which would fill the memory.",
+            "Choose a smaller size, a larger step, or fewer frames.",
+        )
 
 
 class VoxFileDamaged(VoxelError):

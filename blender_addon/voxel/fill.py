@@ -7,7 +7,7 @@ where an open part, or a part too thin to hold a centre, touches it. So volumes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from .touching import crossings, mark_touched
 BORDER_cells = 1e-6  # a surface this near to the grid's end lies in its last cell
 TIE_cells = 1e-5  # a centre on the surface is outside, so that left and right agree
 HOLLOW_SHARE = 0.01  # of the solid cells: less behind an opening is not worth a word
+SAME_SIDES = 0.7  # of the cells with a mirror image: with fewer, parts may have been doubled or lost
 AXES_NEEDED = 2  # of three lines through a centre that must find it inside
 _AROUND = [(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)]
 
@@ -30,7 +31,8 @@ _AROUND = [(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)
 @dataclass(frozen=True)
 class VoxelGrid:
     """solid: bool lattice.shape, its border free. openings_closed, openings_left: of the mesh. hollow_cells: free cells
-    that the openings that are left lead into.
+    that the openings that are left lead into. matched_share: of the cells of a figure that was made the same on both
+    sides, how many had their mirror image before.
     """
 
     lattice: Lattice
@@ -38,10 +40,22 @@ class VoxelGrid:
     openings_closed: int = 0
     openings_left: int = 0
     hollow_cells: int = 0
+    matched_share: float = 1.0
 
     @property
     def warning(self) -> str:
-        """What the artist should know about the mesh, in a sentence or two; empty where there is nothing."""
+        """What the artist should know about the mesh, in a few sentences; empty where there is nothing."""
+        return " ".join(sentence for sentence in (self._openings_sentence(), self._symmetry_sentence()) if sentence)
+
+    def _symmetry_sentence(self) -> str:
+        if self.matched_share >= SAME_SIDES:
+            return ""
+        return (
+            f"The two sides of the mesh differ: {self.matched_share:.0%} of the voxels had a mirror image. If it "
+            "looks wrong, choose no symmetry, or the other side."
+        )
+
+    def _openings_sentence(self) -> str:
         if self.hollow_cells <= HOLLOW_SHARE * self.solid.sum():
             return ""
         are = "opening is" if self.openings_left == 1 else "openings are"
@@ -124,7 +138,7 @@ def hollow(grid: VoxelGrid, wall_cells: int) -> VoxelGrid:
     core = grid.solid
     for _ in range(wall_cells):
         core = _shrunk(core)
-    return VoxelGrid(grid.lattice, grid.solid & ~core, grid.openings_closed, grid.openings_left, grid.hollow_cells)
+    return replace(grid, solid=grid.solid & ~core)
 
 
 def _shrunk(solid: Bools) -> Bools:

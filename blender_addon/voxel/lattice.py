@@ -15,10 +15,12 @@ MOST_CELLS = 1 << 27  # nine bytes each at most: 1.2 GiB
 PAD_cells = 1  # free cells on every side, so that neighbours need no bounds and the outside is connected
 SHORTEST = 1e-9  # of a body's longest side, as a part of its distance from the origin: below, rounding shapes it
 FLAT = 1 / 8  # a body flatter than this part of its longest side is measured along that side
-SYMMETRIC = 0.85  # of the surface that finds its mirror image: below, the middle of the box is the middle
+SYMMETRIC = 0.75  # of the surface that finds its mirror image, tails and swords not: below, the box's middle is it
 BETTER = 0.02  # so much more of the surface must mirror about another plane than about the middle of the box
 HEIGHT_BANDS = 24  # in which a figure's left and right are compared
-WIDEST_PROFILE = 400  # columns, two to a cell, in which left and right are compared: 0.1 s
+COLUMNS = 64  # along the longest side, in which left and right are compared, whatever the size of the voxels
+FINER = 8  # columns for one, in which the plane that was found is placed
+NEAR_columns = 2  # how far from it
 TOLERANCE_cells = 1e-6  # a body that is this little longer than whole cells is not given another one
 
 
@@ -81,7 +83,7 @@ def fit_lattice(vertices: Floats, triangles: Ints, size: int) -> Lattice:
     if longest <= SHORTEST * float(np.abs(corners).max()):
         raise MeshUnusable("it has no extent")
     pitch = (float(extent[2]) if extent[2] >= FLAT * longest else longest) / size
-    middle = symmetry_plane(corners, pitch)
+    middle = symmetry_plane(corners)
     half = max(high[0] - middle, middle - low[0])
     counts = [
         _centred_cells(2 * half / pitch, extent[0] / pitch),
@@ -107,7 +109,7 @@ def _centred_cells(cells: float, own: float) -> int:
     return count + (count - max(round(own), 1)) % 2
 
 
-def symmetry_plane(corners: Floats, pitch: float) -> float:
+def symmetry_plane(corners: Floats) -> float:
     """The x of the plane about which the surface mirrors best; else the middle of its box.
 
     corners: (F, 3, 3). Compares how much surface lies at each width and height with its mirror image. Near to the
@@ -115,28 +117,38 @@ def symmetry_plane(corners: Floats, pitch: float) -> float:
     """
     low, high = corners.min((0, 1)), corners.max((0, 1))
     middle = float((low[0] + high[0]) / 2)
-    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    centres = corners.mean(1)
-    pitch = max(pitch, float(high[0] - low[0]) / WIDEST_PROFILE)
-    width = int(np.ceil((high[0] - low[0]) / pitch)) + 1
-    if not areas.any() or width < 4:
+    column = float((high - low).max()) / COLUMNS
+    if float(high[0] - low[0]) < 2 * column:
         return middle
-    # Columns are counted from the middle of the box, so that a figure that fills it evenly mirrors exactly.
-    column = np.clip(np.floor((centres[:, 0] - middle) / pitch * 2 + width), 0, 2 * width - 1).astype(np.int64)
-    span = max(high[2] - low[2], np.finfo(float).tiny)
-    band = np.minimum((centres[:, 2] - low[2]) / span * HEIGHT_BANDS, HEIGHT_BANDS - 1).astype(np.int64)
-    profile: Floats = (
-        np.bincount(column * HEIGHT_BANDS + band, areas, 2 * width * HEIGHT_BANDS)
-        .reshape(2 * width, -1)
-        .astype(np.float64)
-    )
-    profile = (profile + np.roll(profile, 1, 0) + np.roll(profile, -1, 0)) / 3
-    scores = {shift: _mirrored_share(profile, shift) for shift in range(-width, width + 1)}
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    if not areas.any():
+        return middle
+    coarse = _profile(corners, areas, middle, column)
+    reach = len(coarse) // 2
+    scores = {shift: _mirrored_share(coarse, shift) for shift in range(-reach, reach + 1)}
     best = max(scores, key=lambda shift: (round(scores[shift], 3), -abs(shift)))
     if scores[best] < SYMMETRIC or scores[best] < scores[0] + BETTER:
         return middle
-    found = middle + best * pitch / 4
-    return 0.0 if abs(found) <= pitch / 2 else found
+    fine = _profile(corners, areas, middle, column / FINER)
+    reach = len(fine) // 2
+    near = range(max((best - NEAR_columns) * FINER, -reach), min((best + NEAR_columns) * FINER, reach) + 1)
+    placed = max(near, key=lambda shift: (round(_mirrored_share(fine, shift), 3), -abs(shift)))
+    found = middle + placed * column / FINER / 2
+    return 0.0 if abs(found) <= column else found
+
+
+def _profile(corners: Floats, areas: Floats, middle: float, column: float) -> Floats:
+    """The surface in columns of this width and HEIGHT_BANDS bands, as many columns on each side of the middle."""
+    low, high = corners[:, :, 2].min(), corners[:, :, 2].max()
+    centres = corners.mean(1)
+    count = int(np.ceil((np.abs(corners[:, :, 0] - middle).max()) / column)) + 1
+    # Columns are counted from the middle of the box, so that a figure that fills it evenly mirrors exactly.
+    place = np.clip(np.floor((centres[:, 0] - middle) / column + count), 0, 2 * count - 1).astype(np.int64)
+    band = np.floor((centres[:, 2] - low) / max(high - low, np.finfo(float).tiny) * HEIGHT_BANDS)
+    band = np.minimum(band, HEIGHT_BANDS - 1).astype(np.int64)
+    total = np.bincount(place * HEIGHT_BANDS + band, areas, 2 * count * HEIGHT_BANDS)
+    profile = total.reshape(2 * count, -1).astype(np.float64)
+    return (profile + np.roll(profile, 1, 0) + np.roll(profile, -1, 0)) / 3
 
 
 def _mirrored_share(profile: Floats, shift: int) -> float:

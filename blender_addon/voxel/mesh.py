@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class SurfaceMesh:
     """vertices: float64 (V, 3), any unit. triangles: int (F, 3), outward by the right hand.
 
     uv: (F, 3, 2), v upwards, repeating; needed where a material has an image. face_material: (F,) into `materials`.
-    corner_colours: (F, 3, 3), sRGB-encoded, 0 to 1; they take the place of the materials.
+    corner_colours: (F, 3, 3), sRGB-encoded, 0 to 1; they take the place of the materials. bone_names: of the
+    influences, needed where weights are mirrored.
     """
 
     vertices: Floats
@@ -44,6 +45,7 @@ class SurfaceMesh:
     materials: tuple[Material, ...] = (Material(),)
     corner_colours: Floats | None = None
     influences: Influences | None = None
+    bone_names: tuple[str, ...] = ()
 
 
 def check_mesh(mesh: SurfaceMesh) -> SurfaceMesh:
@@ -61,9 +63,7 @@ def check_mesh(mesh: SurfaceMesh) -> SurfaceMesh:
     if np.abs(vertices[triangles]).max() > FURTHEST:
         raise MeshUnusable("it reaches further than can be measured")
     _check_attributes(mesh, len(vertices), len(triangles))
-    return SurfaceMesh(
-        vertices, triangles, mesh.uv, mesh.face_material, mesh.materials, mesh.corner_colours, mesh.influences
-    )
+    return replace(mesh, vertices=vertices, triangles=triangles)
 
 
 def _check_attributes(mesh: SurfaceMesh, vertex_count: int, face_count: int) -> None:

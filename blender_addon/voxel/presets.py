@@ -8,7 +8,7 @@ import numpy as np
 from .arrays import Bytes
 
 _FIGURINE_16 = (
-    "15151f 3d4250 737b86 afb9c0 f7f5ef 56331f a16336 ecc19c b71824 ef7926 fad03e 78bb2f 236e44 45bcd6 2c5dbd ad459b"
+    "15151f 3d4250 737b86 afb9c0 f7f5ef 744828 be8752 ecc19c b71824 ef7926 fad03e 78bb2f 1d6f5c 45bcd6 2c5dbd ad459b"
 )
 _FIGURINE_32 = (
     "0d0c15 252532 434755 666c79 8d96a2 b6bfc7 d7e0e0 faf8f4 3b2116 6d4025 a46639 cb9467 e8ba92 f7dcbe 680317 bb061e "

@@ -41,7 +41,7 @@ def sample_surface(mesh: SurfaceMesh, lattice: Lattice, shell: Shell) -> Samples
     normal /= np.maximum(length, np.finfo(np.float64).tiny)[:, None]
     share = length / np.maximum(np.bincount(face, minlength=len(corners)), 1)
     point = sum(barycentric[:, [i]] * corners[face, i] for i in range(3))
-    row = _rows_near(point, normal[face], lattice, shell)
+    row = rows_near(point, normal[face], lattice, shell)
     kept = np.flatnonzero((row >= 0) & (length[face] > 0))
     row, face = row[kept], face[kept]
     outward = _outward_of(shell)[row]
@@ -74,7 +74,7 @@ def _spread(corners: Floats) -> tuple[Ints, Float32s]:
     return np.concatenate(faces), np.concatenate(places)
 
 
-def _rows_near(point: Floats, normal: Floats, lattice: Lattice, shell: Shell) -> Ints:
+def rows_near(point: Floats, normal: Floats, lattice: Lattice, shell: Shell) -> Ints:
     """The shell's row of the cell that holds each point, or of the one just below the surface; -1 where none is."""
     row_of = np.full(lattice.cell_count, -1, np.int32)
     row_of[shell.cells] = np.arange(len(shell.cells))

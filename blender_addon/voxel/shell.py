@@ -47,6 +47,15 @@ def find_shell(grid: VoxelGrid) -> Shell:
     return Shell(cells[seen], sides[seen])
 
 
+def neighbour_rows(lattice: Lattice, shell: Shell) -> Ints:
+    """(N, 26) rows of the shell's cells that share a face, an edge or a corner; N where there is none."""
+    count = len(shell.cells)
+    row_of = np.full(lattice.cell_count, count, np.int32)
+    row_of[shell.cells] = np.arange(count)
+    around = np.array([place for place in np.ndindex(3, 3, 3) if place != (1, 1, 1)]) - 1
+    return np.asarray(row_of[shell.cells[:, None] + lattice.flat(around)], np.int64)
+
+
 def nearest_shell(grid: VoxelGrid, shell: Shell) -> tuple[Ints, Ints]:
     """For every solid cell the row of the shell's cell that is nearest to it, counted in steps from face to face.
 

@@ -19,17 +19,19 @@ def figure_of_scene(scene: VoxScene, pitch: float) -> VoxelFigure:
     Where models overlap the later one's colour stays. Raises SizeOutOfRange where the models lie too far apart for one
     grid, VoxFileDamaged where there is no voxel.
     """
-    cells, colours = scene.cells()
-    if not len(cells):
+    bounds = [(cells.min(0), cells.max(0)) for cells, _ in scene.parts()]
+    if not bounds:
         raise VoxFileDamaged("it shows no voxel")
-    low = cells.min(0).astype(np.int64)
-    x, y, z = (cells.max(0) - low + 1 + 2 * PAD_cells).tolist()
+    low = np.min([least for least, _ in bounds], axis=0).astype(np.int64)
+    x, y, z = (np.max([most for _, most in bounds], axis=0) - low + 1 + 2 * PAD_cells).tolist()
     if x * y * z > MOST_CELLS:
         raise SizeOutOfRange.too_wide(x * y * z, MOST_CELLS)
     lattice = Lattice((low - PAD_cells) * pitch, pitch, (x, y, z))
-    flat = lattice.flat(cells - low + PAD_cells)
-    colour_of = np.zeros(lattice.cell_count, np.uint8)
-    colour_of[flat] = colours
-    grid = VoxelGrid(lattice, (colour_of > 0).reshape(lattice.shape))
+    grid = VoxelGrid(lattice, lattice.empty())
+    for cells, _ in scene.parts():
+        grid.solid.reshape(-1)[lattice.flat(cells - low + PAD_cells)] = True
     shell = find_shell(grid)
+    colour_of = np.zeros(lattice.cell_count, np.uint8)
+    for cells, colours in scene.parts():
+        colour_of[lattice.flat(cells - low + PAD_cells)] = colours
     return VoxelFigure(grid, shell, colour_of[shell.cells] - np.uint8(1), scene.palette[:, :3], None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,11 +24,14 @@ from .vox_scene import (
     VoxModel,
     VoxPlacement,
     VoxScene,
+    lowest_cell,
 )
 
 LARGEST_FILE_bytes = 96 << 20  # 25 million voxels; with all that is built from it below 0.5 GiB
 MOST_PLACEMENTS = 16_384  # of models in the scene
 MOST_NODES = 1_000_000
+MOST_MATERIALS = 256  # one for each colour
+MOST_LAYERS = 4096
 DEEPEST = 256  # transforms and groups inside each other
 FURTHEST_cells = 1 << 24  # a translation beyond it is damage
 IDENTITY = 4  # the packed form of no rotation
@@ -67,13 +70,28 @@ class _Cursor:
 
 @dataclass(frozen=True)
 class _Node:
-    """One node of the scene graph. children: nodes, of a shape the models."""
+    """One node of the scene graph. children: nodes, of a shape the models. layer: of a transform; -1 for none."""
 
     kind: bytes
     children: tuple[int, ...]
     name: str = ""
     rotation: int = IDENTITY
     translation: tuple[int, int, int] = (0, 0, 0)
+    is_hidden: bool = False
+    layer: int = -1
+
+
+@dataclass
+class _Parts:
+    """What the chunks of a file hold, as far as they have been read. layers: whether each is hidden."""
+
+    sizes: list[tuple[int, int, int]]
+    models: list[VoxModel]
+    nodes: dict[int, _Node]
+    layers: dict[int, bool]
+    materials: dict[int, dict[str, str]]
+    palette: Bytes
+    order: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -85,42 +103,64 @@ class _Stand:
     move: tuple[int, int, int]
     name: str
     depth: int
+    is_hidden: bool
 
 
 def read_vox(data: bytes) -> VoxScene:
     """The scene of a file's bytes. Raises VoxFileDamaged; takes less than 512 MiB, whatever the bytes are.
 
-    Materials, layers, cameras and render settings are left out; of an animation the first frame is read. A file
-    without a scene graph has each model at the origin.
+    Cameras, notes and render settings are left out; of an animation the first frame is read. Groups are resolved:
+    every model that is shown has its own place. A file without a scene graph has each model at the origin.
     """
     if len(data) > LARGEST_FILE_bytes:
         raise VoxFileDamaged(f"it is larger than {LARGEST_FILE_bytes >> 20} MiB")
     if data[:4] != b"VOX ":
         raise VoxFileDamaged("it does not begin as one")
-    sizes: list[tuple[int, int, int]] = []
-    models: list[VoxModel] = []
-    nodes: dict[int, _Node] = {}
-    palette, order = DEFAULT_PALETTE, b""
+    parts = _Parts([], [], {}, {}, {}, DEFAULT_PALETTE)
     for name, content in _chunks(memoryview(data)[8:]):
         cursor = _Cursor(content, name.decode("ascii", "replace"))
-        if name == b"SIZE":
-            sizes.append(_size(cursor))
-        elif name == b"XYZI":
-            if len(sizes) != len(models) + 1 or len(models) == MOST_MODELS:
-                raise VoxFileDamaged("sizes and voxels of its models do not alternate, or there are too many")
-            models.append(VoxModel(sizes[-1], _voxels(cursor, sizes[-1])))
-        elif name == b"RGBA":
-            palette = np.frombuffer(cursor.take(COLOUR_SLOTS * 4), np.uint8).reshape(-1, 4)[: COLOUR_SLOTS - 1].copy()
-        elif name == b"IMAP":
-            order = bytes(cursor.take(COLOUR_SLOTS))
+        if name in (b"SIZE", b"XYZI"):
+            _read_model(name, cursor, parts)
         elif name in (_TRANSFORM, _GROUP, _SHAPE):
             number, node = _node(name, cursor)
-            if number in nodes or len(nodes) == MOST_NODES:
+            if number in parts.nodes or len(parts.nodes) == MOST_NODES:
                 raise VoxFileDamaged("its scene graph names a node twice")
-            nodes[number] = node
-    if not models:
+            parts.nodes[number] = node
+        else:
+            _read_looks(name, cursor, parts)
+    if not parts.models:
         raise VoxFileDamaged("it holds no model")
-    return VoxScene(tuple(models), tuple(_placements(nodes, models)), palette, order)
+    return VoxScene(
+        tuple(parts.models), tuple(_placements(parts)), parts.palette, parts.order, materials=parts.materials
+    )
+
+
+def _read_model(name: bytes, cursor: _Cursor, parts: _Parts) -> None:
+    if name == b"SIZE":
+        parts.sizes.append(_size(cursor))
+        return
+    if len(parts.sizes) != len(parts.models) + 1 or len(parts.models) == MOST_MODELS:
+        raise VoxFileDamaged("sizes and voxels of its models do not alternate, or there are too many")
+    parts.models.append(VoxModel(parts.sizes[-1], _voxels(cursor, parts.sizes[-1])))
+
+
+def _read_looks(name: bytes, cursor: _Cursor, parts: _Parts) -> None:
+    """Colours, materials and layers; chunks of any other name are passed over."""
+    if name == b"RGBA":
+        colours = np.frombuffer(cursor.take(COLOUR_SLOTS * 4), np.uint8)
+        parts.palette = colours.reshape(-1, 4)[: COLOUR_SLOTS - 1].copy()
+    elif name == b"IMAP":
+        parts.order = bytes(cursor.take(COLOUR_SLOTS))
+    elif name == b"MATL":
+        colour = cursor.integer()
+        if len(parts.materials) == MOST_MATERIALS:
+            raise VoxFileDamaged(f"it has more than {MOST_MATERIALS} materials")
+        parts.materials[colour] = cursor.words()
+    elif name == b"LAYR":
+        layer = cursor.integer()
+        if len(parts.layers) == MOST_LAYERS:
+            raise VoxFileDamaged(f"it has more than {MOST_LAYERS} layers")
+        parts.layers[layer] = _is_hidden(cursor.words())
 
 
 def _chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
@@ -158,9 +198,10 @@ def _voxels(cursor: _Cursor, size: tuple[int, int, int]) -> Bytes:
 def _node(kind: bytes, cursor: _Cursor) -> tuple[int, _Node]:
     number, words = cursor.integer(), cursor.words()
     if kind == _TRANSFORM:
-        child, _, _, frames = (cursor.integer() for _ in range(4))
+        child, _, layer, frames = (cursor.integer() for _ in range(4))
         frame = cursor.words() if frames > 0 else {}
-        return number, _Node(kind, (child,), words.get("_name", ""), _rotation(frame), _translation(frame))
+        turn, move = _rotation(frame), _translation(frame)
+        return number, _Node(kind, (child,), words.get("_name", ""), turn, move, _is_hidden(words), layer)
     if kind == _GROUP:
         return number, _Node(kind, tuple(cursor.integer() for _ in range(cursor.count(4))))
     children = []
@@ -168,6 +209,10 @@ def _node(kind: bytes, cursor: _Cursor) -> tuple[int, _Node]:
         children.append(cursor.integer())
         cursor.words()
     return number, _Node(kind, tuple(children[:1]))
+
+
+def _is_hidden(words: dict[str, str]) -> bool:
+    return words.get("_hidden", "0") == "1"
 
 
 def _rotation(frame: dict[str, str]) -> int:
@@ -183,6 +228,10 @@ def _translation(frame: dict[str, str]) -> tuple[int, int, int]:
     if len(parts) != 3:
         raise VoxFileDamaged("a node's translation has not three numbers")
     x, y, z = (_whole(part) for part in parts)
+    return _within_reach(x, y, z)
+
+
+def _within_reach(x: int, y: int, z: int) -> tuple[int, int, int]:
     if max(abs(x), abs(y), abs(z)) > FURTHEST_cells:
         raise VoxFileDamaged("a node is moved further than a scene reaches")
     return x, y, z
@@ -208,14 +257,16 @@ def _rows(matrix: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> tuple[tuple
     return tuple((int(a), int(b), int(c)) for a, b, c in matrix)
 
 
-def _placements(nodes: dict[int, _Node], models: list[VoxModel]) -> Iterator[VoxPlacement]:
+def _placements(parts: _Parts) -> Iterator[VoxPlacement]:
     """Walk the scene graph from its root, the node that is no node's child."""
+    nodes, models = parts.nodes, parts.models
     if not nodes:
         for index in range(len(models)):
             yield VoxPlacement(index, (0, 0, 0))
         return
     below = {child for node in nodes.values() if node.kind != _SHAPE for child in node.children}
-    stack = [_Stand(root, _matrix(IDENTITY), (0, 0, 0), "", 0) for root in sorted(nodes.keys() - below, reverse=True)]
+    roots = sorted(nodes.keys() - below, reverse=True)
+    stack = [_Stand(root, _matrix(IDENTITY), (0, 0, 0), "", 0, False) for root in roots]
     if not stack:
         raise VoxFileDamaged("its scene graph has no beginning")
     steps, shown = 0, 0
@@ -236,19 +287,21 @@ def _placements(nodes: dict[int, _Node], models: list[VoxModel]) -> Iterator[Vox
                     raise VoxFileDamaged(f"it shows more than {MOST_VOXELS:,} voxels")
                 yield _placed(stand, model, models[model])
         else:
-            below_it = _moved(stand, node)
             if len(node.children) + len(stack) > MOST_PLACEMENTS:
                 raise VoxFileDamaged("its scene graph has too many places")
-            stack += [_Stand(child, *below_it) for child in reversed(node.children)]
+            is_hidden = stand.is_hidden or node.is_hidden or parts.layers.get(node.layer, False)
+            moved = _moved(stand, node, is_hidden)
+            stack += [replace(moved, node=child) for child in reversed(node.children)]
 
 
-def _moved(stand: _Stand, node: _Node) -> tuple[tuple[tuple[int, int, int], ...], tuple[int, int, int], str, int]:
+def _moved(stand: _Stand, node: _Node, is_hidden: bool) -> _Stand:
+    """Where the children of a node stand."""
     turn = np.array(stand.turn)
     x, y, z = (turn @ np.array(node.translation) + stand.move).tolist()
-    return _rows(turn @ np.array(_matrix(node.rotation))), (x, y, z), node.name or stand.name, stand.depth + 1
+    turned = _rows(turn @ np.array(_matrix(node.rotation)))
+    return _Stand(stand.node, turned, _within_reach(x, y, z), node.name or stand.name, stand.depth + 1, is_hidden)
 
 
 def _placed(stand: _Stand, index: int, model: VoxModel) -> VoxPlacement:
-    turned = np.abs(np.array(stand.turn)) @ np.array(model.size)
-    x, y, z = (np.array(stand.move) - turned // 2).tolist()
-    return VoxPlacement(index, (x, y, z), stand.name, stand.turn)
+    x, y, z = (np.array(stand.move) + lowest_cell(model.size, stand.turn)).tolist()
+    return VoxPlacement(index, (x, y, z), stand.name, stand.turn, stand.is_hidden)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from .palette import MOST_COLOURS
 MODEL_SIDE = 256  # cells: coordinates are bytes
 MOST_MODELS = 4096  # pieces of one file: a grid of 4,096 cells a side
 MOST_VOXELS = 12_000_000  # that a scene shows, a solid ball of 256 and more: 0.4 GiB while they become cells
+VOXELS_AT_ONCE = 1 << 20  # of a scene, as cells: 12 MiB
 COLOUR_SLOTS = 256
 
 
@@ -41,14 +43,16 @@ class VoxModel:
 
 @dataclass(frozen=True)
 class VoxPlacement:
-    """model: index into the scene's. corner: cell of the scene that the model's cell (0, 0, 0) is. rotation: (3, 3)
-    as nested tuples, rows of a signed permutation that turns the model about its middle before it is placed.
+    """model: index into the scene's. corner: the lowest cell of the scene that the turned model reaches to. rotation:
+    (3, 3) as nested tuples, rows of a signed permutation that turns the model before it is placed. is_hidden: it, a
+    group around it or its layer is switched off in MagicaVoxel.
     """
 
     model: int
     corner: tuple[int, int, int]
     name: str = ""
     rotation: tuple[tuple[int, int, int], ...] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,25 +60,43 @@ class VoxScene:
     """palette: uint8 (255, 4), sRGB and alpha; colour index i is row i - 1. Z is up, right-handed, as in Blender.
 
     display_order: the 256 bytes of IMAP, in which order MagicaVoxel shows the colours; it changes no voxel's colour.
+    materials: what MATL says of a colour index, words as they are; colours that it does not name are matt.
     """
 
     models: tuple[VoxModel, ...]
     placements: tuple[VoxPlacement, ...]
     palette: Bytes
     display_order: bytes = field(default=b"", repr=False)
+    materials: Mapping[int, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     def cells(self) -> tuple[Int32s, Bytes]:
-        """All voxels of all placements: cells (N, 3) of the scene and their colour indices (N,)."""
-        cells, colours = [np.zeros((0, 3), np.int32)], [np.zeros(0, np.uint8)]
+        """The voxels of all placements that are not hidden: cells (N, 3) of the scene, their colour indices (N,)."""
+        parts = [(np.zeros((0, 3), np.int32), np.zeros(0, np.uint8)), *self.parts()]
+        return np.concatenate([cells for cells, _ in parts]), np.concatenate([colours for _, colours in parts])
+
+    def parts(self) -> Iterator[tuple[Int32s, Bytes]]:
+        """As `cells`, in order, a part at a time: all together take much memory."""
         for placement in self.placements:
+            if placement.is_hidden:
+                continue
             model = self.models[placement.model]
             turn = np.array(placement.rotation, np.int32)
             turned = np.abs(turn) @ np.array(model.size, np.int32)
-            inside = model.voxels[:, :3].astype(np.int32) @ turn.T
-            inside += np.where(turn.sum(1) < 0, turned - 1, 0) + np.array(placement.corner, np.int32)
-            cells.append(inside)
-            colours.append(model.voxels[:, 3])
-        return np.concatenate(cells), np.concatenate(colours)
+            corner = np.where(turn.sum(1) < 0, turned - 1, 0) + np.array(placement.corner, np.int32)
+            for start in range(0, len(model.voxels), VOXELS_AT_ONCE):
+                voxels = model.voxels[start : start + VOXELS_AT_ONCE]
+                yield (voxels[:, :3].astype(np.int32) @ turn.T + corner).astype(np.int32), voxels[:, 3]
+
+
+def lowest_cell(size: tuple[int, int, int], rotation: tuple[tuple[int, int, int], ...]) -> tuple[int, int, int]:
+    """The lowest cell that a model reaches to when it is turned and then not moved.
+
+    A model turns about its middle rounded down to a border between cells: where an odd side is turned round, it
+    reaches one cell further down than one that is not.
+    """
+    turn = np.array(rotation)
+    turned = np.abs(turn) @ np.array(size)
+    return _triple(np.where(turn.sum(1) < 0, turned // 2 - turned, -(turned // 2)))
 
 
 def scene_of_cells(cells: Ints, indices: Bytes, palette: Bytes, name: str = "") -> VoxScene:

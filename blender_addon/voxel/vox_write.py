@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .vox_scene import COLOUR_SLOTS, VoxPlacement, VoxScene
+from .vox_scene import COLOUR_SLOTS, VoxPlacement, VoxScene, lowest_cell
 
 VERSION = 150
 NO_CHILD = -1  # reserved fields of a transform, and the layer of the root
@@ -27,6 +27,7 @@ def write_vox(scene: VoxScene) -> bytes:
     chunks.append(_chunk(b"RGBA", colours.tobytes()))
     if scene.display_order:
         chunks.append(_chunk(b"IMAP", scene.display_order))
+    chunks += [_chunk(b"MATL", struct.pack("<i", colour) + _words(words)) for colour, words in scene.materials.items()]
     return b"VOX " + struct.pack("<i", VERSION) + _chunk(b"MAIN", b"", b"".join(chunks))
 
 
@@ -36,6 +37,8 @@ def _graph(scene: VoxScene) -> list[bytes]:
     chunks = [_transform(0, {}, 1, {}), _group(1, children)]
     for node, placement in zip(children, scene.placements, strict=True):
         attributes = {"_name": placement.name} if placement.name else {}
+        if placement.is_hidden:
+            attributes["_hidden"] = "1"
         chunks.append(_transform(node, attributes, node + 1, _frame(scene, placement)))
         shape = struct.pack("<i", node + 1) + _words({}) + struct.pack("<2i", 1, placement.model) + _words({})
         chunks.append(_chunk(b"nSHP", shape))
@@ -43,10 +46,10 @@ def _graph(scene: VoxScene) -> list[bytes]:
 
 
 def _frame(scene: VoxScene, placement: VoxPlacement) -> dict[str, str]:
-    """A transform moves the model's middle, rounded down, to the place that it names."""
-    turned = np.abs(np.array(placement.rotation)) @ np.array(scene.models[placement.model].size)
-    middle = np.array(placement.corner) + turned // 2
-    words = {"_t": " ".join(str(value) for value in middle.tolist())}
+    """A transform moves the point that the model turns about to the place that it names."""
+    lowest = lowest_cell(scene.models[placement.model].size, placement.rotation)
+    place = np.array(placement.corner) - lowest
+    words = {"_t": " ".join(str(value) for value in place.tolist())}
     packed = _packed_rotation(placement.rotation)
     return words if packed == _packed_rotation(((1, 0, 0), (0, 1, 0), (0, 0, 1))) else {"_r": str(packed), **words}
 

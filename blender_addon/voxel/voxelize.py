@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bytes
+from .arrays import Bytes, Ints
 from .blocky import BlockyMesh, Skeleton, blocky_mesh
+from .bone_pieces import piece_bones
 from .colour import ColourMode, sample_colours, voxel_colours
 from .errors import MeshUnusable, PaletteInvalid
 from .faces import QuadMesh, merged_quads, shell_quads
 from .fill import VoxelGrid, hollow, occupy
-from .lattice import PAD_cells, fit_lattice
+from .lattice import Lattice, PAD_cells, fit_lattice
 from .mesh import Influences, SurfaceMesh, check_mesh
-from .palette import MOST_COLOURS, check_count, dithered_colours, find_palette, nearest_colours
+from .palette import MOST_COLOURS, calm_colours, check_count, dithered_colours, find_palette
 from .parts import Openings
-from .samples import borrow, representatives, sample_surface
-from .shell import Shell, find_shell, nearest_shell
+from .printing import PrintReport, PrintSettings, make_printable, print_mesh
+from .samples import Samples, borrow, representatives, sample_surface
+from .shell import Shell, find_shell, nearest_shell, neighbour_rows
+from .symmetry import Symmetry, fold, folded_samples, mirror_grid, mirror_influences
 from .transparency import opaque_samples, without_transparent_faces
 from .vox_scene import VoxScene, scene_of_cells
 from .weights import cell_influences, corner_influences
@@ -28,7 +31,8 @@ from .weights import cell_influences, corner_influences
 @dataclass(frozen=True)
 class VoxelSettings:
     """size: voxels along the height. colours: of the palette that is found, 2 to 255; palette, sRGB (K, 3), takes its
-    place. wall_cells: 0 for a solid figure.
+    place. wall_cells: 0 for a solid figure. symmetry: which half is copied to the other, or both joined. printing: for
+    a 3D printer, whose walls then count.
     """
 
     size: int = 64
@@ -38,12 +42,14 @@ class VoxelSettings:
     palette: Bytes | None = None
     is_dithered: bool = False
     wall_cells: int = 0
+    symmetry: Symmetry = "NONE"
+    printing: PrintSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class VoxelFigure:
     """colour: uint8 (N,), the palette's index of every row of the shell. palette: sRGB uint8 (K, 3). influences: of the
-    rows, None where the mesh has no skin.
+    rows, None where the mesh has no skin. printed: what the print will be, None where none is meant.
     """
 
     grid: VoxelGrid
@@ -51,6 +57,7 @@ class VoxelFigure:
     colour: Bytes
     palette: Bytes
     influences: Influences | None
+    printed: PrintReport | None = None
 
 
 def _no_report(share: float) -> None:
@@ -66,32 +73,51 @@ def voxelize(mesh: SurfaceMesh, settings: VoxelSettings, report: Callable[[float
     mesh = without_transparent_faces(check_mesh(mesh))
     lattice = fit_lattice(mesh.vertices, mesh.triangles, settings.size)
     report(0.05)
-    grid = occupy(mesh, lattice, settings.openings)
-    if settings.wall_cells:
-        grid = hollow(grid, settings.wall_cells)
+    grid, printed = _cells(mesh, lattice, settings)
     report(0.4)
     shell = find_shell(grid)
     samples = opaque_samples(mesh, sample_surface(mesh, lattice, shell))
-    if not len(samples.row):
+    own = np.arange(len(shell.cells))
+    if settings.symmetry != "NONE":
+        own = fold(lattice, shell, settings.symmetry)
+    shown = samples if settings.symmetry == "NONE" else folded_samples(samples, own, settings.symmetry)
+    if not len(shown.row):
         raise MeshUnusable("none of its faces can be seen from outside")
-    chosen = representatives(samples, len(shell.cells))
-    source = borrow(lattice, shell, chosen >= 0)
+    source = borrow(lattice, shell, np.bincount(shown.row, minlength=len(own)) > 0)[own]
     report(0.65)
-    colours = sample_colours(mesh, samples)
-    colours = voxel_colours(samples, colours, lattice, shell, settings.colour_mode)[source]
+    colours = sample_colours(mesh, shown)
+    colours = voxel_colours(shown, colours, lattice, shell, settings.colour_mode)[source]
     report(0.8)
     palette = find_palette(colours, settings.colours) if settings.palette is None else settings.palette
     if settings.is_dithered:
         index = dithered_colours(colours, palette, lattice.unflat(shell.cells))
     else:
-        index = nearest_colours(colours, palette)
+        index = calm_colours(colours, palette, neighbour_rows(lattice, shell))
     report(0.9)
-    influences = None
-    if mesh.influences is not None:
-        # A cell that no step leads to from a sampled one goes with the first sample.
-        influences = cell_influences(mesh, samples, np.maximum(chosen[source], 0))
+    influences = _influences(mesh, lattice, shell, samples, own)
     report(1.0)
-    return VoxelFigure(grid, shell, index, palette, influences)
+    return VoxelFigure(grid, shell, index, palette, influences, printed)
+
+
+def _cells(mesh: SurfaceMesh, lattice: Lattice, settings: VoxelSettings) -> tuple[VoxelGrid, PrintReport | None]:
+    grid = occupy(mesh, lattice, settings.openings)
+    if settings.symmetry != "NONE":
+        grid = mirror_grid(grid, settings.symmetry)
+    if settings.printing is not None:
+        return make_printable(grid, settings.printing)
+    return (hollow(grid, settings.wall_cells) if settings.wall_cells else grid), None
+
+
+def _influences(mesh: SurfaceMesh, lattice: Lattice, shell: Shell, samples: Samples, own: Ints) -> Influences | None:
+    """Of the shell's rows. own: the row that each is a mirror image of, or itself."""
+    if mesh.influences is None:
+        return None
+    chosen = representatives(samples, len(shell.cells))
+    # A cell that no step leads to from a sampled one goes with the first sample.
+    found = cell_influences(mesh, samples, np.maximum(chosen[borrow(lattice, shell, chosen >= 0)], 0))
+    if (own == np.arange(len(own))).all():
+        return found
+    return mirror_influences(found, own, mesh.bone_names)
 
 
 def _check_palette(settings: VoxelSettings) -> None:
@@ -115,11 +141,14 @@ def rigid_mesh(figure: VoxelFigure, skeleton: Skeleton) -> BlockyMesh:
     """Pieces that move with one bone each: cubes stay cubes. Raises MeshUnusable where the mesh had no skin."""
     if figure.influences is None:
         raise MeshUnusable("it has no bones to move with", "Rig it first, or choose no rig.")
-    return blocky_mesh(figure.grid, figure.shell, figure.influences.bones[:, 0], skeleton)
+    bones = piece_bones(figure.grid.lattice, figure.shell, figure.influences)
+    return blocky_mesh(figure.grid, figure.shell, bones, skeleton)
 
 
 def static_mesh(figure: VoxelFigure) -> QuadMesh:
-    """The visible faces merged to rectangles of one colour, for a figure that does not bend."""
+    """The visible faces merged to rectangles of one colour; of a figure for print, closed and one by one."""
+    if figure.printed is not None:
+        return print_mesh(figure.grid, figure.shell)
     return merged_quads(figure.grid.lattice, figure.shell, figure.colour)
 
 

@@ -35,7 +35,8 @@ STORAGE_ERRORS = (DiskFull, OutputUnwritable)
 
 def answer(job: Job) -> Response:
     """The job's document."""
-    return jsonify(job_document(job, Estimator(current_services().store)))
+    services = current_services()
+    return jsonify(job_document(job, Estimator(services.store, services.folders)))
 
 
 def answer_accepted(job: Job, is_new: bool) -> tuple[Response, int, dict[str, str]]:

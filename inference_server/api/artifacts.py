@@ -57,4 +57,4 @@ def send_artifact(job_id: str, name: str) -> Response:
 def delete_artifacts(job_id: str) -> Response:
     services = current_services()
     job = services.store.remove_artifacts(job_id, lambda: services.folders.remove_artifacts(job_id))
-    return jsonify(job_document(job, Estimator(services.store)))
+    return jsonify(job_document(job, Estimator(services.store, services.folders)))

@@ -75,7 +75,7 @@ def list_jobs() -> Response:
     services = current_services()
     limit = LIMIT.read() or LIMIT.maximum
     found = services.store.page(limit + 1, BEFORE.read())
-    estimator = Estimator(services.store)
+    estimator = Estimator(services.store, services.folders)
     shown = found[:limit]
     next_before = shown[-1].number if len(found) > limit else None
     return jsonify(JobList(tuple(job_summary(job, estimator) for job in shown), next_before))

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inference_server.core.chains import CHAINS, InputKind
+from inference_server.core.chains import CHAINS
 from inference_server.core.types import StageName
-from inference_server.jobs.model import Job
+from inference_server.jobs.folder import CORRECTIONS, JobFolders
+from inference_server.jobs.model import Job, timing_kind
 from inference_server.jobs.store import JobStore
 
 # A stage that takes no time at all still is a step.
@@ -25,9 +26,10 @@ class Outlook:
 class Estimator:
     """Asks the table once for each kind of stage."""
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: JobStore, folders: JobFolders) -> None:
         self._store = store
-        self._seconds: dict[tuple[str, str, InputKind], float | None] = {}
+        self._folders = folders
+        self._seconds: dict[tuple[str, str, str], float | None] = {}
 
     def look(self, job: Job) -> Outlook:
         """The outlook of a job."""
@@ -49,16 +51,16 @@ class Estimator:
         return Outlook(progress, sum(weights[stage] * (1.0 - shares[stage]) for stage in left))
 
     def _expect(self, job: Job, stage: StageName) -> float | None:
-        return next(
-            (
-                seconds
-                for engine in _engines(job, stage)
-                if (seconds := self._ask(stage, engine, job.input_kind)) is not None
-            ),
-            None,
+        kinds = dict.fromkeys(
+            (timing_kind(job.input_kind, stage, is_corrected=self._is_corrected(job)), job.input_kind)
         )
+        asked = (self._ask(stage, engine, kind) for engine in _engines(job, stage) for kind in kinds)
+        return next((seconds for seconds in asked if seconds is not None), None)
 
-    def _ask(self, stage: str, engine: str, kind: InputKind) -> float | None:
+    def _is_corrected(self, job: Job) -> bool:
+        return job.parent is not None and self._folders.input(job.id, CORRECTIONS).exists()
+
+    def _ask(self, stage: str, engine: str, kind: str) -> float | None:
         key = (stage, engine, kind)
         if key not in self._seconds:
             self._seconds[key] = self._store.expected_seconds(stage, engine, kind)

@@ -5,7 +5,8 @@
     blender -b --factory-startup --python inference_server/blender_worker/entry.py -- VERB REQUEST_FOLDER RESULT_FOLDER
 
 Verbs (see `verbs.py` for what each reads and writes): `export` builds a rigged asset from arrays, `read` turns a mesh
-file into arrays, `bind` puts a skeleton into a mesh file. Every array is in Blender's frame.
+file into arrays, `bind` puts a skeleton into a mesh file, `voxelize` makes a figure of voxels of one. Every array is in
+Blender's frame.
 
 Exit codes: 0 done; 1 the result folder's document holds {"error": {"code", "message", "hint"}}; 3 not even that could
 be written; 4 the parent's pipe closed. A result folder under its final name is always complete. Everything else the

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-FailureCode = Literal["MeshInvalid", "UnsupportedMedia", "DiskFull", "ExportCrashed"]
+FailureCode = Literal["MeshInvalid", "UnsupportedMedia", "SettingInvalid", "DiskFull", "ExportCrashed"]
 
 # Blender's own writers report a full disk only as "could not write": below this much free space that is the reason.
 FULL_DISK_BYTES = 64 * 1024

@@ -32,6 +32,18 @@ class LoadedFile:
 
 
 @dataclass(frozen=True, eq=False)
+class PosableFile:
+    """objects: the mesh objects with faces, by name, at rest, where the file puts them. rigs: the armatures. The other
+    two as of LoadedFile.
+    """
+
+    objects: list[bpy.types.Object]
+    rigs: list[bpy.types.Object]
+    dropped: list[str]
+    missing_pictures: list[str]
+
+
+@dataclass(frozen=True, eq=False)
 class Triangles:
     """All objects as one mesh. vertices: (V, 3). faces: (F, 3). object_index: (V,). uv: (F, 3, 2), or None where an
     object has none.
@@ -45,6 +57,17 @@ class Triangles:
 
 def load(path: Path) -> LoadedFile:
     """Import the file into the empty scene. Raises WorkerFailure MeshInvalid or UnsupportedMedia."""
+    found = load_posable(path)
+    for item in found.objects:
+        _flatten(item)
+    for item in list(bpy.data.objects):
+        if item not in found.objects:
+            bpy.data.objects.remove(item, do_unlink=True)
+    return LoadedFile(found.objects, bool(found.rigs), found.dropped, found.missing_pictures)
+
+
+def load_posable(path: Path) -> PosableFile:
+    """As `load`, with the rig and the hierarchy that the file has."""
     importer = _importer_for(path)
     check_content(path)
     try:
@@ -61,13 +84,8 @@ def load(path: Path) -> LoadedFile:
     solid = sorted((item for item in meshes if len(item.data.polygons)), key=lambda item: item.name)
     if not solid:
         raise WorkerFailure("MeshInvalid", f"{path.name} has no faces.", "Export a mesh that has a surface.")
-    for item in solid:
-        _flatten(item)
     dropped = sorted(item.name for item in meshes if item not in solid)
-    for item in list(bpy.data.objects):
-        if item not in solid:
-            bpy.data.objects.remove(item, do_unlink=True)
-    return LoadedFile(solid, bool(rigs), dropped, _pack_pictures())
+    return PosableFile(solid, rigs, dropped, _pack_pictures())
 
 
 def triangles_of(objects: list[bpy.types.Object]) -> Triangles:

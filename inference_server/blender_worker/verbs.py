@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three verbs. Each takes the request and a scratch folder and returns the result to write."""
+"""The four verbs. Each takes the request and a scratch folder and returns the result to write."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from inference_server.blender_worker import reading, rig, scene
 from inference_server.blender_worker.delivery import Clock, Delivery
 from inference_server.blender_worker.failures import WorkerFailure
 from inference_server.blender_worker.request import SkinRows, bones_of, labels_of, skin_of
+from inference_server.blender_worker.voxels import run_voxelize
 from inference_server.core.exchange import Exchange
 
 BASE_COLOR_FILE = "base_color.png"
@@ -102,6 +103,19 @@ def bind(request: Exchange, scratch: Path) -> Exchange:
     result = Delivery(labels, bones, scratch, clock).write(armature, triangles.vertices[triangles.faces])
     lost = sorted({*result.document["lost_pictures"], *loaded.missing_pictures})
     return replace(result, document={**result.document, "lost_pictures": lost})
+
+
+def voxelize(request: Exchange, scratch: Path) -> Exchange:
+    """Turn a mesh file into a figure of voxels with its colours and its rig.
+
+    Document: path, name, stem, provenance, preview_px; formats (of fbx, glb, vox, ply, obj, stl); settings, look and
+    printing (or None): the fields of the core's VoxelSettings, FigureLook and PrintSettings by name; preset, the name
+    of a palette or None; stl_scale. Array: palette_picture (H, W, 4) uint8, where a picture holds the palette.
+
+    Result: STEM.<format> each, STEM.mtl and STEM_palette.png beside an OBJ, preview.png; document blender, files,
+    seconds, warnings, voxels (counts and measures), digests. Raises WorkerFailure.
+    """
+    return run_voxelize(request, scratch)
 
 
 def _describe(item: bpy.types.Object) -> dict[str, object]:

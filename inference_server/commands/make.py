@@ -67,7 +67,7 @@ def rig_mesh(options: argparse.Namespace) -> int:
     ):
         started = time.perf_counter()
         with typed_system_errors("Figurine's data folder"):
-            scene = read_scene(options.mesh, blender, Control().raise_if_cancelled)
+            scene = read_scene(options.mesh, blender, _cache(config), Control().raise_if_cancelled)
         outcome = pipeline.rig_scene(scene, skeleton, settings, Control(bar.show), corrections)
         files = _publish(output, outcome, settings, options.mesh, time.perf_counter() - started)
     if not options.quiet:
@@ -102,9 +102,12 @@ def _pipeline(config: Config) -> Iterator[Pipeline]:
     with typed_system_errors("Figurine's data folder"):
         make_home(config)
     blender = BlenderProcess(config.blender, config.work_root)
-    cache = StageCache(config.cache_root, config.cache_mib << 20)
     with WarmStages(memory_budget_bytes()) as warm:
-        yield Pipeline(EngineRegistry(blender), cache, warm, product_version=__version__)
+        yield Pipeline(EngineRegistry(blender), _cache(config), warm, product_version=__version__)
+
+
+def _cache(config: Config) -> StageCache:
+    return StageCache(config.cache_root, config.cache_mib << 20)
 
 
 def _publish(

@@ -32,6 +32,11 @@ def print_summary(outcome: Outcome, settings: JobSettings, *, is_skeleton_given:
     print("\n".join(lines), file=sys.stderr)
 
 
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Labels and what they say, on standard error."""
+    print("\n".join(_line(label, " ".join(text.split())) for label, text in lines), file=sys.stderr)
+
+
 def _stage_lines(records: Iterable[StageRecord]) -> Iterator[str]:
     for record in records:
         spent = "kept from an earlier run" if record.reused else f"{record.seconds:.1f} s"

@@ -2,17 +2,23 @@
 """The stage cache: every stage's result, under the digest of everything that decides it.
 
 One exchange folder per key. Least recently used results make room when the limit is passed. Safe to share between
-processes: a result appears and goes whole, and two that write the same key write the same content.
+processes: a result appears and goes whole, and two that write the same key write the same content. A process that
+comes back to the same results, as corrections do, may keep the last of them in memory too.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import time
 import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from inference_server.core.codec import pack, unpack
 from inference_server.core.exchange import PARTIAL_PREFIX, ExchangeInvalid, read_exchange, write_exchange
@@ -27,24 +33,29 @@ _MOST_WRITES = 5
 
 
 class StageCache:
-    """Results kept in `root`, up to `limit_bytes` together."""
+    """Results kept in `root`, up to `limit_bytes` together, and the last ones in memory, up to `memory_bytes`."""
 
-    def __init__(self, root: Path, limit_bytes: int) -> None:
+    def __init__(self, root: Path, limit_bytes: int, memory_bytes: int = 0) -> None:
         self._root = root
         self._limit_bytes = limit_bytes
+        self._memory = _Memory(memory_bytes)
 
     def get(self, key: str) -> Any | None:
         """The value stored under the key, or None. An entry that differs from its digests, is of another format or
-        lacks a part is removed and counts as absent. Raises OSError where the system cannot read one: it stays.
+        lacks a part is removed and counts as absent. Raises OSError where the system cannot read one: it stays. One
+        that is in memory is not read again, but must still be there.
         """
         folder = self._folder(key)
         if not folder.exists():
             return None
-        try:
-            value = unpack(read_exchange(folder))
-        except ExchangeInvalid:
-            _remove(folder)
-            return None
+        value = self._memory.get(key)
+        if value is None:
+            try:
+                value = unpack(read_exchange(folder))
+            except ExchangeInvalid:
+                _remove(folder)
+                return None
+            self._memory.put(key, value)
         try:
             os.utime(folder)
         except FileNotFoundError:  # another process removed it after it was read: its files are gone
@@ -91,6 +102,46 @@ class StageCache:
             if folder != keep and time.time() - used_s > _IN_USE_S:
                 _remove(folder)
                 total -= size
+
+
+class _Memory:
+    """The values used last. Their arrays are the types' own, which nobody can write to."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._values: OrderedDict[str, tuple[Any, int]] = OrderedDict()  # the least recently used first
+
+    def get(self, key: str) -> Any | None:
+        if key not in self._values:
+            return None
+        self._values.move_to_end(key)
+        return self._values[key][0]
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep it, unless it names files, which may go while it stays."""
+        size = _size_bytes(value)
+        if size is not None:
+            self._values[key] = (value, size)
+            while sum(size for _, size in self._values.values()) > self._limit_bytes:
+                self._values.popitem(last=False)
+
+
+def _size_bytes(value: Any) -> int | None:
+    """Of the arrays in a value; None where it names a file."""
+    if isinstance(value, Path):
+        return None
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, tuple):
+        parts = list(value)
+    elif isinstance(value, Mapping):
+        parts = list(value.values())
+    elif dataclasses.is_dataclass(value):
+        parts = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    else:
+        return 0
+    sizes = [_size_bytes(part) for part in parts]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 def _remove(folder: Path) -> None:

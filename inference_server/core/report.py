@@ -51,7 +51,7 @@ def build_report(
         "version": VERSION,
         "figurine": outcome.asset.provenance.product_version,
         "blender": outcome.files.blender_version if outcome.files else None,
-        "input": {"name": _printable(source.name), "sha256": outcome.asset.provenance.source_sha256},
+        "input": {"name": printable_name(source.name), "sha256": outcome.asset.provenance.source_sha256},
         "settings": settings.to_document(),
         "engine": "+".join(engines),
         "kind": {"value": skeleton.kind, "confidence": round(skeleton.confidence, 3), "asked": settings.kind},
@@ -62,7 +62,7 @@ def build_report(
         "peak_bytes": max(record.peak_bytes for record in outcome.records),
         "stages": [_stage(record) for record in outcome.records],
         "digests": asset_digests(outcome),
-        "files": {name: _file(content) for name, content in files.items()},
+        "files": {name: file_entry(content) for name, content in files.items()},
     }
 
 
@@ -95,12 +95,18 @@ def weights_file(asset: RiggedAsset | RiggedScene) -> bytes:
     return stream.getvalue()
 
 
+def sha256_of(path: Path) -> str:
+    """Of a file's content. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def encode_report(document: Mapping[str, Any]) -> bytes:
     """JSON for people: indented, UTF-8."""
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _printable(name: str) -> str:
+def printable_name(name: str) -> str:
     """File names may hold bytes that are no UTF-8."""
     return name.encode(errors="replace").decode()
 
@@ -120,6 +126,7 @@ def _stage(record: StageRecord) -> dict[str, Any]:
     }
 
 
-def _file(content: Path | bytes) -> dict[str, Any]:
+def file_entry(content: Path | bytes) -> dict[str, Any]:
+    """bytes and sha256 of a result."""
     data = content if isinstance(content, bytes) else content.read_bytes()
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

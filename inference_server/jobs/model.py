@@ -19,6 +19,11 @@ JobState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 
 
+def timing_kind(input_kind: InputKind, stage: str, *, is_corrected: bool) -> str:
+    """Which runs of a stage tell how long it takes: a corrected rig is only bound again, in a part of the time."""
+    return f"{input_kind}, corrected" if is_corrected and stage == "rig" else input_kind
+
+
 @dataclass(frozen=True)
 class NewJob:
     """What is accepted. input_name: the artist's file name; the bytes lie in the job's folder. settings: as JobSettings

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from inference_server.jobs.store import JobStore
 
-_LOOK_EVERY_S = 0.2
+_LOOK_EVERY_S = 0.05
 
 
 class JobQueue(Protocol):
@@ -36,7 +36,7 @@ class TableQueue:
         """Nothing to do: the row is written."""
 
     def wait(self, stop: threading.Event) -> bool:
-        """Look every fifth of a second; reading never blocks a writer."""
+        """Look twenty times a second, so that a correction does not wait; reading never blocks a writer."""
         while not stop.is_set():
             if self._store.oldest_queued() is not None:
                 return True

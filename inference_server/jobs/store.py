@@ -192,12 +192,12 @@ class JobStore:
             query = sa.select(schema.jobs.c.id).where(schema.jobs.c.id == job_id)
             return connection.execute(query).scalar_one_or_none() is not None
 
-    def expected_seconds(self, stage: str, engine: str, input_kind: str) -> float | None:
-        """Median of the last runs of this stage on this machine, None before the first."""
+    def expected_seconds(self, stage: str, engine: str, kind: str) -> float | None:
+        """kind: see `timing_kind`. Median of the last runs of this stage on this machine, None before the first."""
         past = schema.timings.c
         query = (
             sa.select(past.seconds)
-            .where(past.stage == stage, past.engine == engine, past.input_kind == input_kind)
+            .where(past.stage == stage, past.engine == engine, past.input_kind == kind)
             .order_by(past.number.desc())
             .limit(_REMEMBERED_RUNS)
         )
@@ -241,8 +241,10 @@ class JobStore:
             change(connection, job_id, heartbeat=row.heartbeat + 1, **shown, **kept)
             return bool(row.cancel_requested)
 
-    def record_stage(self, job_id: str, lease: str, entry: StageEntry) -> None:
-        """Write a finished stage into the journal, once, and learn from its time. Raises LeaseLost."""
+    def record_stage(self, job_id: str, lease: str, entry: StageEntry, kind: str | None = None) -> None:
+        """Write a finished stage into the journal, once, and learn from its time, under the job's input kind or
+        another `timing_kind`. Raises LeaseLost.
+        """
         with self._engine.begin() as connection:
             change_leased(connection, job_id, lease, heartbeat=schema.jobs.c.heartbeat + 1)
             mine = schema.stages.c.job == job_id
@@ -252,12 +254,9 @@ class JobStore:
             connection.execute(schema.stages.insert().values(job=job_id, place=place, **values))
             if not entry.reused:
                 change(connection, job_id, attempts=1)  # it went on: what kills a worker has not been met yet
-                kind = sa.select(schema.jobs.c.input_kind).where(schema.jobs.c.id == job_id).scalar_subquery()
-                connection.execute(
-                    schema.timings.insert().values(
-                        stage=entry.stage, engine=entry.engine, input_kind=kind, seconds=entry.seconds
-                    )
-                )
+                own = sa.select(schema.jobs.c.input_kind).where(schema.jobs.c.id == job_id).scalar_subquery()
+                lesson = {"stage": entry.stage, "engine": entry.engine, "seconds": entry.seconds}
+                connection.execute(schema.timings.insert().values(input_kind=own if kind is None else kind, **lesson))
 
     def add_artifacts(self, job_id: str, lease: str, files: Sequence[Artifact]) -> None:
         """Declare files that lie complete in the job's folder; a name declared again is replaced. Raises LeaseLost."""

@@ -37,7 +37,7 @@ from inference_server.errors import (
 from inference_server.jobs.faults import persist
 from inference_server.jobs.folder import CORRECTIONS, JobFolders
 from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, new_worker_name
-from inference_server.jobs.model import Artifact, Job, StageEntry
+from inference_server.jobs.model import Artifact, Job, StageEntry, timing_kind
 from inference_server.jobs.queue import JobQueue
 from inference_server.jobs.results import publish_intermediate, publish_outcome, publish_rig
 from inference_server.jobs.store import JobStore, LeaseLost
@@ -50,6 +50,8 @@ _TRIED_AGAIN = (ExportCrashed, DeviceLost)
 _BEAT_EVERY_S = 0.4
 # A step that does not come to its end this long after a cancel is ended with its process.
 _CANCEL_GRACE_S = 1.2
+# For results that corrections come back to: six figures with textures of 2048 pixels.
+_MEMORY_BYTES = 128 << 20
 
 Result = TypeVar("Result")
 
@@ -77,12 +79,8 @@ class Worker:
         self._queue = queue
         self._blender = BlenderProcess(config.blender, config.work_root)
         self._warm = WarmStages(memory_budget_bytes())
-        self._pipeline = Pipeline(
-            EngineRegistry(self._blender),
-            StageCache(config.cache_root, config.cache_mib << 20),
-            self._warm,
-            product_version=__version__,
-        )
+        self._cache = StageCache(config.cache_root, config.cache_mib << 20, _MEMORY_BYTES)
+        self._pipeline = Pipeline(EngineRegistry(self._blender), self._cache, self._warm, product_version=__version__)
         self._current: _Run | None = None
         self._stop = threading.Event()
 
@@ -160,20 +158,20 @@ class Worker:
         return persist(work, self._stop)
 
     def _make(self, job: Job, settings: JobSettings, control: Control) -> Outcome:
-        self._listen(job, settings, control)
         place = self._folders.input(job.id, CORRECTIONS)
         corrections = read_corrections(place) if place.exists() else ()
+        self._listen(job, settings, control, is_corrected=place.exists())
         if job.input_kind == "image":
             content = self._folders.find_input(job.id, "picture").read_bytes()
             source = decode_image(content, job.input_name, self._config.max_megapixels)
             return self._pipeline.make_figure(source, settings, control, corrections)
         mesh = self._folders.find_input(job.id, "mesh")
-        scene = read_scene(mesh, self._blender, control.raise_if_cancelled, job.input_name)
+        scene = read_scene(mesh, self._blender, self._cache, control.raise_if_cancelled, job.input_name)
         skeleton_path = self._folders.input(job.id, "rig.json")
         skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
         return self._pipeline.rig_scene(scene, skeleton, settings, control, corrections)
 
-    def _listen(self, job: Job, settings: JobSettings, control: Control) -> None:
+    def _listen(self, job: Job, settings: JobSettings, control: Control, *, is_corrected: bool) -> None:
         """Write each result into the table, and its files beside it, as soon as it is there."""
         assert job.lease is not None
         lease = job.lease
@@ -193,7 +191,8 @@ class Worker:
                 notes=record.notes,
             )
             files = publish_intermediate(self._folders, job, result)
-            self._persist(lambda: self._store.record_stage(job.id, lease, entry))
+            kind = timing_kind(job.input_kind, record.stage, is_corrected=is_corrected)
+            self._persist(lambda: self._store.record_stage(job.id, lease, entry, kind))
             declare(files)
             log.info(
                 "stage %s (%s) %s",

@@ -40,6 +40,15 @@ class BlenderProcess:
         self._program = program
         self._work_root = work_root
 
+    def identity(self) -> str:
+        """Tells this Blender from others and from its own later versions, without starting it."""
+        module = importlib.util.find_spec("bpy")
+        place = self._program or Path(module.origin if module is not None and module.origin else "")
+        if not place.is_file():
+            return ""
+        found = place.stat()
+        return f"{place} {found.st_mtime_ns} {found.st_size}"
+
     def new_work_folder(self) -> Path:
         """An empty folder of this process; those of this host's processes that are gone are removed. Raises OSError."""
         self._work_root.mkdir(parents=True, exist_ok=True)
@@ -115,6 +124,7 @@ class BlenderProcess:
                     time.sleep(_POLL_INTERVAL_S)
             except BaseException:
                 process.kill()
+                process.wait()  # until then it may still be making a file, and its folder could not be removed
                 raise
             return process.returncode
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the meshes of a file, through the bpy worker, into the house frame."""
+"""Reads the meshes of a file, through the bpy worker, into the house frame. What was read once is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from inference_server.core.cache import StageCache
 from inference_server.core.chains import MESH_SUFFIXES
+from inference_server.core.digest import digest
 from inference_server.core.exchange import Exchange
 from inference_server.core.frames import from_blender
 from inference_server.core.types import Mesh, SceneMesh, SceneObject
@@ -16,25 +18,44 @@ from inference_server.errors import MeshInvalid, UnsupportedMedia
 from inference_server.stages.blender import BlenderProcess
 
 _MAX_FACES = 3_000_000
+# Raised whenever the same file would be read as other arrays.
+_VERSION = 1
+# Its vertices lie in files beside it.
+_SPREAD_OUT = ".gltf"
 
 
-def read_scene(path: Path, blender: BlenderProcess, check: Callable[[], None], label: str = "") -> SceneMesh:
+def read_scene(
+    path: Path, blender: BlenderProcess, cache: StageCache, check: Callable[[], None], label: str = ""
+) -> SceneMesh:
     """All mesh objects of the file as one mesh, where they stand in it. label: what messages call the file.
+
+    The same file is not read a second time by the same Blender, unless it is spread over several files or lacked a
+    picture: what is beside it may have changed.
 
     Raises MeshInvalid (missing, empty, damaged, no faces, not finite, too large), UnsupportedMedia, and what the
     worker raises.
     """
     name = label or str(path)
-    if path.is_dir():
-        raise MeshInvalid(f"{name} is a folder.", "Name one mesh file.")
-    if not path.is_file():
-        raise MeshInvalid(f"{name} does not exist.", "Check the path of the mesh.")
-    if path.suffix.lower() not in MESH_SUFFIXES:
-        raise UnsupportedMedia(
-            f"{name} is not a mesh file that Figurine reads.", "Use an OBJ, GLB, glTF, FBX, PLY or STL file."
-        )
-    if path.stat().st_size == 0:
-        raise MeshInvalid(f"{name} is empty (zero bytes).", "Export it again.")
+    require_mesh_file(path, name)
+    key = _key(path, blender, name)
+    kept = cache.get(key)
+    if kept is None:
+        kept, is_lasting = _read(path, blender, check, name)
+        if is_lasting:
+            kept = cache.put(key, kept)
+    return SceneMesh(kept["mesh"], kept["objects"], path, kept["notes"])
+
+
+def _key(path: Path, blender: BlenderProcess, name: str) -> str:
+    """Importers name objects after the file."""
+    try:
+        return digest(["scene", _VERSION, blender.identity(), path.name, path])
+    except OSError as error:
+        raise MeshInvalid(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
+
+
+def _read(path: Path, blender: BlenderProcess, check: Callable[[], None], name: str) -> tuple[dict[str, Any], bool]:
+    """Mesh, objects and notes, and whether the next reading of the same bytes gives the same."""
     request = Exchange(document={"path": str(path.resolve())})
     with blender.call("read", request, check) as result:
         arrays, document = result.arrays, result.document
@@ -47,7 +68,23 @@ def read_scene(path: Path, blender: BlenderProcess, check: Callable[[], None], l
             f"{name} has {len(mesh.faces):,} triangles; {_MAX_FACES:,} are the most.", "Decimate the mesh first."
         )
     objects = tuple(SceneObject(item["name"], item["vertex_count"]) for item in document["objects"])
-    return SceneMesh(mesh, objects, path, tuple(_notes(document)))
+    is_lasting = path.suffix.lower() != _SPREAD_OUT and not document["missing_pictures"]
+    return {"mesh": mesh, "objects": objects, "notes": tuple(_notes(document))}, is_lasting
+
+
+def require_mesh_file(path: Path, label: str = "") -> None:
+    """Raises MeshInvalid (missing, a folder, empty) or UnsupportedMedia where Blender need not be asked."""
+    name = label or str(path)
+    if path.is_dir():
+        raise MeshInvalid(f"{name} is a folder.", "Name one mesh file.")
+    if not path.is_file():
+        raise MeshInvalid(f"{name} does not exist.", "Check the path of the mesh.")
+    if path.suffix.lower() not in MESH_SUFFIXES:
+        raise UnsupportedMedia(
+            f"{name} is not a mesh file that Figurine reads.", "Use an OBJ, GLB, glTF, FBX, PLY or STL file."
+        )
+    if path.stat().st_size == 0:
+        raise MeshInvalid(f"{name} is empty (zero bytes).", "Export it again.")
 
 
 def _notes(document: Mapping[str, Any]) -> Iterator[str]:

@@ -18,6 +18,10 @@ PAW = 0.1  # of the spine's height, from the ball to the tip
 NECK_START = 0.6  # of the ball inscribed in the chest
 NECK_JOINTS = (0.0, 0.35, 0.65, 1.0)  # of the path from the chest to the snout: two neck bones and the head
 HEAD_THICKNESS = 0.3  # of the chest's inscribed ball: a head is not thinner where it begins to narrow to the snout
+MUZZLE_REACH = 1.5  # times the skull's inscribed ball, from its middle to the snout: a flat face is as far as the ball
+MUZZLE_AT, MUZZLE_HEIGHT = 0.8, 0.6  # of the head bone; of the skull's height: so slender is a muzzle there
+JAW_HINGE, JAW_TIP = (0.35, 0.35), (0.9, 0.55)  # of the head bone; of the way from it down to the chin
+HEAD_SAMPLES = 32  # along the head bone
 SHORTEST_TAIL, TAIL_BONE = 0.08, 0.09  # of the longest side
 MOST_TAIL_BONES = 6
 CONFIDENCE_WITHOUT_TAIL = 0.8  # where a tail shows, the back end is surely the back end
@@ -29,10 +33,13 @@ def quadruped_bones(solid: Solid, shape: AnimalShape) -> tuple[list[Bone], set[s
     """The named bones in cells, parents first, the names of those whose place is a guess, and the confidence."""
     body = Solid(replace(solid.grid, occupied=solid.grid.occupied & ~shape.leg_cells), solid.depth)
     bones = link(("hips", "spine", "chest"), np.linspace(shape.hips, shape.chest, 4), "")
-    bones += link(("neck_01", "neck_02", "head"), neck_joints(body, shape.chest, shape.front), "chest")
+    neck = neck_joints(body, shape.chest, shape.front)
+    bones += link(("neck_01", "neck_02", "head"), neck, "chest")
+    jaw = jaw_bones(body, neck[2], neck[3])
+    bones += jaw
     tail = tail_bones(body, shape.hips, shape.front)
     bones += tail
-    guessed = set() if shape.separate_legs else {bone.name for bone in bones}
+    guessed = {bone.name for bone in (jaw if shape.separate_legs else bones)}
     ground = float(bounds(solid.grid.occupied)[0][1])
     for name, leg in shape.legs.items():
         end, side = name.split(".")
@@ -64,6 +71,34 @@ def neck_joints(body: Solid, chest: np.ndarray, forward: np.ndarray) -> np.ndarr
     snout = steps[np.argmin(body.grid.occupied[tuple(steps.T)]) - 1]
     path = np.array(medial_paths(body, root).traceback(tuple(snout)))
     return points_along(outside_ball(path, NECK_START * body.depth[root]), NECK_JOINTS)
+
+
+def jaw_bones(body: Solid, head: np.ndarray, snout: np.ndarray) -> list[Bone]:
+    """A jaw in the lower half of a muzzle, where the head has one that reaches forward; always a guess, for a mouth is
+    painted on the skin. head, snout: (3,), the ends of the head bone.
+    """
+    line = head + np.linspace(0, 1, HEAD_SAMPLES)[:, None] * (snout - head)
+    cells = np.round(line).astype(int)
+    depths = body.depth[tuple(cells.T)]
+    skull = int(depths.argmax())
+    if np.linalg.norm(snout - line[skull]) < MUZZLE_REACH * depths[skull]:
+        return []
+    low, high = np.array([_run_around(body.grid.occupied, cell) for cell in cells]).T
+    heights = high - low + 1.0
+    if heights[round(MUZZLE_AT * (HEAD_SAMPLES - 1))] > MUZZLE_HEIGHT * heights[skull]:
+        return []
+    ends = []
+    for along, down in (JAW_HINGE, JAW_TIP):
+        sample = round(along * (HEAD_SAMPLES - 1))
+        ends.append(line[sample] - [0.0, down * (line[sample, 1] - low[sample]), 0.0])
+    return [Bone("jaw", "jaw", ends[0], ends[1], "head")]
+
+
+def _run_around(occupied: np.ndarray, cell: np.ndarray) -> tuple[int, int]:
+    """The lowest and the highest of the solid cells above and below a cell that are joined to it."""
+    x, y, z = cell
+    empty = np.flatnonzero(~occupied[x, :, z])
+    return int(empty[empty <= y].max(initial=-1)) + 1, int(empty[empty >= y].min(initial=occupied.shape[1])) - 1
 
 
 def tail_bones(body: Solid, hips: np.ndarray, forward: np.ndarray) -> list[Bone]:

@@ -17,7 +17,8 @@ BEYOND = 1.3  # times the thickness around a bone: what is nearer belongs to the
 BEYOND_cells = 3.0
 SAMPLES = 12  # places along each bone
 CHAIN_BONE = 0.09  # of the longest side
-MOST_BONES = 5
+MOST_BONES = 4  # of one chain,
+MOST_TOGETHER = 4  # and of all chains on one bone: the brim and the top of a hat are one thing, two ears are
 SLENDER = 1.4  # a chain is at least so many times longer than the inscribed ball where it starts: no bulge of a belly
 SAME_LENGTH = 0.6  # the shorter of two chains that mirror each other is at least so much of the longer,
 SAME_PLACE = 0.08  # and its mirrored tip, of the longest side, so near to the other's
@@ -39,8 +40,10 @@ def extra_chains(solid: Solid, bones: list[Bone], left: np.ndarray, shortest: fl
     """
     chains = _find_chains(solid, bones, shortest)
     made: list[Bone] = []
-    for number, (chain, suffix) in _number(chains, bones[0].head, left, SAME_PLACE * solid.size_cells):
-        count = int(np.clip(round(path_length(chain.path) / (CHAIN_BONE * solid.size_cells)), 1, MOST_BONES))
+    numbered = _number(chains, bones[0].head, left, SAME_PLACE * solid.size_cells)
+    counts = _count_bones(numbered, CHAIN_BONE * solid.size_cells)
+    for number, (chain, suffix) in numbered:
+        count = counts[number]
         names = tuple(f"extra_{number:02d}_{k:02d}{suffix}" for k in range(1, count + 1))
         joints = points_along(chain.path, tuple(np.linspace(0, 1, count + 1)))
         made += [Bone(b.name, "chain", b.head, b.tail, b.parent) for b in link(names, joints, chain.parent)]
@@ -100,6 +103,17 @@ def _number(
         pair = sorted((chain, twins[0]), key=lambda each: float(-each.path[-1] @ left))
         numbered += [(number, (each, suffix)) for each, suffix in zip(pair, (".L", ".R"), strict=True)]
     return numbered
+
+
+def _count_bones(numbered: list[tuple[int, tuple[_Chain, str]]], usual: float) -> dict[int, int]:
+    """How many bones the chains of each number get: by their length, twins alike, fewer where many share a parent."""
+    counts = {}
+    for number in {number for number, _ in numbered}:
+        mine = [chain for other, (chain, _) in numbered if other == number]
+        length = float(np.mean([path_length(chain.path) for chain in mine]))
+        beside = max(sum(chain.parent == each.parent for _, (chain, _) in numbered) for each in mine)
+        counts[number] = int(np.clip(round(length / usual), 1, max(1, min(MOST_BONES, MOST_TOGETHER // beside))))
+    return counts
 
 
 def _are_twins(chain: _Chain, other: _Chain, mirrored_tip: np.ndarray, near: float) -> bool:

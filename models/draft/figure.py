@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Head, trunk, limbs and feet of an upright figure seen from the front, and how deep each of them is.
+"""Head, trunk and limbs of an upright figure seen from the front, and how deep each of them is.
 
 Frame and units: those of models.draft.inflate. Proportions are medians over humanoids, cartoon and real, robots
-included: a trunk is about 0.75 times as deep as wide, limbs are round, heads deeper than wide, feet reach forward.
+included: a trunk is about 0.75 times as deep as wide, limbs are round, heads deeper than wide.
 """
 
 from dataclasses import dataclass, replace
@@ -11,15 +11,13 @@ import cv2
 import numpy as np
 
 from .inflate import FIELD_PX, InflatedBody
+from .shades import smoothstep
 
 TRUNK_DEPTH = 0.85  # of the inflated depth, which is about 0.95 of the width there
-LIMB_DEPTH = 1.08
+LIMB_DEPTH = 1.18
 HEAD_DEPTH = (1.0, 1.35)  # a head is as deep as the mean of its width and height, within these
 EAR_DEPTH = 0.5  # ears, brims and wings of hair beside the head are flat
-FOOT_DEPTH = 2.0
-FOOT_HEIGHT = 0.06  # of the figure's height: toes lie below
-FOOT_FORWARD = 0.5  # of a foot's half-depth: the heel stays under the leg
-ARM_FORWARD = 0.35  # a hanging arm bends: the hand comes forward by this share of its drop below the neck
+ARM_FORWARD = 0.38  # a hanging arm bends: the hand comes forward by this share of its drop below the neck
 ARMS_END = 0.55  # of the way from the neck to the ground: hands hang no lower
 LIMB_RADIUS, TRUNK_RADIUS = 0.4, 0.75  # in the trunk's radius: limbs are thinner, the trunk is thicker
 MIRROR_IOU = 0.6  # a figure turned away, or an animal from the side, has less
@@ -56,7 +54,7 @@ def find_figure(body: InflatedBody) -> Figure | None:
         return None
     band = round(AXIS_BAND * FIELD_PX)
     along_axis = body.distance[:, max(column - band, 0) : column + band + 1].max(axis=1)
-    first, last = _longest_run(along_axis > 0)
+    first, last = longest_run(along_axis > 0)
     width = along_axis[first:last]
     above, below = np.maximum.accumulate(width), np.maximum.accumulate(width[::-1])[::-1]
     narrowness = width / np.minimum(above, below)
@@ -74,21 +72,20 @@ def find_figure(body: InflatedBody) -> Figure | None:
 
 
 def shape_figure(body: InflatedBody, figure: Figure) -> InflatedBody:
-    """Give head, trunk, limbs and feet their own depth."""
+    """Give head, trunk and limbs their own depth, and hanging arms their bend."""
     height = figure.bottom - figure.top
     rows = np.arange(body.distance.shape[0], dtype=np.float32)[:, None]
-    is_head = _step(rows, figure.neck + BLEND * height, figure.neck - BLEND * height)
-    is_trunk = _step(body.radius / figure.trunk_radius, LIMB_RADIUS, TRUNK_RADIUS)
-    below_neck = LIMB_DEPTH + (TRUNK_DEPTH - LIMB_DEPTH) * is_trunk
-    is_foot = _step(rows, figure.bottom - FOOT_HEIGHT * height, figure.bottom - 0.5 * FOOT_HEIGHT * height)
-    stands_on_feet = body.floor < (body.distance.shape[0] / 2 - figure.bottom - 1) / FIELD_PX
-    is_foot = is_foot * (1.0 - is_trunk) * stands_on_feet
-    factor = below_neck + (_head_depth(body, figure) - below_neck) * is_head + (FOOT_DEPTH - LIMB_DEPTH) * is_foot
-    flatness = (body.flatness * factor).astype(np.float32)
-    deeper = replace(body, flatness=flatness)
-    forward = FOOT_FORWARD * body.radius * flatness * is_foot + _reach_of_arms(body, figure)
-    forward = cv2.GaussianBlur(forward, (0, 0), MIDDLE_SMOOTHING * FIELD_PX)
-    return replace(deeper, middle=(body.middle + forward).astype(np.float32))
+    is_head = smoothstep(rows, figure.neck + BLEND * height, figure.neck - BLEND * height)
+    below_neck = TRUNK_DEPTH + (LIMB_DEPTH - TRUNK_DEPTH) * limb_share(body, figure)
+    factor = below_neck + (_head_depth(body, figure) - below_neck) * is_head
+    forward = cv2.GaussianBlur(_reach_of_arms(body, figure), (0, 0), MIDDLE_SMOOTHING * FIELD_PX)
+    flatness, middle = body.flatness * factor, body.middle + forward
+    return replace(body, flatness=flatness.astype(np.float32), middle=middle.astype(np.float32))
+
+
+def limb_share(body: InflatedBody, figure: Figure) -> np.ndarray:
+    """How much of a limb each place is: 0 in the trunk or head, 1 in an arm or leg: (N, N) float32."""
+    return smoothstep(body.radius / figure.trunk_radius, TRUNK_RADIUS, LIMB_RADIUS)
 
 
 def _head_depth(body: InflatedBody, figure: Figure) -> np.ndarray:
@@ -99,7 +96,7 @@ def _head_depth(body: InflatedBody, figure: Figure) -> np.ndarray:
     count = body.distance.shape[0]
     rows, columns = np.arange(count)[:, None], np.arange(count)[None, :]
     away = np.hypot(rows - row, columns - figure.axis) / (radius * FIELD_PX)
-    is_ear = _step(body.radius / radius, *EAR_RADIUS) * _step(away, *EAR_PLACE)
+    is_ear = smoothstep(body.radius / radius, *EAR_RADIUS) * smoothstep(away, *EAR_PLACE)
     ear: np.ndarray = depth + (EAR_DEPTH - depth) * is_ear
     return ear
 
@@ -116,7 +113,7 @@ def _reach_of_arms(body: InflatedBody, figure: Figure) -> np.ndarray:
     count = body.distance.shape[0]
     rows, columns = np.arange(count)[:, None], np.arange(count)[None, :]
     aside = np.abs(columns - figure.axis) - figure.trunk_radius * FIELD_PX
-    arm_zone = _step(rows, figure.neck + ARMS_END * (figure.bottom - figure.neck), figure.neck)
+    arm_zone = smoothstep(rows, figure.neck + ARMS_END * (figure.bottom - figure.neck), figure.neck)
     farthest = max(1.0, float(np.where(body.distance > 0, aside, 0.0).max()))
     along = np.clip(aside / farthest, 0.0, 1.0) ** 2
     drop = np.maximum(rows - figure.neck, 0) / FIELD_PX
@@ -141,14 +138,9 @@ def _find_axis(distance: np.ndarray) -> tuple[int, float]:  # (N, N) float32
     return round((best[1] + 1) / 2 * distance.shape[1] / MIRROR_PX), best[0]
 
 
-def _longest_run(flags: np.ndarray) -> tuple[int, int]:  # (N,) bool
+def longest_run(flags: np.ndarray) -> tuple[int, int]:  # (N,) bool
     """First index and one past the last."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     starts, ends = edges[::2], edges[1::2]
     longest = int((ends - starts).argmax())
     return int(starts[longest]), int(ends[longest])
-
-
-def _step(value: np.ndarray, start: float, end: float) -> np.ndarray:
-    t = np.clip((value - start) / (end - start), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)

@@ -37,22 +37,35 @@ class GatheredSurface:
         """int64 (K, 3): the faces that heat spreads on, with three different corners; none of a cloud of triangles."""
         return drop_degenerate(self.faces) if self.parts.areas.sum() <= CLOUD_SURFACE else self.faces[:0]
 
-    def carry_back(self, weights: np.ndarray, points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-        """float64 (P, J) on the fine mesh, from weights (G, J): between the nearest gathered points of the same part,
-        then smoothed along the edges. points: float64 (P, 3), faces: int (F, 3), those that were gathered.
+    def find_way_back(self, points: np.ndarray, faces: np.ndarray) -> "WayBack | None":
+        """Between the nearest gathered points of the same part, then along the edges; None where nothing was gathered.
+
+        points: float64 (P, 3), faces: int (F, 3), those that were gathered.
         """
         if len(points) == len(self.points):
-            return weights
+            return None
         gaps, near = cKDTree(self.points).query(points, k=NEIGHBOURS)
         near[:, -1] = np.where((near == self.group[:, None]).any(axis=1), near[:, -1], self.group)
         is_own = self.parts.labels[near] == self.parts.labels[self.group, None]
         shares = np.where(is_own, 1.0 / (gaps + NEAREST) ** 2, 0.0)
         shares /= shares.sum(axis=1, keepdims=True)
         starts = np.arange(0, shares.size + 1, NEIGHBOURS)
-        fine = csr_array((shares.ravel(), near.ravel(), starts), shape=(len(points), len(weights))) @ weights
-        average = _neighbour_average(len(points), faces)
+        interpolation = csr_array((shares.ravel(), near.ravel(), starts), shape=(len(points), len(self.points)))
+        return WayBack(interpolation, _neighbour_average(len(points), faces))
+
+
+@dataclass(frozen=True, eq=False)
+class WayBack:
+    """From gathered points to those of the fine mesh. interpolation: float64 (P, G); average: float64 (P, P)."""
+
+    interpolation: csr_array
+    average: csr_array
+
+    def carry(self, weights: np.ndarray) -> np.ndarray:  # weights: (G, J)
+        """float64 (P, J)."""
+        fine = self.interpolation @ weights
         for _ in range(SPREAD_STEPS):
-            fine = average @ fine
+            fine = self.average @ fine
         return fine
 
 

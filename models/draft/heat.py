@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bone weights as the equilibrium of heat on the surface (Baran and Popović, "Automatic rigging…", 2007)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
@@ -14,22 +16,46 @@ LEAST_AREA = 1e-6  # of the mean area about a point: a point without faces still
 TINY_AREA = 1e-9  # of the longest side squared: the least about a point, for a mesh may be a line
 
 
-def spread_heat(points: np.ndarray, faces: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Weights float64 (P, J), ≥ 0, rows sum to 1.
+@dataclass(frozen=True, eq=False)
+class Conduction:
+    """How heat spreads on a surface, whatever its bones. stiffness: float64 (P, P), the Laplacian of half cotangents,
+    none below zero. areas: float64 (P,), about each point, none zero.
+    """
 
-    points: float64 (P, 3) in units of the mesh's longest side; faces: int (F, 3), no corner twice; any surface: open,
-    in pieces, non-manifold. distances: float32 (P, J), how far each bone is, in the same unit.
+    stiffness: csr_array
+    areas: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, faces: np.ndarray) -> "Conduction":
+        """points: float64 (P, 3) in units of the mesh's longest side; faces: int (F, 3), no corner twice; any surface:
+        open, in pieces, non-manifold.
+        """
+        corners = points[faces]
+        sides = np.roll(corners, -1, axis=1) - corners  # (F, 3, 3): from each corner to the next
+        squares = (sides**2).sum(axis=2)
+        doubles = np.maximum(_double_areas(corners), LEAST_HEIGHT * np.maximum(squares.max(axis=1), LEAST_LENGTH**2))
+        cosines = -(np.roll(sides, -1, axis=1) * np.roll(sides, -2, axis=1)).sum(axis=2)  # at the corner opposite
+        links = link_points(len(points), faces, cosines / (2 * doubles[:, None]))
+        links.data = np.maximum(links.data, 0.0)
+        areas = point_areas(points, faces)
+        least = max(LEAST_AREA * areas.mean(), TINY_AREA)
+        stiffness = diags_array(np.asarray(links.sum(axis=1)).ravel()) - links
+        return cls(stiffness, np.maximum(areas, least))
+
+
+def spread_heat(surface: Conduction, distances: np.ndarray) -> np.ndarray:
+    """Weights float64 (P, J), ≥ 0, rows sum to 1. distances: float32 (P, J), how far each bone is, in the unit of the
+    surface's points.
 
     Solves (L + M H) w = M H p: every point is heated by its nearest bone, the more the nearer that is, and conducts to
     its neighbours. Cotangents below zero count as zero, so no weight can be negative and every point gets some heat:
     there are no gaps to fill.
     """
-    stiffness, areas = _conduction(points, faces)
     nearest = distances.min(axis=1, keepdims=True)
     is_source = distances <= nearest + TIE
-    heating = areas * CONDUCTION / np.maximum(nearest[:, 0], LEAST_DISTANCE).astype(float) ** 2
+    heating = surface.areas * CONDUCTION / np.maximum(nearest[:, 0], LEAST_DISTANCE).astype(float) ** 2
     sources = heating[:, None] * is_source / is_source.sum(axis=1, keepdims=True)
-    system = (stiffness + diags_array(heating)).tocsc()
+    system = (surface.stiffness + diags_array(heating)).tocsc()
     solver = splu(system, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     weights = np.maximum(solver.solve(sources), 0.0)
     return weights / weights.sum(axis=1, keepdims=True)
@@ -53,20 +79,6 @@ def drop_degenerate(faces: np.ndarray) -> np.ndarray:  # faces: (F, 3)
     """The faces with three different corners."""
     a, b, c = faces.T
     return faces[(a != b) & (b != c) & (c != a)]
-
-
-def _conduction(points: np.ndarray, faces: np.ndarray) -> tuple[csr_array, np.ndarray]:
-    """The Laplacian (P, P) of half cotangents, none below zero, and the points' areas (P,), none zero."""
-    corners = points[faces]
-    sides = np.roll(corners, -1, axis=1) - corners  # (F, 3, 3): from each corner to the next
-    squares = (sides**2).sum(axis=2)
-    doubles = np.maximum(_double_areas(corners), LEAST_HEIGHT * np.maximum(squares.max(axis=1), LEAST_LENGTH**2))
-    cosines = -(np.roll(sides, -1, axis=1) * np.roll(sides, -2, axis=1)).sum(axis=2)  # at the corner opposite each side
-    links = link_points(len(points), faces, cosines / (2 * doubles[:, None]))
-    links.data = np.maximum(links.data, 0.0)
-    areas = point_areas(points, faces)
-    least = max(LEAST_AREA * areas.mean(), TINY_AREA)
-    return diags_array(np.asarray(links.sum(axis=1)).ravel()) - links, np.maximum(areas, least)
 
 
 def _double_areas(corners: np.ndarray) -> np.ndarray:  # (F, 3, 3)

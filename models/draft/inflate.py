@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from .borders import Borders, find_borders, signed_distance
 from .errors import EmptySurfaceFound
 
 FIELD_PX = 512  # resolution of the height field; finer changes the silhouette by less than a tenth of a pixel at 512 px
@@ -18,8 +19,6 @@ PAD_PX = 20  # a subject that touches the picture's edge is closed in this borde
 PAD = PAD_PX / FIELD_PX
 SUPERSAMPLING = 2  # distances are measured at twice the field's resolution: the zero level is then sub-pixel
 RADIUS_SMOOTHING = 0.008  # evens out steps where discs of different size meet, in sides of the picture
-CUT_RUN = 0.2  # a lower edge straight for so much of the subject's longer side is a base, or the picture's border
-CUT_PART = 0.03  # what else ends in it, an arm beside a cropped trunk, is at least this wide, same unit
 DEPTH_LIMIT = 0.40  # half-depth that the inflation approaches but never passes, in the subject's longer side
 
 
@@ -32,7 +31,7 @@ class InflatedBody:
     radius: (N, N) float32, R: radius of the largest disc inside the silhouette that covers the pixel.
     flatness: (N, N) float32, factor on the depth, > 0.
     middle: (N, N) float32, m: where the body's middle lies along z.
-    floor: y below which there is no body: what stands on a base, or is cropped, ends in a plane.
+    borders: planes beyond which there is no body: what stands on a base, or is cropped, ends in them.
     Rows run down from y = 0.5 + PAD, columns right from x = -0.5 - PAD.
     """
 
@@ -40,7 +39,7 @@ class InflatedBody:
     radius: np.ndarray
     flatness: np.ndarray
     middle: np.ndarray
-    floor: float
+    borders: Borders
 
     def half_depth(self) -> np.ndarray:  # (N, N) float32
         """Half the body's depth at every pixel; 0 outside the silhouette."""
@@ -65,14 +64,14 @@ class InflatedBody:
         """f at the points: positive inside, in sides of the picture."""
         distance, radius, flatness, middle = self._fields_at(points[..., 0], points[..., 1])
         f = radius - np.hypot(radius - distance, (points[..., 2] - middle) / flatness)
-        return np.minimum(f, points[..., 1] - self.floor)
+        return np.minimum(f, self.borders.within(points[..., 0], points[..., 1]))
 
     def evaluate_grid(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:  # (X,), (Y,), (Z,)
         """f on the grid spanned by three axes: (X, Y, Z) float32."""
         fields = self._fields_at(x[:, None], y[None, :])
         distance, radius, flatness, middle = (field[..., None] for field in fields)
         f = radius - np.hypot(radius - distance, (z.astype(np.float32) - middle) / flatness)
-        return np.minimum(f, (y - self.floor)[None, :, None]).astype(np.float32)
+        return np.minimum(f, self.borders.within(x[:, None, None], y[None, :, None])).astype(np.float32)
 
     def project(self, points: np.ndarray, steps: int = 2) -> np.ndarray:  # points: (V, 3)
         """Move points along the gradient onto f = 0 by Newton steps: (V, 3) float64."""
@@ -100,13 +99,13 @@ class InflatedBody:
 def inflate(alpha: np.ndarray, depth: float = 1.0, *, is_cut_flat: bool = False) -> InflatedBody:  # (S, S) uint8
     """Inflate the silhouette {alpha >= 128}: limbs become round tubes, wide parts flatten towards a limit.
 
-    depth: factor on the third dimension, > 0. is_cut_flat: end in a plane where the lower edge is straight, instead of
-    rounding it off.
+    depth: factor on the third dimension, > 0. is_cut_flat: end in a plane where the picture's edge cuts the subject off
+    or it stands on a straight base, instead of rounding off there.
     Raises EmptySurfaceFound when the silhouette is empty.
     """
     inside = _sample_inside(alpha)
-    floor_row = _find_straight_base(inside) if is_cut_flat else None
-    distance = _signed_distance(inside, floor_row)
+    borders = find_borders(alpha) if is_cut_flat else Borders()
+    distance = _signed_distance(inside, borders)
     if distance.max() <= 0:
         raise EmptySurfaceFound(
             "The subject vanished: its silhouette is thinner than a pixel or less than half opaque. "
@@ -116,9 +115,8 @@ def inflate(alpha: np.ndarray, depth: float = 1.0, *, is_cut_flat: bool = False)
     rows, columns = np.nonzero(distance > 0)
     limit = DEPTH_LIMIT * max(np.ptp(rows), np.ptp(columns)) / FIELD_PX
     tube = np.maximum(2.0 * radius * distance - distance**2, 0.0)
-    floor = -1.0 if floor_row is None else 0.5 + PAD - floor_row / (FIELD_PX * SUPERSAMPLING)
     flatness = depth / np.sqrt(1.0 + tube / max(limit, 1.0 / FIELD_PX) ** 2)
-    return InflatedBody(distance, radius, flatness.astype(np.float32), np.zeros_like(distance), floor)
+    return InflatedBody(distance, radius, flatness.astype(np.float32), np.zeros_like(distance), borders)
 
 
 def _sample_inside(alpha: np.ndarray) -> np.ndarray:  # (S, S) uint8 -> (M, M) uint8, padded, M = SUPERSAMPLING * N
@@ -129,38 +127,10 @@ def _sample_inside(alpha: np.ndarray) -> np.ndarray:  # (S, S) uint8 -> (M, M) u
     return cv2.copyMakeBorder((fine >= 128).astype(np.uint8), *[pad_px] * 4, cv2.BORDER_CONSTANT, value=0)
 
 
-def _find_straight_base(inside: np.ndarray) -> int | None:  # (M, M) uint8
-    """One past the lowest row, where that row is straight for CUT_RUN."""
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if rows.size == 0:
-        return None
-    runs = _runs(inside[rows[-1] - SUPERSAMPLING] > 0)
-    longest = max((end - start for start, end in runs), default=0)
-    return int(rows[-1]) + 1 if longest >= CUT_RUN * max(np.ptp(rows), np.ptp(columns)) else None
-
-
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:  # (M,) bool
-    """Start and one past the end of every run."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _signed_distance(inside: np.ndarray, floor_row: int | None) -> np.ndarray:  # (M, M) uint8 -> (N, N) float32
-    """Positive inside. What ends in the floor is measured as if it went on below."""
-    fine_px = FIELD_PX * SUPERSAMPLING
-    if floor_row is not None:
-        inside = inside.copy()
-        for start, end in _runs(inside[floor_row - 1 - SUPERSAMPLING] > 0):
-            if end - start >= CUT_PART * fine_px:
-                inside[floor_row - SUPERSAMPLING :, start:end] = 1
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    distance -= cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    distance -= 0.5 * np.sign(distance)  # pixel centres lie half a pixel from the edge between them
-    if floor_row is not None:
-        below = np.arange(len(inside), dtype=np.float32)[:, None] - (floor_row + 2 * SUPERSAMPLING)
-        distance = np.where(below > 0, np.minimum(distance, -below), distance)
+def _signed_distance(inside: np.ndarray, borders: Borders) -> np.ndarray:  # (M, M) uint8 -> (N, N) float32
+    distance = signed_distance(inside, borders, PAD_PX * SUPERSAMPLING)
     count = inside.shape[0] // SUPERSAMPLING
-    return cv2.resize(distance, (count, count), interpolation=cv2.INTER_AREA) / fine_px
+    return cv2.resize(distance, (count, count), interpolation=cv2.INTER_AREA) / (FIELD_PX * SUPERSAMPLING)
 
 
 def _local_thickness(distance: np.ndarray) -> np.ndarray:  # (N, N) float32 -> (N, N) float32, > 0

@@ -11,7 +11,7 @@ STEP_PX = 16  # patches overlap by the difference
 CANDIDATES = 16  # patches compared for each place
 PURE = 0.95  # a patch is taken from where at least this share is one material
 FEWEST = 800  # places to take patches from; fewer would repeat visibly
-CALM = 0.4  # of the patches of a material those up to this quantile of contrast are used: the rest show lines and eyes
+CALM = 0.5  # of the patches of a material those up to this quantile of contrast are used: the rest show lines and eyes
 
 
 def sew_grain(

@@ -12,6 +12,9 @@ from skimage.measure import marching_cubes
 from .errors import EmptySurfaceFound
 from .figure import find_figure, shape_figure
 from .inflate import InflatedBody, inflate
+from .layers import raise_layers
+from .occlusion import find_occlusions
+from .posture import stand
 from .relief import displace_front
 from .remesh import drop_islands, relax, remesh_botsch
 from .slit import SLITS_PX, are_whole, cut, find_seams, measure_arms
@@ -45,6 +48,7 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     Raises EmptySurfaceFound when the subject is too thin or too faint to become a surface.
     """
     body, viewpoint = _shape_body(rgba, depth)
+    body = raise_layers(body, find_occlusions(rgba, body), depth)
     vertices, faces = _march(body, CELLS)
     faces_per_square_cell = len(faces) / CELLS**2
     if len(faces) > MOST_FACES:
@@ -74,7 +78,7 @@ def _shape_body(rgba: np.ndarray, depth: float) -> tuple[InflatedBody, Viewpoint
 
 def _shape(body: InflatedBody) -> InflatedBody:
     figure = find_figure(body)
-    return shape_figure(body, figure) if figure else body
+    return stand(shape_figure(body, figure), figure) if figure else body
 
 
 def _part_arms(rgba: np.ndarray, body: InflatedBody) -> np.ndarray | None:  # rgba: (S, S, 4) uint8

@@ -7,10 +7,10 @@ import numpy as np
 
 from .attachment import attach_parts, outside_costs
 from .bone_segments import drawn_segments, find_segments
-from .gathering import gather
-from .heat import spread_heat
+from .gathering import GatheredSurface, WayBack, gather
+from .heat import Conduction, spread_heat
 from .voxel_binding import measure_distances
-from .voxels import voxelise
+from .voxels import VoxelGrid, voxelise
 
 RESOLUTION_cells = 64  # 96 costs four times as much and moves the weights by less than the smoothing does
 MOST_cells = 60_000  # in the box about the mesh; with more, a bulky mesh takes over half a second
@@ -31,6 +31,31 @@ class Binding:
     weights: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedMesh:
+    """What binding needs to know of a mesh, whatever its bones: most of the work where bones are moved again and again.
+
+    of_vertex: int64 (V,), the place of each vertex. size_m: the longest side. surface, grid, conduction: of the welded
+    mesh, in units of its longest side. way_back: to the places that were gathered; None where they were not.
+    """
+
+    of_vertex: np.ndarray
+    size_m: float
+    surface: GatheredSurface
+    grid: VoxelGrid
+    conduction: Conduction
+    way_back: WayBack | None
+
+
+def prepare_mesh(vertices: np.ndarray, faces: np.ndarray) -> PreparedMesh:
+    """vertices: float32 (V, 3), any mesh (`voxels.voxelise`); faces: int32 (F, 3)."""
+    points, of_vertex, faces, size_m = _weld(np.asarray(vertices, float), faces)
+    surface = gather(points, faces)
+    grid = voxelise(surface.points, surface.faces, _resolution(surface.points[np.unique(surface.faces)]))
+    conduction = Conduction.of(surface.points, surface.conducting_faces)
+    return PreparedMesh(of_vertex, size_m, surface, grid, conduction, surface.find_way_back(points, faces))
+
+
 def bind(
     vertices: np.ndarray, faces: np.ndarray, heads: np.ndarray, tails: np.ndarray, parents: np.ndarray | None = None
 ) -> Binding:
@@ -42,20 +67,26 @@ def bind(
     or near the body owns some vertex, and bone 0 (the root) has some vertices for itself, so that turning another bone
     never moves them all.
     """
-    points, of_vertex, faces, size_m = _weld(np.asarray(vertices, float), faces)
-    surface = gather(points, faces)
-    heads, tails = np.asarray(heads, float) / size_m, np.asarray(tails, float) / size_m
-    grid = voxelise(surface.points, surface.faces, _resolution(surface.points[np.unique(surface.faces)]))
+    return bind_prepared(prepare_mesh(vertices, faces), heads, tails, parents)
+
+
+def bind_prepared(
+    mesh: PreparedMesh, heads: np.ndarray, tails: np.ndarray, parents: np.ndarray | None = None
+) -> Binding:
+    """As `bind`, of a mesh that was prepared."""
+    surface, grid = mesh.surface, mesh.grid
+    heads, tails = np.asarray(heads, float) / mesh.size_m, np.asarray(tails, float) / mesh.size_m
     segments = drawn_segments(heads, tails) if parents is None else find_segments(grid, heads, tails, parents)
-    conducting = surface.conducting_faces
-    costs = outside_costs(surface.parts, surface.points, conducting, segments)[surface.parts.labels]  # (G, J)
+    costs = outside_costs(surface.parts, surface.points, surface.conducting_faces, segments)
+    costs = costs[surface.parts.labels]  # (G, J)
     measured = measure_distances(grid, surface.points, segments, costs.max(axis=1))
-    weights = spread_heat(surface.points, conducting, measured.through * costs)
+    weights = spread_heat(mesh.conduction, measured.through * costs)
     weights = attach_parts(weights, surface.parts, surface.points, segments)
-    weights = surface.carry_back(weights, points, faces)
+    if mesh.way_back is not None:
+        weights = mesh.way_back.carry(weights)
     is_near = measured.is_inside | (measured.gaps <= LENT_REACH)
     weights = _lend(_keep_strongest(weights), measured.through, surface.group, is_near)
-    return _pack(weights, of_vertex)
+    return _pack(weights, mesh.of_vertex)
 
 
 def _resolution(points: np.ndarray) -> int:  # points: (P, 3), of the surface

@@ -59,6 +59,8 @@ RULES = (
             "inference_server.core.lifeline",
             "inference_server.core.types",
             "blender_addon.voxel",
+            "blender_addon.figure.voxel_figure",
+            "blender_addon.figure.voxel_source",
             "blender_addon.skeleton_map",
         ),
         BLENDER | {"numpy"},

@@ -166,7 +166,8 @@ class _Layout:
         if not callable(value):
             return value
 
-        def call(*arguments: Any, **options: Any) -> Any:
+        def call(*given: Any, **options: Any) -> Any:
+            arguments = tuple(part._panel if isinstance(part, _Stand) else part for part in given)
             item = self._note(name, arguments, options) if name in _DRAWN else None
             is_marked = item is not None and self._recorder.mark is not None and self._recorder.mark(item)
             if is_marked:
@@ -206,7 +207,8 @@ def _default_text(kind: str, names: tuple[Any, ...]) -> str:
     if kind == "operator":
         return _operator(names[0]).get_rna_type().name
     if kind == "prop":
-        return names[0].bl_rna.properties[names[1]].name
+        owner = names[0].properties if isinstance(names[0], bpy.types.Operator) else names[0]
+        return owner.bl_rna.properties[names[1]].name
     if kind == "menu":
         return getattr(bpy.types, names[0]).bl_label
     return ""

@@ -21,6 +21,7 @@ from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, 
 
 HERE = Path(__file__).parent
 CASE_FILES = tuple(f"addon_{part}_cases.py" for part in ("import", "state", "failure", "registration"))
+VOXEL_CASE_FILES = "voxel_*cases.py"
 TIMEOUT_S = 500
 # Name of the result → picture and what else the job is asked for.
 RESULTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -59,20 +60,40 @@ def make_results(folder: Path) -> Path:
 
 
 def case_names() -> list[str]:
-    """Every case of the case files, found without Blender."""
+    """Every case of the importer, found without Blender."""
+    return _names([HERE / file for file in CASE_FILES])
+
+
+def voxel_case_names() -> list[str]:
+    """Every case of Voxelize."""
+    return _names(sorted(HERE.glob(VOXEL_CASE_FILES)))
+
+
+def _names(files: list[Path]) -> list[str]:
     return [
         name
-        for file in CASE_FILES
-        for name in re.findall(r"^def case_(\w+)\(", (HERE / file).read_text(encoding="utf-8"), re.MULTILINE)
+        for file in files
+        for name in re.findall(r"^def case_(\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
     ]
 
 
 def run_cases(fixtures: Path, scratch: Path, python: str = sys.executable) -> dict[str, Verdict]:
-    """Run the cases in one process with the Blender of that Python; a case that ended the process has no verdict."""
-    answer = scratch / "answer.json"
-    with (scratch / "cases.log").open("wb") as log:
+    """Run the importer's cases in one process with the Blender of that Python; a case that ended the process has no
+    verdict.
+    """
+    return _run("addon_case_runner", [str(fixtures), str(scratch)], scratch, python)
+
+
+def run_voxel_cases(scratch: Path, python: str = sys.executable) -> dict[str, Verdict]:
+    """As run_cases, those of Voxelize."""
+    return _run("voxel_case_runner", [], scratch, python)
+
+
+def _run(runner: str, given: list[str], scratch: Path, python: str) -> dict[str, Verdict]:
+    answer = scratch / f"{runner}.json"
+    with (scratch / f"{runner}.log").open("wb") as log:
         subprocess.run(
-            [python, "-m", "tests.integration.addon_case_runner", str(fixtures), str(scratch), str(answer)],
+            [python, "-m", f"tests.integration.{runner}", *given, str(answer)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT), "BLENDER_USER_RESOURCES": str(scratch / "blender")},
             stdin=subprocess.DEVNULL,

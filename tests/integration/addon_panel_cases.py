@@ -20,7 +20,14 @@ from tests.integration.layout_recorder import Recorder, draw
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 URL = "http://127.0.0.1:47110"
-PANELS = ("FIGURINE_PT_main", "FIGURINE_PT_jobs", "FIGURINE_MT_help", "FIGURINE_MT_server")
+PANELS = (
+    "FIGURINE_PT_main",
+    "FIGURINE_PT_jobs",
+    "FIGURINE_PT_voxels",
+    "FIGURINE_MT_help",
+    "FIGURINE_MT_server",
+    "FIGURINE_MT_object",
+)
 
 
 def every_state_has_its_sentence(session: Session) -> None:
@@ -119,6 +126,26 @@ def messages_are_shown_until_dismissed(session: Session) -> None:
     for message in list(session.now.messages):
         bpy.ops.figurine.dismiss(number=message.number)
     assert "No space" not in _all_text()
+
+
+def voxels_are_offered(session: Session) -> None:
+    """The button says what it would voxelize, or why it cannot."""
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    assert draw("FIGURINE_PT_voxels").lines[-3:] == [
+        "[Voxelize] (grey)",
+        "[Voxelize] (grey)",
+        "[Export Voxels (.vox)…] (grey)",
+    ]
+    assert "Select a mesh: it becomes the active object." in draw("FIGURINE_PT_voxels").text
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.object.name = "Body"
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.object.name = "Hat"
+    assert draw("FIGURINE_PT_voxels").lines == ["Hat", "[Voxelize]", "[Voxelize]", "[Export Voxels (.vox)…]"]
+    bpy.data.objects["Body"].select_set(True)
+    assert draw("FIGURINE_PT_voxels").lines[0] == "Hat and 1 more"
+    assert bpy.ops.figurine.voxelize(size=4) == {"FINISHED"}
+    assert draw("FIGURINE_PT_voxels").lines[0] == "Hat Voxels"
 
 
 def pictures_from_blender(session: Session) -> None:

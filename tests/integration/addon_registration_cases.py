@@ -17,7 +17,14 @@ from tests.integration.layout_recorder import draw
 
 ADDON = Path(__file__).resolve().parents[2] / "blender_addon"
 MODULE = "bl_ext.user_default.figurine"
-PANELS = ("FIGURINE_PT_main", "FIGURINE_PT_jobs", "FIGURINE_MT_help", "FIGURINE_MT_server")
+PANELS = (
+    "FIGURINE_PT_main",
+    "FIGURINE_PT_jobs",
+    "FIGURINE_PT_voxels",
+    "FIGURINE_MT_help",
+    "FIGURINE_MT_server",
+    "FIGURINE_MT_object",
+)
 
 
 def traces() -> dict[str, list[str]]:

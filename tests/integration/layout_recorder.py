@@ -33,6 +33,9 @@ class Recorder:
         assert data.bl_rna.properties[name].description, name
         self.lines.append(f"{{{label if text is None else text}}}")
 
+    def prop_search(self, data: Any, name: str, _: Any, found_in: str) -> None:
+        self.prop(data, name)
+
     def operator(
         self, idname: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True
     ) -> SimpleNamespace:

@@ -79,6 +79,7 @@ def test_a_job(case: str, archive: Path, tmp_path: Path) -> None:
         "every_state_has_its_sentence",
         "every_job_has_its_rows",
         "messages_are_shown_until_dismissed",
+        "voxels_are_offered",
         "pictures_from_blender",
         "pictures_of_other_formats",
         "the_preview_is_of_the_file_as_it_is",

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference_server.core.cache import StageCache
+from inference_server.core.digest import digest
 from inference_server.errors import MeshInvalid
 from inference_server.stages import scene
 from inference_server.stages.blender import BlenderProcess
@@ -125,4 +127,42 @@ def test_too_many_faces_are_refused_before_anything_is_computed(
 ) -> None:
     monkeypatch.setattr(scene, "_MAX_FACES", 10)
     with pytest.raises(MeshInvalid, match="10 are the most"):
-        scene.read_scene(rigged[".obj"][2].parent / "scene.obj", BlenderProcess(None, tmp_path), lambda: None)
+        mesh = rigged[".obj"][2].parent / "scene.obj"
+        scene.read_scene(mesh, BlenderProcess(None, tmp_path), StageCache(tmp_path / "cache", 1 << 30), lambda: None)
+
+
+class Silent(BlenderProcess):
+    """A Blender that must not be asked."""
+
+    def run_in(self, *arguments: Any) -> Any:
+        raise AssertionError("the file was read again")
+
+
+def test_a_file_is_read_once(rigged: dict[str, Any], tmp_path: Path) -> None:
+    cache = StageCache(tmp_path / "cache", 1 << 30)
+    mesh = tmp_path / "scene.glb"
+    shutil.copy(rigged[".glb"][2].parent / "scene.glb", mesh)
+    first = scene.read_scene(mesh, BlenderProcess(None, tmp_path / "work"), cache, lambda: None)
+    again = scene.read_scene(mesh, Silent(None, tmp_path / "work"), cache, lambda: None)
+    assert digest(again.mesh) == digest(first.mesh)
+    assert (again.objects, again.notes, again.source) == (first.objects, first.notes, first.source)
+    assert again.reading != first.reading
+    for change in (lambda: mesh.rename(tmp_path / "other.glb"), lambda: mesh.write_bytes(b"glTF")):
+        change()
+        name = next(tmp_path.glob("*.glb"))
+        with pytest.raises(AssertionError, match="read again"):
+            scene.read_scene(name, Silent(None, tmp_path / "work"), cache, lambda: None)
+        name.rename(mesh)
+
+
+def test_a_file_that_lacks_a_picture_is_read_again(rigged: dict[str, Any], tmp_path: Path) -> None:
+    cache = StageCache(tmp_path / "cache", 1 << 30)
+    source = rigged[".obj"][2].parent
+    shutil.copy(source / "scene.obj", tmp_path)
+    (tmp_path / "scene.mtl").write_text(
+        (source / "scene.mtl").read_text(encoding="utf-8").replace("Kd 1", "map_Kd lost.png\nKd 1"), encoding="utf-8"
+    )
+    found = scene.read_scene(tmp_path / "scene.obj", BlenderProcess(None, tmp_path / "work"), cache, lambda: None)
+    assert any("lost.png" in note for note in found.notes)
+    with pytest.raises(AssertionError, match="read again"):
+        scene.read_scene(tmp_path / "scene.obj", Silent(None, tmp_path / "work"), cache, lambda: None)

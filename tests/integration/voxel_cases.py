@@ -1,24 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asserted of Voxelize inside Blender; test_voxelize.py runs them all in one process.
-
-python -m tests.integration.voxel_cases ANSWER.json
-"""
+"""What is asserted of Voxelize inside Blender; test_voxelize.py runs them all in one process."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import sys
 import tempfile
-import traceback
 from pathlib import Path
 
 import bpy
 import numpy as np
-
-from blender_addon.operators import vox_files
-from blender_addon.operators.voxelize import FIGURINE_OT_voxelize
 
 SIZE = 24
 
@@ -87,6 +77,16 @@ def world_points(item: bpy.types.Object) -> np.ndarray:
 def edges_of(item: bpy.types.Object, points: np.ndarray) -> np.ndarray:
     pairs = np.array([edge.vertices[:] for edge in item.data.edges])
     return np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
+
+
+def shown_colours(item: bpy.types.Object) -> np.ndarray:
+    """(Q, 3), 0 to 1: what the palette's image has at the middle of each face's corners."""
+    picture = next(node for node in item.active_material.node_tree.nodes if node.type == "TEX_IMAGE").image
+    width, height = picture.size
+    texels = np.array(picture.pixels[:]).reshape(height, width, 4)
+    places = np.array([corner.uv for corner in item.data.uv_layers.active.data])[::4]
+    column, row = (places * (width, height)).astype(int).T
+    return texels[row, column, :3]
 
 
 def bend(rig: bpy.types.Object, degrees: float) -> None:
@@ -259,25 +259,3 @@ def case_a_linked_mesh_becomes_voxels_of_this_file() -> None:
     assert made.library is None
     assert made.users_collection == (bpy.context.scene.collection,)
     assert linked.hide_get()
-
-
-def main(answer: Path) -> None:
-    """Each case in factory settings; what went wrong by name of the case."""
-    for kind in (FIGURINE_OT_voxelize, *vox_files.CLASSES):
-        bpy.utils.register_class(kind)
-    trouble = {}
-    for name, case in list(globals().items()):
-        if name.startswith("case_"):
-            bpy.ops.wm.read_factory_settings(use_empty=True)
-            try:
-                case()
-                trouble[name[5:]] = ""
-            except Exception:
-                trouble[name[5:]] = traceback.format_exc()
-            answer.write_text(json.dumps(trouble), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
-    # Without Blender's own clean-up, which has crashed after finished work.
-    os._exit(0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The importer's cases, and the add-on switched on and off, in every Blender that the add-on supports.
+"""The cases of the importer and of Voxelize, and the add-on switched on and off, in every Blender that it supports.
 
     python tests/matrix/run.py [VERSION…]
 
@@ -22,7 +22,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.integration.addon_fixtures import Verdict, case_names, make_results, run_cases  # noqa: E402
+from tests.integration.addon_fixtures import (  # noqa: E402
+    Verdict,
+    case_names,
+    make_results,
+    run_cases,
+    run_voxel_cases,
+    voxel_case_names,
+)
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "figurine" / "matrix"
 INSTALL_TIMEOUT_S = 1800
@@ -59,10 +66,17 @@ class Row:
     @property
     def failed(self) -> list[str]:
         """Cases that failed, or that Blender did not live to finish."""
-        return [] if self.reason else [case for case in case_names() if case not in self.verdicts or self._broke(case)]
+        return (
+            [] if self.reason else [case for case in all_case_names() if case not in self.verdicts or self._broke(case)]
+        )
 
     def _broke(self, case: str) -> bool:
         return bool(self.verdicts[case].trouble)
+
+
+def all_case_names() -> list[str]:
+    """In the order in which they are run."""
+    return [*case_names(), *voxel_case_names()]
 
 
 def python_of(version: str) -> str | None:
@@ -110,7 +124,7 @@ def run_version(blender: Blender, fixtures: Path, scratch: Path) -> Row:
         return Row(blender, {}, 0.0, reason)
     scratch.mkdir()
     start = time.perf_counter()
-    verdicts = run_cases(fixtures, scratch, str(python))
+    verdicts = run_cases(fixtures, scratch, str(python)) | run_voxel_cases(scratch, str(python))
     return Row(blender, verdicts, time.perf_counter() - start)
 
 
@@ -122,7 +136,7 @@ def print_table(rows: list[Row]) -> None:
         if row.reason:
             print(f"{start} skipped: {row.reason}")
         else:
-            passed = len(case_names()) - len(row.failed)
+            passed = len(all_case_names()) - len(row.failed)
             print(f"{start} {passed:7} {len(row.failed):7} {row.seconds:8.1f}")
     for row in rows:
         for case in row.failed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draft texture: the picture on the front, its outline's materials continued on the back."""
+"""Draft texture: the picture on the front; on the back what reaches around from the outline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DraftTexture:
 
     name: ClassVar[StageName] = "texture"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     requires: ClassVar[Requirements] = Requirements(peak_bytes=1 << 30)
     setting_names: ClassVar[tuple[str, ...]] = ("texture_px",)
     uses_seed: ClassVar[bool] = False

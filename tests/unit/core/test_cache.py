@@ -257,3 +257,34 @@ def test_two_processes_write_the_same_keys(tmp_path: Path) -> None:
     assert answers == [("", 0), ("", 0)]
     assert not [path for path in root.rglob("*") if path.name.startswith(PARTIAL_PREFIX)]
     assert len(list(root.glob("*/*"))) == 20
+
+
+def test_what_was_used_last_is_in_memory_and_not_read_again(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path, PLENTY_BYTES, memory_bytes=25_000)
+    stored = [cache.put(key_of(number), {"value": np.full(1000, number)}) for number in range(4)]  # 8 kB each
+    kept = [cache.get(key_of(number)) for number in (3, 2, 1)]
+    assert [one is other for one, other in zip(kept, stored[:0:-1], strict=True)] == [True] * 3
+    first = cache.get(key_of(0))
+    assert first is not stored[0] and (first["value"] == 0).all()
+
+
+def test_memory_does_not_outlive_the_entry_and_counts_as_its_use(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path, PLENTY_BYTES, memory_bytes=PLENTY_BYTES)
+    for number in (1, 2):
+        cache.put(key_of(number), {"value": np.zeros(10)})
+    shutil.rmtree(entry(tmp_path, 1))
+    assert cache.get(key_of(1)) is None
+    use_at(tmp_path, 2, 0.0)
+    assert cache.get(key_of(2)) is not None
+    assert entry(tmp_path, 2).stat().st_mtime > 0
+
+
+def test_values_that_name_files_are_read_each_time(tmp_path: Path) -> None:
+    cache = StageCache(tmp_path / "cache", PLENTY_BYTES, memory_bytes=PLENTY_BYTES)
+    files = {name: tmp_path / name for name in ("a.fbx", "a.glb", "a.png")}
+    for path in files.values():
+        path.write_bytes(b"content")
+    made = ExportedFiles(files["a.fbx"], files["a.glb"], files["a.png"], "5.0")
+    cache.put(key_of(1), {"result": made, "seconds": 1.0})
+    (entry(tmp_path / "cache", 1) / "a.fbx").write_bytes(b"damaged")
+    assert cache.get(key_of(1)) is None

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures of bodies made of capsules, taken from known places."""
+"""Pictures of bodies made of capsules, taken from known places, and of a doll from the front."""
 
 import cv2
 import numpy as np
 
+from models.draft.inflate import FIELD_PX, PAD_PX
+
 SIDE = 512
+HEAD, TRUNK = ((256, 110), 60), ((256, 270), 75)  # of the doll: centre (x, y) and radius in pixels of the picture
 LENGTH, WIDTH, HEIGHT = 0.36, 0.16, 0.30  # of the rectangle of the feet, and of the trunk above it
 DOG = [  # (from, to, radius); x to its left, y up, z to its front
     ((0, HEIGHT, -LENGTH / 2), (0, HEIGHT, LENGTH / 2), 0.09),
@@ -37,3 +40,26 @@ def photograph(parts: list, azimuth_deg: float, elevation_deg: float = 20.0) -> 
         start, stop = (tuple(int(v) for v in np.rint((p - middle) * scale + SIDE / 2)) for p in points)
         cv2.line(alpha, start, stop, 255, round(2 * radius * scale * 0.8))
     return alpha
+
+
+def draw_doll(*, arms: str = "hanging", ears: bool = False, legs_px: int = 36) -> np.ndarray:  # (512, 512) uint8
+    """Head, egg-shaped trunk, and legs of a width; legs_px 0: a skirt to the ground instead."""
+    alpha = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.circle(alpha, *HEAD, 255, -1)
+    cv2.ellipse(alpha, TRUNK[0], (TRUNK[1], 105), 0, 0, 360, 255, -1)
+    if not legs_px:
+        cv2.fillPoly(alpha, [np.array([(190, 300), (322, 300), (350, 480), (162, 480)])], 255)
+    for side in (-1, 1):
+        if legs_px:
+            cv2.line(alpha, (256 + 40 * side, 300), (256 + 40 * side, 480), 255, legs_px)
+        hand = {"hanging": (256 + 160 * side, 330), "level": (256 + 200 * side, 200)}[arms]
+        cv2.line(alpha, (256 + 40 * side, 200), hand, 255, 30)
+        if ears:
+            cv2.circle(alpha, (256 + 85 * side, 70), 42, 255, -1)
+    return alpha
+
+
+def at(field: np.ndarray, x: int, y: int) -> float:
+    """A field's value at a pixel of the picture."""
+    scale = FIELD_PX / SIDE
+    return float(field[round(y * scale) + PAD_PX, round(x * scale) + PAD_PX])

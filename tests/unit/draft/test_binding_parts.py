@@ -8,7 +8,7 @@ import trimesh
 from models.draft import gathering
 from models.draft.bone_segments import drawn_segments
 from models.draft.gathering import gather
-from models.draft.heat import CONDUCTION, spread_heat
+from models.draft.heat import CONDUCTION, Conduction, spread_heat
 from models.draft.voxel_binding import UNREACHED, measure_distances
 from models.draft.voxels import voxelise
 from models.draft.weights import bind
@@ -32,7 +32,7 @@ def test_heat_falls_off_across_a_joint_as_its_equation_says() -> None:
     side = np.where(
         np.abs(points[:, :1]) < 1e-9, [[reach, reach]], np.where(points[:, :1] < 0, [[reach, 1]], [[1, reach]])
     )
-    weights = spread_heat(points, faces, side.astype(np.float32))
+    weights = spread_heat(Conduction.of(points, faces), side.astype(np.float32))
     fall = 0.5 * np.exp(-np.sqrt(CONDUCTION) / reach * np.abs(points[:, 0]))  # -w'' + CONDUCTION / reach² (w - p) = 0
     wanted = np.where(points[:, 0] < 0, 1 - fall, fall)
     assert np.abs(weights[:, 0] - wanted).max() < 0.01
@@ -108,7 +108,9 @@ def test_carried_back_weights_keep_to_their_part_and_sum_to_one(monkeypatch: pyt
     points, faces = np.asarray(both.vertices, float), np.asarray(both.faces, np.int64)
     found = gather(points, faces)
     weights = np.eye(2)[found.parts.labels]
-    carried = found.carry_back(weights, points, faces)
+    way_back = found.find_way_back(points, faces)
+    assert way_back is not None
+    carried = way_back.carry(weights)
     outer = np.arange(len(points)) < len(shells[0].vertices)
     assert np.allclose(carried[outer], carried[0]) and np.allclose(carried[~outer], carried[-1])
     assert not np.allclose(carried[0], carried[-1]) and np.allclose(carried.sum(axis=1), 1)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import trimesh
 
 from models.draft.skeleton import SkeletonEstimate, estimate_skeleton
 from models.draft.tree import bend_points
@@ -209,3 +210,40 @@ def test_a_tail_of_a_humanoid_gets_a_chain_of_its_own():
     assert parent_of(skeleton, tips[0]) == "hips" and tips[0] == "extra_01_01"  # in the middle: it has no side
     assert np.linalg.norm(end(skeleton, tips[-1]) - [0, 0.58, -0.83]) < 0.1
     assert not any(name.startswith("extra_02") for name in skeleton.names)
+
+
+def test_a_hat_has_few_bones_and_they_are_alike_on_both_sides():
+    hat = trimesh.util.concatenate(
+        [
+            trimesh.creation.cylinder(0.62, 0.05, sections=32),
+            trimesh.creation.cone(0.2, 0.7, sections=32),
+        ]
+    )
+    hat.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
+    hat.apply_translation([0.03, 1.82, 0])
+    vertices, faces = shapes.body(shapes.HUMANOID)
+    faces = np.concatenate([faces, hat.faces + len(vertices)])
+    skeleton = estimate_skeleton(np.concatenate([vertices, hat.vertices]), faces)
+    assert skeleton.kind == "humanoid"
+    extras = [name for name in skeleton.names if name.startswith("extra")]
+    sides = [[name[:-2] for name in extras if name.endswith(side)] for side in (".L", ".R")]
+    assert 3 <= len(extras) <= 4 and sides[0] == sides[1] != []
+
+
+def test_a_muzzle_has_a_jaw_in_its_lower_half_that_is_said_to_be_a_guess():
+    parts = shapes.QUADRUPED | {
+        "head": ((0, 0.95, 0.66), (0, 0.95, 0.70), 0.13),
+        "muzzle": ((0, 0.92, 0.75), (0, 0.92, 1.0), 0.055),
+    }
+    vertices, skeleton = skeleton_of(parts)
+    assert_valid(skeleton, vertices)
+    assert skeleton.kind == "quadruped" and skeleton.guessed == ("jaw",)
+    assert parent_of(skeleton, "jaw") == "head" and skeleton.roles[skeleton.names.index("jaw")] == "jaw"
+    hinge, tip = place(skeleton, "jaw"), end(skeleton, "jaw")
+    assert 0.65 < hinge[2] < tip[2] < end(skeleton, "head")[2]
+    assert 0.865 < tip[1] < 0.92 and abs(tip[0]) < 0.02
+
+
+def test_a_head_without_a_muzzle_has_no_jaw(cow):
+    flat = shapes.QUADRUPED | {"head": ((0, 0.95, 0.66), (0, 0.95, 0.70), 0.15)}
+    assert "jaw" not in cow[1].names and "jaw" not in skeleton_of(flat)[1].names

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from models.draft.bone_segments import find_segments
 from models.draft.gathering import MOST_POINTS
-from models.draft.heat import spread_heat
+from models.draft.heat import Conduction, spread_heat
 from models.draft.voxels import voxelise
 from models.draft.weights import bind
 from tests.unit.draft import shapes
@@ -125,7 +125,7 @@ def test_heat_reaches_every_point_and_is_a_partition() -> None:
     vertices, faces = rod(1.0, subdivisions=2)
     alone = np.concatenate([vertices, [[5, 5, 5]]]).astype(float)  # a point without faces
     distances = np.abs(alone[:, :1] - [[0.0, 0.5, 1.0]]).astype(np.float32)
-    weights = spread_heat(alone, faces, distances)
+    weights = spread_heat(Conduction.of(alone, faces), distances)
     assert (weights >= 0).all() and np.allclose(weights.sum(axis=1), 1)
     assert weights[-1].argmax() == 2 and weights[-1, 2] == pytest.approx(1)
 

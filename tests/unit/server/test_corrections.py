@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from inference_server.core.correction import read_corrections
 from inference_server.core.pipeline import Outcome
 from inference_server.core.stage import Control
+from inference_server.core.types import StageRecord
 from inference_server.jobs.folder import CORRECTIONS
 from tests.unit.server.desk import MESH, PICTURE, RIG, Desk, code_of
 from tests.unit.server.test_worker import run_next
@@ -213,3 +214,22 @@ def test_the_worker_hands_the_corrections_on_and_shows_the_rig_early(
         assert stored["bones"].tolist() == list(tiny_outcome.asset.rig.skeleton.names)
         assert stored["weights"].shape == stored["indices"].shape == (len(stored["vertices"]), 4)
         assert np.allclose(stored["weights"].sum(axis=1), 1)
+
+
+def test_how_long_a_correction_takes_is_learnt_apart_from_whole_runs(
+    desk: Desk, picture: bytes, tiny_outcome: Outcome
+) -> None:
+    def make(control: Control) -> Outcome:
+        for stage, seconds in (("geometry", 3.0), ("rig", 0.25)):
+            control.on_result(StageRecord(stage, "draft", 1, 0, "", seconds, 1, False), None)
+        return tiny_outcome
+
+    first = desk.finish(desk.queue(image=picture), rig__json=RIG)  # a second for each stage
+    corrected = correct(desk, first, MOVE, settings={"outputs": "rig"}).json["id"]
+    assert desk.show(corrected)["eta_s"] == pytest.approx(4.0)
+    run_next(desk, make)
+    assert desk.store.expected_seconds("rig", "draft", "image") == 1.0
+    again = correct(desk, first, {**MOVE, "mirror": False}, settings={"outputs": "rig"}).json["id"]
+    assert desk.show(again)["eta_s"] == pytest.approx(1.0 + 3.0 + 1.0 + 0.25)
+    whole = desk.queue(image=picture, settings='{"outputs": "rig"}')
+    assert desk.show(whole)["eta_s"] == pytest.approx(1.0 + 3.0 + 1.0 + 1.0)

@@ -61,7 +61,7 @@ def touches_box(triangle: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool
 def limb(bend_axis: int = 1, sections: int = 24) -> tuple[SurfaceMesh, np.ndarray, np.ndarray]:
     """An upright limb of radius 1 from z = 0 to 8 with two bones that meet at z = 4: mesh, heads, parents."""
     made = trimesh.creation.capsule(height=6.0, radius=1.0, count=[sections, sections])
-    made.apply_translation([0, 0, 1.0])
+    made.apply_translation([0, 0, -made.bounds[0, 2]])
     made = made.subdivide_to_size(0.5)
     vertices = np.asarray(made.vertices)
     upper = np.clip((vertices[:, 2] - 3.5) / 1.0, 0, 1)

@@ -5,114 +5,119 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import trimesh
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
-from blender_addon.voxel.blocky import BlockyMesh, Skeleton
+from blender_addon.voxel.blocky import BlockyMesh, Skeleton, blocky_mesh
 from blender_addon.voxel.errors import MeshUnusable
 from blender_addon.voxel.voxelize import VoxelFigure, VoxelSettings, rigid_mesh, voxelize
+from tests.unit.voxel.picture import Picture, evenly_spread_views, window
 from tests.unit.voxel.shapes import limb, sphere
 
 SIZE = 40  # voxels along the limb: it is ten thick
-BEND = np.radians(60)
+BEND_deg = 60.0
+PIXEL = 1 / 3.1  # of a voxel: no row of pixels falls on a row of voxels
+VIEWS = evenly_spread_views(12)
+BLUNT_cells = 1.5  # that the outline of a knuckle of cubes may lie within that of a round one
 
 
-def bent(vertices: np.ndarray, bones: np.ndarray, pivot: np.ndarray, axis: str) -> np.ndarray:
+def bent(vertices: np.ndarray, bones: np.ndarray, pivot: np.ndarray, axis: tuple[int, int, int]) -> np.ndarray:
     """The vertices after the second bone has turned about its head."""
-    c, s = np.cos(BEND), np.sin(BEND)
-    turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]] if axis == "x" else [[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    return np.where((bones == 1)[:, None], (vertices - pivot) @ turn.T + pivot, vertices)
+    turn = Rotation.from_rotvec(np.radians(BEND_deg) * np.array(axis) / np.linalg.norm(axis))
+    return np.where((bones == 1)[:, None], turn.apply(vertices - pivot) + pivot, vertices)
 
 
-def arm() -> tuple[VoxelFigure, BlockyMesh, np.ndarray]:
+def arm(size: int = SIZE, aside: float = 0.0) -> tuple[VoxelFigure, BlockyMesh, np.ndarray]:
+    """A limb of two bones whose joint lies aside of its middle by a share of its radius: figure, pieces, joint."""
     mesh, heads, parents = limb()
-    figure = voxelize(mesh, VoxelSettings(SIZE))
+    heads = heads + np.array([[0, 0, 0], [0, aside, 0]])
+    figure = voxelize(mesh, VoxelSettings(size))
     return figure, rigid_mesh(figure, Skeleton(heads, parents)), heads[1]
 
 
-class Picture:
-    """Every pixel's nearest quad of a parallel view, by a depth buffer over finely spread points of the quads."""
-
-    def __init__(self, quads: np.ndarray, view: np.ndarray, pixel: float) -> None:
-        """quads: (Q, 4, 3). view: unit vector from the eye."""
-        side = np.cross(view, [0.3, 0.5, 0.81])
-        side /= np.linalg.norm(side)
-        self._frame = np.stack([side, np.cross(view, side), view])
-        self.pixel = pixel
-        flat = quads @ self._frame.T
-        self.low = flat.min((0, 1))[:2] - 2 * pixel
-        self.shape = tuple(np.ceil((flat.max((0, 1))[:2] - self.low) / pixel).astype(int) + 3)
-        self.depth = np.full(self.shape, np.inf)
-        self.is_front = np.zeros(self.shape, bool)
-        normals = np.cross(flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0])
-        for corners, normal in zip(flat, normals, strict=True):
-            if abs(normal[2]) > 1e-9 * np.linalg.norm(normal):
-                self._draw(corners, normal)
-
-    def _draw(self, corners: np.ndarray, normal: np.ndarray) -> None:
-        first = np.floor((corners[:, :2].min(0) - self.low) / self.pixel).astype(int)
-        last = np.ceil((corners[:, :2].max(0) - self.low) / self.pixel).astype(int) + 1
-        index = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(first, last, strict=True)], indexing="ij"), -1)
-        at = self.low + index * self.pixel - corners[0, :2]
-        edge_1, edge_2 = corners[1, :2] - corners[0, :2], corners[3, :2] - corners[0, :2]
-        area = edge_1[0] * edge_2[1] - edge_1[1] * edge_2[0]
-        s = (at[..., 0] * edge_2[1] - at[..., 1] * edge_2[0]) / area
-        t = (edge_1[0] * at[..., 1] - edge_1[1] * at[..., 0]) / area
-        inside = (s >= -1e-6) & (s <= 1 + 1e-6) & (t >= -1e-6) & (t <= 1 + 1e-6)
-        depth = corners[0, 2] + s * (corners[1, 2] - corners[0, 2]) + t * (corners[3, 2] - corners[0, 2])
-        place = tuple(index[inside].T)
-        nearer = depth[inside] < self.depth[place] - 1e-9
-        place = tuple(column[nearer] for column in place)
-        self.depth[place] = depth[inside][nearer]
-        self.is_front[place] = normal[2] < 0
-
-    def pixels_near(self, point: np.ndarray, radius: float) -> np.ndarray:
-        """Which pixels show what lies within a radius of the line through a point."""
-        index = np.stack(np.meshgrid(*[np.arange(n) for n in self.shape], indexing="ij"), axis=-1)
-        return np.linalg.norm(self.low + index * self.pixel - (self._frame @ point)[:2], axis=-1) < radius
+def elbow(pivot: np.ndarray, axis: tuple[int, int, int]) -> np.ndarray:
+    """(F, 3, 3) the limb with a round elbow, bent."""
+    mesh, _, _ = limb()
+    upper = (mesh.vertices[:, 2] > pivot[2]).astype(int)
+    inside = np.ptp(upper[mesh.triangles], axis=1) == 0
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=1.0)
+    round_ = np.asarray(ball.vertices)[ball.faces] + pivot
+    return np.concatenate([bent(mesh.vertices, upper, pivot, axis)[mesh.triangles[inside]], round_])
 
 
-VIEWS = np.array(
-    [
-        [1, 0, 0],
-        [0, 1, 0],
-        [0, -1, 0],
-        [1, 1, 0.1],
-        [-1, 0.3, 0.5],
-        [0.2, 0.7, -0.9],
-        [0.1, 0.05, -1],
-        [-0.5, -0.6, 0.4],
-    ]
-)
-
-
-@pytest.mark.parametrize("axis", ["x", "y"])
-def test_a_bent_limb_shows_no_inside_and_no_way_through(axis: str) -> None:
-    figure, blocky, pivot = arm()
+@pytest.mark.parametrize("size", [4, 8, 12, 16, 24])  # a quarter as many voxels thick
+@pytest.mark.parametrize("axis", [(1, 0, 0), (0, 1, 0), (1, -1, 0)])
+def test_a_bent_limb_shows_no_inside_and_no_hole(size: int, axis: tuple[int, int, int]) -> None:
+    figure, pieces, pivot = arm(size)
     pitch = figure.grid.lattice.pitch
-    posed = bent(blocky.mesh.vertices, blocky.vertex_bones, pivot, axis)[blocky.mesh.quads]
-    for view in VIEWS / np.linalg.norm(VIEWS, axis=1, keepdims=True):
-        picture = Picture(posed, view, pitch / 3.1)
-        hit = np.isfinite(picture.depth)
+    posed = bent(pieces.mesh.vertices, pieces.vertex_bones, pivot, axis)
+    wanted = elbow(pivot, axis)
+    for view in VIEWS:
+        low, shape = window(np.concatenate([posed, wanted.reshape(-1, 3)]), view, pitch * PIXEL)
+        picture = Picture(posed[pieces.mesh.quads], view, pitch * PIXEL, low, shape)
         # From outside a closed surface shows its front first; a back means that one looks into a piece.
-        assert (picture.is_front | ~hit).sum() == picture.is_front.size
-        # The limb is one unit thick about the joint; the outermost voxels part, the knuckle does not.
-        assert hit[picture.pixels_near(pivot, 1.0 - 1.75 * pitch)].all()
+        assert not picture.is_back.any()
+        assert not picture.gaps.any()
+        smooth = Picture(wanted, view, pitch * PIXEL, low, shape)
+        assert (picture.face[within(smooth.face >= 0, BLUNT_cells / PIXEL)] >= 0).all()
 
 
-def test_without_knuckles_the_same_view_finds_the_gap() -> None:
-    """The measure of the test above can fail."""
-    figure, _, pivot = arm()
-    no_joint = rigid_mesh(figure, Skeleton(np.array([[0, 0, 0], [0, 0, 4.0]]), np.array([-1, -1])))
-    posed = bent(no_joint.mesh.vertices, no_joint.vertex_bones, pivot, "y")[no_joint.mesh.quads]
+@pytest.mark.parametrize("aside", [-0.7, -0.4, 0.4, 0.7])
+def test_a_joint_beside_the_middle_leaves_no_hole_and_no_stub(aside: float) -> None:
+    figure, pieces, pivot = arm(24, aside)
     pitch = figure.grid.lattice.pitch
-    picture = Picture(posed, np.array([0, 1.0, 0]), pitch / 3.1)
-    assert not np.isfinite(picture.depth[picture.pixels_near(pivot, 1.0 - 1.75 * pitch)]).all()
-    open_quads = posed[np.abs(posed[:, :, 2].mean(1) - pivot[2]) > pitch]
-    assert not Picture(open_quads, np.array([0.1, 0.2, -1.0]) / np.sqrt(1.05), pitch / 3.1).is_front.all()
+    posed = bent(pieces.mesh.vertices, pieces.vertex_bones, pivot, (1, 0, 0))
+    alone = bent(*pieces_without_a_joint(figure), pivot, (1, 0, 0))
+    for view in VIEWS:
+        low, shape = window(posed, view, pitch * PIXEL)
+        picture = Picture(posed[pieces.mesh.quads], view, pitch * PIXEL, low, shape)
+        assert not picture.is_back.any()
+        assert not picture.gaps.any()
+    # Nothing lies further from both halves than the gap between them is wide.
+    beyond = cKDTree(alone).query(posed)[0]
+    assert beyond.max() < 1.0
+
+
+def pieces_without_a_joint(figure: VoxelFigure) -> tuple[np.ndarray, np.ndarray]:
+    pieces = rigid_mesh(figure, Skeleton(np.array([[0, 0, 0], [0, 0, 4.0]]), np.array([-1, -1])))
+    return pieces.mesh.vertices, pieces.vertex_bones
+
+
+def within(mask: np.ndarray, pixels: float) -> np.ndarray:
+    """What lies further than so many pixels inside."""
+    return np.asarray(ndimage.distance_transform_edt(mask) > pixels)
+
+
+def test_without_knuckles_the_same_measures_find_the_gap() -> None:
+    """The measures of the tests above can fail."""
+    figure, _, pivot = arm()
+    pieces = rigid_mesh(figure, Skeleton(np.array([[0, 0, 0], [0, 0, 4.0]]), np.array([-1, -1])))
+    posed = bent(pieces.mesh.vertices, pieces.vertex_bones, pivot, (0, 1, 0))
+    pixel = figure.grid.lattice.pitch * PIXEL
+    view = np.array([0, 1.0, 0])
+    low, shape = window(posed, view, pixel)
+    smooth = Picture(elbow(pivot, (0, 1, 0)), view, pixel, low, shape)
+    picture = Picture(posed[pieces.mesh.quads], view, pixel, low, shape)
+    assert (picture.face[within(smooth.face >= 0, BLUNT_cells / PIXEL)] < 0).any()
+    is_open = np.abs(posed[pieces.mesh.quads][:, :, 2].mean(1) - pivot[2]) > figure.grid.lattice.pitch
+    from_below = np.array([0.1, 0.2, 1.0]) / np.sqrt(1.05)
+    low, shape = window(posed, from_below, pixel)
+    assert not Picture(posed[pieces.mesh.quads], from_below, pixel, low, shape).is_back.any()
+    assert Picture(posed[pieces.mesh.quads[is_open]], from_below, pixel, low, shape).is_back.any()
+
+
+def test_a_ring_encloses_background() -> None:
+    ring = trimesh.creation.torus(2.0, 0.5)
+    low, shape = window(np.asarray(ring.vertices), np.array([0, 0, 1.0]), 0.1)
+    gaps = Picture(np.asarray(ring.triangles), np.array([0, 0, 1.0]), 0.1, low, shape).gaps
+    assert np.isclose((gaps == gaps.max()).sum() * 0.1**2, np.pi * 1.5**2, rtol=0.05)
 
 
 def test_posing_changes_no_voxels_shape_and_moves_only_the_bones_own() -> None:
     _, blocky, pivot = arm()
-    rest, posed = blocky.mesh.vertices, bent(blocky.mesh.vertices, blocky.vertex_bones, pivot, "x")
+    rest, posed = blocky.mesh.vertices, bent(blocky.mesh.vertices, blocky.vertex_bones, pivot, (1, 0, 0))
     for first, second in ((0, 1), (1, 2), (0, 2)):
         before = np.linalg.norm(rest[blocky.mesh.quads[:, first]] - rest[blocky.mesh.quads[:, second]], axis=1)
         after = np.linalg.norm(posed[blocky.mesh.quads[:, first]] - posed[blocky.mesh.quads[:, second]], axis=1)
@@ -135,15 +140,40 @@ def test_every_piece_is_closed() -> None:
 def test_at_rest_the_figure_looks_as_it_does_in_one_piece() -> None:
     figure, blocky, _ = arm()
     lattice = figure.grid.lattice
-    middles = blocky.mesh.vertices[blocky.mesh.quads].mean(1)
-    normals = np.cross(*(np.diff(blocky.mesh.vertices[blocky.mesh.quads[:, :3]], axis=1).transpose(1, 0, 2)))
+    quads = blocky.mesh.vertices[blocky.mesh.quads]
+    normals = np.cross(quads[:, 1] - quads[:, 0], quads[:, 2] - quads[:, 0])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    beyond = np.floor(lattice.to_cells(middles + normals * lattice.pitch / 2)).astype(int)
-    seen = ~figure.grid.solid[tuple(beyond.T)]
+    beyond = np.floor(lattice.to_cells(quads.mean(1) + normals * lattice.pitch / 2)).astype(int)
+    places = lattice.to_cells(quads)
+    is_borrowed = (np.abs(places - np.round(places)) > 1e-6).any((1, 2))
+    assert is_borrowed.any()
+    seen = ~figure.grid.solid[tuple(beyond.T)] & ~is_borrowed
     cells, sides = np.unique(blocky.mesh.cells[seen], return_counts=True)
     np.testing.assert_array_equal(cells, figure.shell.cells)
     np.testing.assert_array_equal(sides, np.unpackbits(figure.shell.sides[:, None], axis=1).sum(1))
     np.testing.assert_array_equal(figure.shell.cells[blocky.rows[seen]], blocky.mesh.cells[seen])
+    # What a bone borrows lies below the surface of the bone that lends it: no two faces share a plane and flicker.
+    for view in VIEWS:
+        low, shape = window(blocky.mesh.vertices, view, lattice.pitch * PIXEL)
+        shown = Picture(quads, view, lattice.pitch * PIXEL, low, shape).face
+        assert not is_borrowed[shown[shown >= 0]].any()
+
+
+def test_at_a_ragged_seam_no_borrowed_face_lies_in_the_surface() -> None:
+    mesh, heads, parents = limb()
+    figure = voxelize(mesh, VoxelSettings(24))
+    lattice, at = figure.grid.lattice, figure.grid.lattice.unflat(figure.shell.cells)
+    ragged = (at[:, 2] + np.random.default_rng(2).integers(-1, 2, len(at)) > 12).astype(np.int64)
+    pieces = blocky_mesh(figure.grid, figure.shell, ragged, Skeleton(heads, parents))
+    places = lattice.to_cells(pieces.mesh.vertices[pieces.mesh.quads])
+    for triangle in ([0, 1, 2], [0, 2, 3], [0, 1, 3], [1, 2, 3]):
+        corners = places[:, triangle]
+        is_level = (np.abs(corners - np.round(corners)) < 1e-6).all(2)
+        normals = np.sign(np.round(np.cross(places[:, 1] - places[:, 0], places[:, 2] - places[:, 0]))).astype(int)
+        beyond = lattice.unflat(pieces.mesh.cells) + normals
+        bare = np.flatnonzero(is_level.all(1) & ~figure.grid.solid[tuple(beyond.T)])
+        faces = np.concatenate([pieces.mesh.cells[bare, None], normals[bare]], axis=1)
+        assert len(np.unique(faces, axis=0)) == len(faces)
 
 
 def test_a_figure_without_bones_cannot_be_in_pieces() -> None:

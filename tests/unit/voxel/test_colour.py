@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from blender_addon.voxel.errors import MeshUnusable, PaletteInvalid
 from blender_addon.voxel.mesh import Material, SurfaceMesh
 from blender_addon.voxel.oklab import bytes_to_lab, lab_to_bytes
 from blender_addon.voxel.palette import (
+    calm_colours,
     dithered_colours,
     find_palette,
     nearest_colours,
@@ -21,6 +25,7 @@ from blender_addon.voxel.presets import PRESETS
 from blender_addon.voxel.voxelize import VoxelFigure, VoxelSettings, voxelize
 from tests.unit.voxel.shapes import box, join
 
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 RED, GREEN, BLUE = (200, 30, 20), (20, 180, 40), (30, 40, 210)
 
 
@@ -81,6 +86,29 @@ def test_edges_keep_a_thin_dark_line_that_dominant_loses() -> None:
     assert (seen["DOMINANT"][:, 4] == (240, 190, 160)).all()
     assert (seen["EDGES"][:, 4] == 20).all()
     assert (seen["EDGES"][:, [0, 1, 2, 3, 5, 6, 7]] == (240, 190, 160)).all()
+
+
+def test_both_eyes_and_the_mouth_of_a_face_survive() -> None:
+    """White eyes with pupils of less than a voxel, mirrored, and a thin mouth, none of them on the grid."""
+    half = np.full((100, 50, 3), (240, 190, 160), np.uint8)
+    half[30:55, 8:31] = 245
+    half[37:52, 14:23] = (40, 30, 30)
+    half[70:74, 30:] = (120, 30, 30)
+    face = wall(np.concatenate([half, half[:, ::-1]], axis=1))
+    for size in (12, 14, 17, 20):
+        seen = front(voxelize(face, VoxelSettings(size)))
+        for side in (seen[:, : size // 2], seen[:, -(size // 2) :]):
+            for colour in ((40, 30, 30), (245, 245, 245), (120, 30, 30)):
+                assert (side == colour).all(-1).any(), (size, colour)
+
+
+def test_many_shades_of_a_colour_are_not_outvoted_by_one_other() -> None:
+    """Eight of ten columns of pixels are noisy brown, no two alike; two are of one green."""
+    rng = np.random.default_rng(3)
+    image = np.clip(np.array([140, 90, 50]) + rng.normal(0, 9, (80, 80, 3)), 0, 255).astype(np.uint8)
+    image[:, np.arange(80) % 10 >= 8] = (90, 130, 60)
+    seen = front(voxelize(wall(image), VoxelSettings(8, colour_mode="DOMINANT")))
+    assert (seen[..., 0] > seen[..., 1]).all()
 
 
 def test_vertex_colours_and_materials_need_no_uv_map() -> None:
@@ -215,6 +243,46 @@ def test_dithering_mixes_to_the_wanted_lightness_and_leaves_exact_colours_alone(
         assert mixed == pytest.approx(bytes_to_lab(wanted)[0, 0], abs=0.003)
     far = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
     assert len(set(dithered_colours(np.full((len(cells), 3), 110, np.uint8), far, cells).tolist())) == 1
+
+
+def row_of_voxels(count: int) -> np.ndarray:
+    """Neighbours (N, 26) of voxels in a row."""
+    neighbours = np.full((count, 26), count)
+    neighbours[1:, 0], neighbours[:-1, 1] = np.arange(count - 1), np.arange(1, count)
+    return neighbours
+
+
+def test_shading_between_two_colours_leaves_no_specks_and_a_line_stays() -> None:
+    palette = np.array([[100, 80, 60], [130, 104, 78], [20, 20, 20]], np.uint8)
+    between = np.full((40, 3), (116, 93, 70), np.uint8)
+    between[::3] = (112, 89, 67)
+    between[20] = (40, 30, 30)
+    plain = nearest_colours(between, palette)
+    calm = calm_colours(between, palette, row_of_voxels(40))
+    assert np.count_nonzero(np.diff(plain.astype(int))) > 20
+    assert (calm[:18] == 1).all()
+    assert (calm[23:] == 1).all()
+    assert calm[20] == 2
+
+
+def test_colours_of_the_palette_stay_however_near_to_each_other() -> None:
+    palette = np.array([[100, 100, 100], [103, 103, 103], [200, 30, 30]], np.uint8)
+    index = np.random.default_rng(1).integers(0, 3, 60).astype(np.uint8)
+    np.testing.assert_array_equal(calm_colours(palette[index], palette, row_of_voxels(60)), index)
+
+
+@pytest.mark.parametrize("name", ["adventurer.png", "fox_kid.png", "lantern.png", "pup.png", "robot.jpg"])
+@pytest.mark.parametrize("size", [32, 64])
+def test_no_colour_of_a_thousandth_of_a_picture_is_lost(name: str, size: int) -> None:
+    """Eyes, pupils and outlines of the examples, as shares of the picture on a wall: with many colours and with few."""
+    image = cv2.imread(str(EXAMPLES / name))[::2, ::2, ::-1].copy()
+    key = (image >> 5).reshape(-1, 3) @ np.array([64, 8, 1])
+    labs = bytes_to_lab(image.reshape(-1, 3))
+    there = [labs[key == group].mean(0) for group in np.flatnonzero(np.bincount(key) >= len(key) / 1000)]
+    for colours, furthest in ((255, 0.1), (16, 0.15)):
+        figure = voxelize(wall(image), VoxelSettings(size, colours=colours))
+        seen = bytes_to_lab(figure.palette[np.unique(figure.colour)])
+        assert max(np.linalg.norm(seen - lab, axis=1).min() for lab in there) < furthest
 
 
 def test_the_palettes_picture_shows_each_colour_where_its_uv_points() -> None:
