@@ -158,7 +158,7 @@ class WeightStore:
             path = folder / PurePosixPath(file.path)
             if not path.is_file():
                 raise WeightsMissing(
-                    f"{self.set_of(weight_id).title} needs {file.path}, which {folder} does not have.",
+                    f"The weights of {self.set_of(weight_id).title} are not on this machine: {file.path} is missing.",
                     f"Run: figurine weights fetch {weight_id}",
                 )
             _check_pointer(path, weight_id)

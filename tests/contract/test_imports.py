@@ -46,7 +46,7 @@ RULES = (
     ),
     Rule(
         ("inference_server.stages",),
-        ("inference_server.core", "inference_server.stages", "inference_server.errors"),
+        ("inference_server.core", "inference_server.stages", "inference_server.errors", "inference_server.weights"),
         frozenset({"numpy", "psutil"}),
         late_ours=("models",),
         late_libraries=HEAVY,
