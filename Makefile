@@ -17,6 +17,9 @@ GUI_TEST_OUT ?= out/gui
 
 .PHONY: demo test test-full test-gui test-matrix addon lint bench setup clean
 
+# The networks' tests need torch; the demo and the panel do not.
+EXTRAS := blender,dev
+
 setup:
 	@if [ -z "$(PYTHON)" ]; then \
 	  if [ "$$(id -u)" = 0 ] && [ "$$CI" = true ] && command -v apt-get >/dev/null; then \
@@ -25,10 +28,12 @@ setup:
 	    echo "Python 3.11 (or 3.13) is missing. On Debian or Ubuntu: sudo apt-get install -y python3.11-venv" >&2; exit 1; \
 	  fi; \
 	fi
-	@$(or $(PYTHON),python3.11) bootstrap.py
+	@$(or $(PYTHON),python3.11) bootstrap.py --extras $(EXTRAS)
 
 demo: setup
 	@$(VENV) -m inference_server run examples/adventurer.png --out out/demo
+
+test test-full: EXTRAS := blender,dev,neural
 
 test: lint
 	@$(VENV) -m pytest -m "not full"

@@ -3,8 +3,8 @@
 
     python3.11 bootstrap.py [--extras blender,dev]
 
-Standard library only. Run again, it does nothing unless pyproject.toml changed. On Debian or Ubuntu it prints the exact
-install line for missing system packages; as root with CI=true it installs them.
+Standard library only. Run again, it does nothing unless pyproject.toml changed or an extra is missing. On Debian or
+Ubuntu it prints the exact install line for missing system packages; as root with CI=true it installs them.
 """
 
 from __future__ import annotations
@@ -47,9 +47,11 @@ def main() -> int:
     missing = _missing_packages(extras)
     if missing and not _install_packages(missing, extras):
         return 1
-    stamp = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + f"{extras} {sys.version}".encode()).hexdigest()
-    if STAMP.is_file() and STAMP.read_text() == stamp and _python().is_file():
+    made_from = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
+    installed = _installed_extras(made_from)
+    if installed is not None and set(extras.split(",")) <= installed:
         return 0
+    extras = ",".join(sorted(set(extras.split(",")) | (installed or set())))
     try:
         if not _is_usable():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
@@ -59,8 +61,16 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         command = " ".join(map(str, error.cmd))
         return _fail(f"{command} failed with exit code {error.returncode}. Mend it and run again.")
-    STAMP.write_text(stamp)
+    STAMP.write_text(f"{made_from} {extras}")
     return 0
+
+
+def _installed_extras(made_from: str) -> set[str] | None:
+    """The extras that .venv has, or None where it was made from something else than `made_from`."""
+    if not (STAMP.is_file() and _python().is_file()):
+        return None
+    made_then, _, extras = STAMP.read_text().partition(" ")
+    return set(extras.split(",")) if made_then == made_from else None
 
 
 def _python() -> Path:

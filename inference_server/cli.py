@@ -167,6 +167,35 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
 
 def _add_service(parser: argparse.ArgumentParser, module: str, function: str) -> None:
     parser.add_argument("--end-with-stdin", action="store_true", help="end when standard input closes")
+    _set_verb(parser, module, function)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    from inference_server.commands.doctor import run_doctor
+
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.set_defaults(verb=run_doctor)
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Weights are never fetched by a job; they lie in the data folder, where several programs share them."
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="every set, and whether it is here")
+    listing.add_argument("--json", action="store_true", help="machine-readable")
+    fetching = actions.add_parser("fetch", help="download sets; goes on where it was cut off")
+    fetching.add_argument("ids", nargs="+", metavar="ID")
+    fetching.add_argument("--again", action="store_true", help="also what is here already")
+    verifying = actions.add_parser("verify", help="read every byte and compare; takes in files put there by hand")
+    verifying.add_argument("ids", nargs="*", metavar="ID", help="all that are here by default")
+    for action, function in ((listing, "list_weights"), (fetching, "fetch_weights"), (verifying, "verify_weights")):
+        _set_verb(action, "weights", function)
+
+
+def _set_verb(parser: argparse.ArgumentParser, module: str, function: str) -> None:
+    """Have a function of inference_server.commands run; its imports wait until then."""
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
     def run(options: argparse.Namespace) -> int:
@@ -178,19 +207,12 @@ def _add_service(parser: argparse.ArgumentParser, module: str, function: str) ->
     parser.set_defaults(verb=run)
 
 
-def _add_doctor(parser: argparse.ArgumentParser) -> None:
-    from inference_server.commands.doctor import run_doctor
-
-    parser.add_argument("--json", action="store_true", help="machine-readable")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.set_defaults(verb=run_doctor)
-
-
 _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "run": ("make a rigged model from a picture", _add_run),
     "rig": ("rig a mesh, or skin it to a given skeleton", _add_rig),
     "voxelize": ("make a posable figure of voxels from a mesh", _add_voxelize),
     "serve": ("run the local server that Blender's panel talks to", _add_serve),
     "worker": ("run one more worker on the server's jobs", _add_worker),
+    "weights": ("list, fetch and check the networks' weights", _add_weights),
     "doctor": ("say what this machine can run and what is missing", _add_doctor),
 }

@@ -64,6 +64,11 @@ class Config:
         return self.home / "cache"
 
     @property
+    def weights_root(self) -> Path:
+        """Where the networks' weights lie."""
+        return self.home / "weights"
+
+    @property
     def workers_root(self) -> Path:
         """Where each running worker holds a lock."""
         return self.home / "workers"

@@ -18,7 +18,9 @@ import psutil
 
 from inference_server import __version__
 from inference_server.config import Config, load_config
+from inference_server.core.chains import ENGINES
 from inference_server.stages.blender import has_bpy_module
+from inference_server.weights import WeightStore, read_manifest
 
 # bpy and the draft engine's libraries, with a margin, from an empty environment.
 _NEEDED_MEMORY_BYTES = 2 << 30
@@ -47,7 +49,7 @@ def run_doctor(options: argparse.Namespace) -> int:
         _draft_engine(),
         _remesher(),
         _blender(config),
-        _neural_engine(),
+        _neural_engine(config),
         _memory(),
         _disk(config),
     ]
@@ -109,9 +111,16 @@ def _blender_program(program: Path, mend: str) -> Finding:
     return Finding("Blender", is_ok, True, f"{program}, version {version}", mend)
 
 
-def _neural_engine() -> Finding:
-    detail = "not part of this version: every stage runs as a draft"
-    return Finding("Neural engine", False, False, detail)
+def _neural_engine(config: Config) -> Finding:
+    """Of the stages that have one in this version; the others run as drafts."""
+    stages = ", ".join(stage for stage, engines in ENGINES.items() if "neural" in engines)
+    if importlib.util.find_spec("torch") is None:
+        mend = "pip install 'figurine[neural]'"
+        return Finding("Neural engine", False, False, f"for {stages}: torch is not installed", mend)
+    store = WeightStore(config.weights_root, read_manifest())
+    present = [weights.id for weights in store.sets() if store.state(weights.id) == "present"]
+    detail = f"for {stages}: torch {_version_of('torch')}, weights {', '.join(present) or 'none'}"
+    return Finding("Neural engine", bool(present), False, detail, "figurine weights list")
 
 
 def _memory() -> Finding:

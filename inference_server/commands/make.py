@@ -29,6 +29,7 @@ from inference_server.errors import typed_system_errors
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
 from inference_server.stages.scene import read_scene
+from inference_server.weights import WeightStore, read_manifest
 
 
 def run_picture(options: argparse.Namespace) -> int:
@@ -103,7 +104,8 @@ def _pipeline(config: Config) -> Iterator[Pipeline]:
         make_home(config)
     blender = BlenderProcess(config.blender, config.work_root)
     with WarmStages(memory_budget_bytes()) as warm:
-        yield Pipeline(EngineRegistry(blender), _cache(config), warm, product_version=__version__)
+        registry = EngineRegistry(blender, WeightStore(config.weights_root, read_manifest()))
+        yield Pipeline(registry, _cache(config), warm, product_version=__version__)
 
 
 def _cache(config: Config) -> StageCache:

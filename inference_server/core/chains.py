@@ -19,7 +19,7 @@ CHAINS: Mapping[InputKind, tuple[StageName, ...]] = {
 }
 # Each of these is the module inference_server/stages/<stage>/<engine>.py.
 ENGINES: Mapping[StageName, tuple[Engine, ...]] = {
-    "normalize": ("draft",),
+    "normalize": ("draft", "neural"),
     "geometry": ("draft",),
     "texture": ("draft",),
     "rig": ("draft",),

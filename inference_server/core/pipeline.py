@@ -258,7 +258,9 @@ def _key(stage: Stage[Any, Any], value: Any, ctx: RunContext) -> str:
     """Digest of everything that decides the stage's result. Raises MeshInvalid."""
     seed = ctx.seed if stage.uses_seed else None
     with _source_errors():
-        return digest([stage.name, stage.engine, stage.version, ctx.settings, seed, stage.requires.weight_ids, value])
+        return digest(
+            [stage.name, stage.engine, stage.version, ctx.settings, seed, stage.requires.weight_digests, value]
+        )
 
 
 @contextmanager
@@ -284,6 +286,7 @@ def _record(
         seconds=kept["seconds"],
         peak_bytes=kept["peak_bytes"],
         reused=reused,
+        weight_digests=stage.requires.weight_digests,
         fallback_reason=fallback_reason,
         notes=kept["notes"],
     )

@@ -18,18 +18,22 @@ Out = TypeVar("Out", covariant=True)
 
 @dataclass(frozen=True)
 class Device:
-    """Where a stage computes: "cpu", "cuda:0", "mps"."""
+    """Where a stage computes: "cpu", "cuda:0", "mps", or "auto" for the fastest that is there."""
 
-    name: str = "cpu"
+    name: str = "auto"
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a stage needs to run: weight ids of models/manifest.toml, peak memory, optional modules to import."""
+    """What a stage needs to run: weight ids of models/manifest.toml, peak memory, optional modules to import.
+
+    weight_digests: sha256 of each weight file, which decides with the input whether a kept result is re-used.
+    """
 
     peak_bytes: int
     weight_ids: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    weight_digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class Stage(Protocol[In, Out]):
     engine: ClassVar[Engine]
     version: ClassVar[int]
     """Raised whenever the same input would give another output."""
-    requires: ClassVar[Requirements]
+    requires: Requirements
     setting_names: ClassVar[tuple[str, ...]]
     """The job settings that it reads: these, and no others, decide whether a kept result is re-used."""
     uses_seed: ClassVar[bool]

@@ -44,6 +44,7 @@ from inference_server.jobs.store import JobStore, LeaseLost
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
 from inference_server.stages.scene import read_scene
+from inference_server.weights import WeightStore, read_manifest
 
 # Faults of the machinery, not of the job: worth another try at once.
 _TRIED_AGAIN = (ExportCrashed, DeviceLost)
@@ -80,7 +81,8 @@ class Worker:
         self._blender = BlenderProcess(config.blender, config.work_root)
         self._warm = WarmStages(memory_budget_bytes())
         self._cache = StageCache(config.cache_root, config.cache_mib << 20, _MEMORY_BYTES)
-        self._pipeline = Pipeline(EngineRegistry(self._blender), self._cache, self._warm, product_version=__version__)
+        registry = EngineRegistry(self._blender, WeightStore(config.weights_root, read_manifest()))
+        self._pipeline = Pipeline(registry, self._cache, self._warm, product_version=__version__)
         self._current: _Run | None = None
         self._stop = threading.Event()
 

@@ -6,6 +6,7 @@ class DraftRig of the module rig/draft.py is the draft engine of the rig stage.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -13,34 +14,48 @@ from inference_server.core.chains import ENGINES
 from inference_server.core.pipeline import StageChoice
 from inference_server.core.stage import Stage
 from inference_server.core.types import Engine, EnginePolicy, StageName
-from inference_server.errors import EngineUnavailable
+from inference_server.errors import EngineUnavailable, WeightsMissing
 from inference_server.stages.blender import BlenderProcess
+from inference_server.weights import WeightStore
 
 _NO_NEURAL = "this version of Figurine has no neural engine for this stage"
+_NO_NETWORKS = "the networks' libraries are not installed: pip install 'figurine[neural]'"
 
 
 class EngineRegistry:
     """Builds stages on first use and keeps them."""
 
-    def __init__(self, blender: BlenderProcess) -> None:
+    def __init__(self, blender: BlenderProcess, weights: WeightStore) -> None:
         self._blender = blender
+        self._weights = weights
         self._built: dict[tuple[StageName, Engine], Stage[Any, Any]] = {}
 
     def choose(self, stage: StageName, policy: EnginePolicy) -> StageChoice:
-        """The stage for this policy; `auto` prefers neural and says why it took draft. Raises EngineUnavailable."""
+        """The stage for this policy; `auto` prefers neural and says why it took draft. Raises EngineUnavailable,
+        WeightsMissing, WeightsCorrupt.
+        """
         if stage == "export":
             return StageChoice(self._build(stage, "blender", lambda: _class_of(stage, "blender")(self._blender)))
-        wanted: Engine = "draft" if policy == "draft" else "neural"
-        if wanted in ENGINES[stage]:
-            return StageChoice(self._draft_or_neural(stage, wanted))
-        if policy == "auto":
-            return StageChoice(self._draft_or_neural(stage, "draft"), _NO_NEURAL)
-        raise EngineUnavailable(
-            f"The {wanted} engine cannot do the {stage} stage: {_NO_NEURAL}.", "Choose the draft engine, or auto."
-        )
+        if policy == "draft":
+            return StageChoice(self._draft(stage))
+        try:
+            return StageChoice(self._neural(stage))
+        except EngineUnavailable as error:
+            if policy == "neural":
+                raise
+            return StageChoice(self._draft(stage), str(error) if isinstance(error, WeightsMissing) else error.message)
 
-    def _draft_or_neural(self, stage: StageName, engine: Engine) -> Stage[Any, Any]:
-        return self._build(stage, engine, lambda: _class_of(stage, engine)())
+    def _draft(self, stage: StageName) -> Stage[Any, Any]:
+        return self._build(stage, "draft", lambda: _class_of(stage, "draft")())
+
+    def _neural(self, stage: StageName) -> Stage[Any, Any]:
+        """Raises EngineUnavailable where this version or this machine cannot, WeightsMissing, WeightsCorrupt."""
+        choose_draft = "Choose the draft engine, or auto."
+        if "neural" not in ENGINES[stage]:
+            raise EngineUnavailable(_NO_NEURAL, choose_draft)
+        if importlib.util.find_spec("torch") is None:
+            raise EngineUnavailable(_NO_NETWORKS, choose_draft)
+        return self._build(stage, "neural", lambda: _class_of(stage, "neural")(self._weights))
 
     def _build(self, stage: StageName, engine: Engine, build: Callable[[], Stage[Any, Any]]) -> Stage[Any, Any]:
         if (stage, engine) not in self._built:

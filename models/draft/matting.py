@@ -58,14 +58,25 @@ def cut_out(rgba: np.ndarray) -> Cutout:  # rgba: (H, W, 4) uint8
     A picture whose longer side is above LARGEST_SIDE_PX comes back reduced to that.
     Raises NoSubjectFound when nothing stands out.
     """
-    longest = max(rgba.shape[:2])
-    if longest > LARGEST_SIDE_PX:
-        height, width = (max(1, round(side * LARGEST_SIDE_PX / longest)) for side in rgba.shape[:2])
-        rgba = resize_rgba(rgba, width, height)
-    if (rgba[..., 3] <= CLEAR_ALPHA).mean() >= CLEAR_SHARE:
-        alpha = _clean(rgba[..., 3], "all of it is transparent")
-        return Cutout(_own_colors(rgba[..., :3], rgba[..., 3], alpha), "alpha", 1.0, ())
+    rgba = reduce_picture(rgba)
+    if has_alpha(rgba):
+        alpha = clean_alpha(rgba[..., 3], "all of it is transparent")
+        return Cutout(own_colors(rgba[..., :3], rgba[..., 3], alpha), "alpha", 1.0, ())
     return _cut_classically(np.ascontiguousarray(rgba[..., :3]))
+
+
+def reduce_picture(rgba: np.ndarray) -> np.ndarray:  # (H, W, 4) uint8 -> (h, w, 4) uint8
+    """The picture with its longer side at most LARGEST_SIDE_PX."""
+    longest = max(rgba.shape[:2])
+    if longest <= LARGEST_SIDE_PX:
+        return rgba
+    height, width = (max(1, round(side * LARGEST_SIDE_PX / longest)) for side in rgba.shape[:2])
+    return resize_rgba(rgba, width, height)
+
+
+def has_alpha(rgba: np.ndarray) -> bool:  # (H, W, 4) uint8
+    """Whether the picture's own alpha tells the subject: enough of it is clear."""
+    return bool((rgba[..., 3] <= CLEAR_ALPHA).mean() >= CLEAR_SHARE)
 
 
 def _cut_classically(rgb: np.ndarray) -> Cutout:  # (H, W, 3) uint8
@@ -76,15 +87,15 @@ def _cut_classically(rgb: np.ndarray) -> Cutout:  # (H, W, 3) uint8
     work = (max(8, round(width * scale)), max(8, round(height * scale)))
     segmentation = segment_subject(cv2.resize(rgb, work, interpolation=cv2.INTER_AREA))
     flat = "nothing in it differs from the background at its border"
-    inside = _clean(segmentation.inside.astype(np.uint8) * 255, flat)
+    inside = clean_alpha(segmentation.inside.astype(np.uint8) * 255, flat)
     outline = cv2.resize(inside.astype(np.float32) / 255.0, (width, height), interpolation=cv2.INTER_LINEAR)
     estimated = _estimate_edge(rgb, outline)
-    alpha = _clean(estimated, flat)
+    alpha = clean_alpha(estimated, flat)
     confidence = 0.9 * segmentation.border_fit if segmentation.is_plain else 0.4
     warnings = [] if segmentation.is_plain else [BUSY_WARNING]
     if (alpha >= SUBJECT_ALPHA).mean() > FULL_PICTURE:
         confidence, warnings = min(confidence, 0.2), [*warnings, FULL_WARNING]
-    return Cutout(_own_colors(rgb, estimated, alpha), "grabcut", confidence, tuple(warnings))
+    return Cutout(own_colors(rgb, estimated, alpha), "grabcut", confidence, tuple(warnings))
 
 
 def _estimate_edge(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray:  # (H, W, 3) uint8, (H, W) float32
@@ -107,7 +118,7 @@ def _estimate_edge(rgb: np.ndarray, outline: np.ndarray) -> np.ndarray:  # (H, W
     return np.rint(cv2.GaussianBlur(alpha, (3, 3), 0.5) * 255.0).astype(np.uint8)
 
 
-def _clean(alpha: np.ndarray, why_empty: str) -> np.ndarray:  # (H, W) uint8 -> (H, W) uint8
+def clean_alpha(alpha: np.ndarray, why_empty: str) -> np.ndarray:  # (H, W) uint8 -> (H, W) uint8
     """Drop specks and far haze, close pinholes. Raises NoSubjectFound when less than SMALLEST_SUBJECT is left."""
     inside = (alpha >= SUBJECT_ALPHA).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
@@ -128,7 +139,7 @@ def _clean(alpha: np.ndarray, why_empty: str) -> np.ndarray:  # (H, W) uint8 -> 
     return cleaned.astype(np.uint8)
 
 
-def _own_colors(rgb: np.ndarray, seen: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def own_colors(rgb: np.ndarray, seen: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Replace the background's share in soft pixels by the nearest solid colour: (H, W, 4) uint8.
 
     rgb: (H, W, 3) uint8; seen: (H, W) uint8, the opacity the colours were seen with; alpha: (H, W) uint8, as returned.

@@ -49,7 +49,17 @@ def verbs() -> dict[str, argparse.ArgumentParser]:
 
 def flags() -> Iterator[tuple[str, argparse.Action]]:
     for verb, parser in verbs().items():
-        yield from ((verb, action) for action in parser._actions if not isinstance(action, argparse._HelpAction))
+        yield from ((verb, action) for action in actions_of(parser))
+
+
+def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Of a parser and of those under it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from actions_of(below)
+        if not isinstance(action, argparse._HelpAction):
+            yield action
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Config)])

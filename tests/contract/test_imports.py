@@ -46,7 +46,7 @@ RULES = (
     ),
     Rule(
         ("inference_server.stages",),
-        ("inference_server.core", "inference_server.stages", "inference_server.errors"),
+        ("inference_server.core", "inference_server.stages", "inference_server.errors", "inference_server.weights"),
         frozenset({"numpy", "psutil"}),
         late_ours=("models",),
         late_libraries=HEAVY,
@@ -88,6 +88,13 @@ RULES = (
             "inference_server.logs",
         ),
         frozenset({"flask", "werkzeug", "waitress", "sqlalchemy"}),
+    ),
+    # Fetches weights; asked for by name alone, never by a job.
+    Rule(
+        ("inference_server.weights_hub",),
+        ("inference_server.errors", "inference_server.weights"),
+        frozenset({"requests", "tqdm"}),
+        late_libraries=frozenset({"huggingface_hub", "httpx"}),
     ),
     Rule(
         ("inference_server",),

@@ -13,6 +13,7 @@ from inference_server.core.chains import CHAINS, ENGINES, MESH_SUFFIXES, PICTURE
 from inference_server.core.types import STAGE_NAMES
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
+from inference_server.weights import WeightStore, read_manifest
 from tests.unit.server.desk import MESH, TOKEN, Desk
 
 
@@ -40,9 +41,17 @@ def test_the_limits_are_the_configured_ones(tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(told)
 
 
+class EveryWeight(WeightStore):
+    """A store in which nothing is missing."""
+
+    def locate(self, weight_id: str) -> Path:
+        return self.folder(weight_id)
+
+
 @pytest.mark.parametrize("stage", STAGE_NAMES)
 def test_the_registry_builds_every_engine_that_is_told(desk: Desk, stage: str) -> None:
-    registry = EngineRegistry(BlenderProcess(None, desk.config.work_root))
+    weights = EveryWeight(desk.config.weights_root, read_manifest())
+    registry = EngineRegistry(BlenderProcess(None, desk.config.work_root), weights)
     told = {entry["stage"]: entry["engines"] for entry in desk.ask("GET", "/v1/capabilities").json["stages"]["image"]}
     for engine in told[stage]:
         built = registry.choose(stage, engine).stage

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weight files: which there are (models/manifest.toml), which are here, whether they are whole.
+
+`weights/<id>/` in the data folder holds one set, and `figurine.json` in it what was fetched and checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from inference_server.errors import WeightsCorrupt, WeightsMissing
+
+MANIFEST = Path(__file__).resolve().parents[1] / "models" / "manifest.toml"
+RECORD_NAME = "figurine.json"
+LFS_POINTER = b"version https://git-lfs"
+_BLOCK_BYTES = 1 << 22
+
+State = Literal["present", "absent", "damaged"]
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file of a set. path: inside the set, with slashes. size, sha256: None where they are not known beforehand."""
+
+    path: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class WeightSet:
+    """Files that one network needs. revision: a commit of the repository, or a branch that is resolved when fetched."""
+
+    id: str
+    title: str
+    use: str
+    repository: str
+    revision: str
+    licence: str
+    files: tuple[WeightFile, ...]
+
+
+@dataclass(frozen=True)
+class FetchedSet:
+    """What `figurine.json` says. revision: the commit that the files are of, empty where a hand put them there."""
+
+    revision: str
+    files: tuple[WeightFile, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """As JSON."""
+        files = {file.path: {"bytes": file.size, "sha256": file.sha256} for file in self.files}
+        return {"revision": self.revision, "files": files}
+
+
+def read_manifest(path: Path = MANIFEST) -> dict[str, WeightSet]:
+    """All sets by their id, in the order of the file."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    sets = {}
+    for entry in document["weights"]:
+        files = tuple(WeightFile(item["path"], item.get("bytes"), item.get("sha256")) for item in entry["files"])
+        sets[entry["id"]] = WeightSet(**{**entry, "files": files})
+    return sets
+
+
+class WeightStore:
+    """The sets that lie in one folder."""
+
+    def __init__(self, root: Path, manifest: dict[str, WeightSet]) -> None:
+        self.root = root
+        self._manifest = manifest
+
+    def sets(self) -> tuple[WeightSet, ...]:
+        """Every set of the manifest."""
+        return tuple(self._manifest.values())
+
+    def set_of(self, weight_id: str) -> WeightSet:
+        """Raises WeightsMissing for an id that the manifest does not have."""
+        if weight_id not in self._manifest:
+            raise WeightsMissing(f"There are no weights {weight_id!r}.", f"Known: {', '.join(self._manifest)}.")
+        return self._manifest[weight_id]
+
+    def folder(self, weight_id: str) -> Path:
+        """Where the set lies, or would lie."""
+        return self.root / self.set_of(weight_id).id
+
+    def state(self, weight_id: str) -> State:
+        """Whether a set can be used, judged by names and sizes alone."""
+        try:
+            self.locate(weight_id)
+        except WeightsMissing:
+            return "absent"
+        except WeightsCorrupt:
+            return "damaged"
+        return "present"
+
+    def locate(self, weight_id: str) -> Path:
+        """The folder of a set that was fetched or verified, and whose files still have the size that they had.
+
+        Raises WeightsMissing, WeightsCorrupt.
+        """
+        self._check_files(weight_id)
+        if self.record(weight_id) is None:
+            raise WeightsMissing(
+                f"The files of {self.set_of(weight_id).title} are there, but nobody has checked them.",
+                f"Run: figurine weights verify {weight_id}",
+            )
+        return self.folder(weight_id)
+
+    def digests(self, weight_id: str) -> tuple[str, ...]:
+        """sha256 of each file of a set that is there, as recorded when it was fetched or verified."""
+        return tuple(file.sha256 or "" for file in self._expected(weight_id))
+
+    def verify(self, weight_id: str, report: Callable[[int], None]) -> FetchedSet:
+        """Read every byte, compare with what is known, and write down what is there. report: gets bytes as they pass.
+
+        Files that were put there by hand are taken in that way. Raises WeightsMissing, WeightsCorrupt, OSError.
+        """
+        self._check_files(weight_id)
+        folder = self.folder(weight_id)
+        known = self.record(weight_id)
+        seen = []
+        for file in self._expected(weight_id):
+            path = folder / PurePosixPath(file.path)
+            digest = hash_file(path, report)
+            if file.sha256 is not None and digest != file.sha256:
+                raise _corrupt(weight_id, path, "differs from the published file")
+            seen.append(WeightFile(file.path, path.stat().st_size, digest))
+        fetched = FetchedSet(known.revision if known else "", tuple(seen))
+        self.write_record(weight_id, fetched)
+        return fetched
+
+    def record(self, weight_id: str) -> FetchedSet | None:
+        """What was written down about a set, None where nothing was or it cannot be read."""
+        try:
+            document = json.loads((self.folder(weight_id) / RECORD_NAME).read_text(encoding="utf-8"))
+            files = tuple(WeightFile(path, item["bytes"], item["sha256"]) for path, item in document["files"].items())
+            return FetchedSet(document["revision"], files)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def write_record(self, weight_id: str, fetched: FetchedSet) -> None:
+        """Replace what is written down about a set, in one step."""
+        target = self.folder(weight_id) / RECORD_NAME
+        fresh = target.with_suffix(".tmp")
+        fresh.write_text(json.dumps(fetched.to_document(), indent=2), encoding="utf-8")
+        fresh.replace(target)
+
+    def _check_files(self, weight_id: str) -> None:
+        folder = self.folder(weight_id)
+        for file in self._expected(weight_id):
+            path = folder / PurePosixPath(file.path)
+            if not path.is_file():
+                raise WeightsMissing(
+                    f"The weights of {self.set_of(weight_id).title} are not on this machine: {file.path} is missing.",
+                    f"Run: figurine weights fetch {weight_id}",
+                )
+            _check_pointer(path, weight_id)
+            size = path.stat().st_size
+            if file.size is not None and size != file.size:
+                raise _corrupt(weight_id, path, f"has {size:,} bytes instead of {file.size:,}")
+
+    def _expected(self, weight_id: str) -> tuple[WeightFile, ...]:
+        """The manifest's files, with size and digest from the record where the manifest does not know them."""
+        record = self.record(weight_id)
+        recorded = {file.path: file for file in record.files} if record else {}
+        return tuple(
+            WeightFile(
+                file.path,
+                file.size if file.size is not None else _get(recorded, file.path, "size"),
+                file.sha256 or _get(recorded, file.path, "sha256"),
+            )
+            for file in self.set_of(weight_id).files
+        )
+
+
+def _get(recorded: dict[str, WeightFile], path: str, name: str) -> Any:
+    return getattr(recorded[path], name) if path in recorded else None
+
+
+def hash_file(path: Path, report: Callable[[int], None] = lambda count: None) -> str:
+    """sha256 of a file, hexadecimal; report gets the number of bytes of each block."""
+    sha256 = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            sha256.update(block)
+            report(len(block))
+    return sha256.hexdigest()
+
+
+def _check_pointer(path: Path, weight_id: str) -> None:
+    with path.open("rb") as stream:
+        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise _corrupt(weight_id, path, "is a Git-LFS pointer and not the file itself")
+
+
+def _corrupt(weight_id: str, path: Path, what: str) -> WeightsCorrupt:
+    return WeightsCorrupt(f"{path} {what}.", f"Run: figurine weights fetch {weight_id}")

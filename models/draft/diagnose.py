@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What about a picture will harm the model made from it: measured on the cut-out subject, with no weights.
+
+Every finding has a code of a closed list, the measured value, how bad it is, and one sentence that names the cure.
+Thresholds come from pictures of characters with known defects; docs/normalization.md has the table.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+
+from .framing import SUBJECT_ALPHA, resize_rgba, subject_bounds
+
+Code = Literal[
+    "low_resolution",
+    "fake_resolution",
+    "blur",
+    "busy_background",
+    "cropped",
+    "several_subjects",
+    "tilt",
+    "asymmetric",
+    "limbs_merged",
+]
+CODES: tuple[Code, ...] = get_args(Code)
+
+ENOUGH_HEIGHT_PX = 768  # of the subject: models see it at about this size; more is not used
+DETAIL_HEIGHT_PX = 768  # of the subject when sharpness is measured: the value then depends on nothing but sharpness
+STRONG_GRADIENTS = 0.2  # share of the subject's pixels whose gradients tell its sharpness
+BLUR_SIGMA_PX = 2.0  # a sharp picture loses half of its strong gradients to this blur
+BLURRED, VERY_BLURRED = 0.35, 0.20  # share lost; below, the picture itself is blurred by 2 and by 4 pixels
+INTERPOLATED = 0.385  # share lost; below, a picture of good size was enlarged from a quarter of it
+TOUCHING_SHARE = 0.03  # of a side of the picture: a subject that touches more of it is cut there
+SUBJECT_SHARE = 0.15  # of the largest part's area: another part of that size is another subject
+SHAPE_SIDE_PX = 160  # side at which outlines are compared with their mirror images
+TILTS_DEG = np.arange(-30.0, 31.0, 2.0)
+SMALLEST_TILT_DEG = 4.0
+TILT_GAIN = 0.03  # mirror overlap that straightening must win
+UPRIGHT_OVERLAP = 0.75  # a straightened outline less symmetric than this has no axis to trust
+SYMMETRIC_OVERLAP = 0.72
+ARM_ROWS = (0.25, 0.6)  # of the height, from the top: where hanging arms part from the trunk
+LEG_ROWS = (0.72, 0.96)
+SHORTEST_LIMB = 0.15  # of those rows: limbs that are apart show a gap in at least so many
+STANDING_RATIO = 1.15  # height over width; lower figures have no hanging arms to look for
+
+
+@dataclass(frozen=True)
+class Finding:
+    """measure: in the unit that the sentence names. severity: 0..1, from 0.5 on the model will suffer visibly."""
+
+    code: Code
+    measure: float
+    severity: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Straightening:
+    """The rotation that makes an outline most symmetric. degrees: counter-clockwise positive. overlap, gain:
+    intersection over union with the mirror image when straightened, and what that won."""
+
+    degrees: float
+    overlap: float
+    gain: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the tilt is real: large enough, of a symmetric outline, and clearly better when taken away."""
+        return abs(self.degrees) >= SMALLEST_TILT_DEG and self.gain > TILT_GAIN and self.overlap > UPRIGHT_OVERLAP
+
+
+def diagnose(rgba: np.ndarray, *, is_background_plain: bool = True) -> tuple[Finding, ...]:  # rgba: (H, W, 4) uint8
+    """All findings about a cut-out subject in the frame of its picture, worst first.
+
+    is_background_plain: False where the cut-out had to be guessed before a busy background.
+    Raises NoSubjectFound when no pixel is at least half opaque.
+    """
+    left, top, right, bottom = subject_bounds(rgba)
+    subject = rgba[top:bottom, left:right]
+    shape = _small_shape(subject)
+    findings = [
+        *_background(is_background_plain),
+        *_resolution(subject),
+        *_crop(rgba[..., 3] >= SUBJECT_ALPHA),
+        *_subjects(rgba[..., 3] >= SUBJECT_ALPHA),
+        *_posture(shape),
+    ]
+    return tuple(sorted(findings, key=lambda finding: -finding.severity))
+
+
+def _background(is_plain: bool) -> Iterator[Finding]:
+    if not is_plain:
+        yield Finding(
+            "busy_background",
+            1.0,
+            0.7,
+            "The background is busy, so the outline is a guess: use a plain one, or a PNG with a transparent one.",
+        )
+
+
+def _resolution(subject: np.ndarray) -> Iterator[Finding]:
+    height = subject.shape[0]
+    if max(subject.shape[:2]) < ENOUGH_HEIGHT_PX:
+        longest = max(subject.shape[:2])
+        yield Finding(
+            "low_resolution",
+            float(longest),
+            min(1.0, 1.0 - longest / ENOUGH_HEIGHT_PX + 0.2),
+            f"The subject is only {longest} pixels large: use a picture in which it has {ENOUGH_HEIGHT_PX} or more.",
+        )
+    detail = measure_sharpness(subject)
+    if detail < BLURRED:
+        yield Finding(
+            "blur",
+            detail,
+            0.8 if detail < VERY_BLURRED else 0.5,
+            "The picture is blurred, so fine detail is missing from the texture: use a sharper one.",
+        )
+    elif detail < INTERPOLATED and height >= ENOUGH_HEIGHT_PX:
+        yield Finding(
+            "fake_resolution",
+            detail,
+            0.3,
+            "The picture seems to have been enlarged: if there is an original that is sharper, use that.",
+        )
+
+
+def measure_sharpness(subject: np.ndarray) -> float:  # (h, w, 4) uint8
+    """Share of the strong gradients inside the subject that a blur of BLUR_SIGMA_PX takes away, 0..1; high is sharp.
+
+    Measured at one size of the subject, away from its outline.
+    """
+    scale = DETAIL_HEIGHT_PX / max(subject.shape[:2])
+    height, width = (max(8, round(side * scale)) for side in subject.shape[:2])
+    rgba = resize_rgba(subject, width, height)
+    lightness = cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    inside = cv2.erode((rgba[..., 3] >= SUBJECT_ALPHA).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    if not inside.any():
+        return 1.0
+    sharp = _gradient(lightness)
+    strong = inside & (sharp >= np.quantile(sharp[inside], 1 - STRONG_GRADIENTS))
+    before = float(sharp[strong].mean())
+    if before < 0.5:  # grey levels per pixel: a flat subject is neither sharp nor blurred
+        return 1.0
+    return 1.0 - float(_gradient(cv2.GaussianBlur(lightness, (0, 0), BLUR_SIGMA_PX))[strong].mean()) / before
+
+
+def _gradient(lightness: np.ndarray) -> np.ndarray:
+    return np.hypot(cv2.Sobel(lightness, -1, 1, 0), cv2.Sobel(lightness, -1, 0, 1)) / 8.0
+
+
+def _crop(inside: np.ndarray) -> Iterator[Finding]:
+    sides = {
+        "top": (inside[0], "the head may be missing"),
+        "bottom": (inside[-1], "feet may be missing"),
+        "left": (inside[:, 0], "an arm may be missing"),
+        "right": (inside[:, -1], "an arm may be missing"),
+    }
+    for side, (pixels, what) in sides.items():
+        touching = float(pixels.mean())
+        if touching > TOUCHING_SHARE:
+            yield Finding(
+                "cropped",
+                touching,
+                min(1.0, 0.5 + touching),
+                f"The subject touches the {side} edge of the picture, {what}: use a picture that shows all of it.",
+            )
+
+
+def _subjects(inside: np.ndarray) -> Iterator[Finding]:
+    areas = np.sort(cv2.connectedComponentsWithStats(inside.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA])[::-1]
+    count = int((areas > SUBJECT_SHARE * areas[0]).sum())
+    if count > 1:
+        yield Finding(
+            "several_subjects",
+            float(count),
+            0.6,
+            f"There are {count} separate subjects: use a picture of one, or cut it out.",
+        )
+
+
+def _posture(shape: np.ndarray) -> Iterator[Finding]:
+    straightening = find_tilt(shape)
+    if straightening.is_sure:
+        yield Finding(
+            "tilt",
+            straightening.degrees,
+            min(1.0, 0.3 + abs(straightening.degrees) / 45.0),
+            f"The subject leans by {abs(straightening.degrees):.0f}°: it can be straightened.",
+        )
+    if straightening.overlap < SYMMETRIC_OVERLAP:
+        yield Finding(
+            "asymmetric",
+            straightening.overlap,
+            0.5,
+            "The outline is not symmetric: a raised arm, or a turned view. A front view with arms apart works best.",
+        )
+    rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
+    if len(rows) < STANDING_RATIO * len(columns):
+        return
+    gaps = _runs(shape[rows[0] : rows[-1] + 1])
+    arms = _share(gaps, ARM_ROWS, 3)
+    legs = _share(gaps, LEG_ROWS, 2)
+    if arms < SHORTEST_LIMB or legs < SHORTEST_LIMB:
+        what = "Arms" if arms < SHORTEST_LIMB else "Legs"
+        yield Finding(
+            "limbs_merged",
+            min(arms, legs),
+            0.4,
+            f"{what} are not apart from the body in the outline: a pose with arms and legs apart bends better.",
+        )
+
+
+def find_tilt(shape: np.ndarray) -> Straightening:  # (N, N) bool
+    """The rotation that makes the outline most like its own mirror image."""
+    overlaps = [_mirror_overlap(_rotate(shape, degrees)) for degrees in TILTS_DEG]
+    best = int(np.argmax(overlaps))
+    upright = overlaps[len(TILTS_DEG) // 2]
+    return Straightening(float(TILTS_DEG[best]), float(overlaps[best]), float(overlaps[best] - upright))
+
+
+def _small_shape(subject: np.ndarray) -> np.ndarray:
+    """The subject's outline in a square with room to turn it: (SHAPE_SIDE_PX, SHAPE_SIDE_PX) bool."""
+    scale = SHAPE_SIDE_PX * 0.7 / max(subject.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in subject.shape[:2])
+    alpha = cv2.resize(subject[..., 3], (width, height), interpolation=cv2.INTER_AREA)
+    square = np.zeros((SHAPE_SIDE_PX, SHAPE_SIDE_PX), bool)
+    top, left = (SHAPE_SIDE_PX - height) // 2, (SHAPE_SIDE_PX - width) // 2
+    square[top : top + height, left : left + width] = alpha >= SUBJECT_ALPHA
+    return square
+
+
+def _rotate(shape: np.ndarray, degrees: float) -> np.ndarray:
+    center = (SHAPE_SIDE_PX - 1) / 2
+    matrix = cv2.getRotationMatrix2D((center, center), -degrees, 1.0)
+    return cv2.warpAffine(shape.astype(np.float32), matrix, shape.shape[::-1]) > 0.5
+
+
+def _mirror_overlap(shape: np.ndarray) -> float:
+    """Intersection over union with the mirror image about the best upright axis near the middle of the outline."""
+    columns = np.flatnonzero(shape.any(axis=0))
+    if columns.size == 0:
+        return 0.0
+    mass = shape.sum(axis=0) @ np.arange(shape.shape[1]) / shape.sum()
+    reach = max(1, len(columns) // 10)
+    best = 0.0
+    for doubled in range(round(2 * mass) - reach, round(2 * mass) + reach + 1):
+        mirrored = np.roll(shape[:, ::-1], doubled - shape.shape[1] + 1, axis=1)
+        best = max(best, (shape & mirrored).sum() / (shape | mirrored).sum())
+    return float(best)
+
+
+def _runs(shape: np.ndarray) -> np.ndarray:
+    """Number of separate runs in each row: (H,)."""
+    padded = np.pad(shape, ((0, 0), (1, 0)))
+    return (padded[:, 1:] & ~padded[:, :-1]).sum(axis=1)
+
+
+def _share(runs: np.ndarray, rows: tuple[float, float], count: int) -> float:
+    return float((runs[int(rows[0] * len(runs)) : int(rows[1] * len(runs))] >= count).mean())
