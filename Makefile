@@ -19,6 +19,8 @@ GUI_TEST_OUT ?= out/gui
 
 # The networks' tests need torch; the demo and the panel do not.
 EXTRAS := blender,dev
+# Two at a time, a file's tests together: half of them wait for Blender or for a server.
+PARALLEL := --numprocesses 2 --dist loadfile
 
 setup:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -36,10 +38,10 @@ demo: setup
 test test-full: EXTRAS := blender,dev,neural
 
 test: lint
-	@$(VENV) -m pytest -m "not full"
+	@$(VENV) -m pytest -m "not full" $(PARALLEL)
 
 test-full: lint
-	@$(VENV) -m pytest
+	@$(VENV) -m pytest $(PARALLEL)
 
 test-gui: setup
 	@GUI_TEST_OUT=$(GUI_TEST_OUT) $(VENV) -m pytest tests/gui -rs

@@ -10,6 +10,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import hypothesis.configuration
@@ -79,8 +80,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a process that ran tests left behind, where they run in several."""
+    _leftovers.extend(node.workeroutput.get("leftovers", ()))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A process that outlives the tests is a failure."""
+    if not session.config.getoption("numprocesses", None):
+        _end_leftovers()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["leftovers"] = _leftovers
+    if _leftovers:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _end_leftovers() -> None:
     _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=_FAREWELL_S)
     for process in alive:
         try:
@@ -89,8 +105,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(alive, timeout=_FAREWELL_S)
-    if _leftovers:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

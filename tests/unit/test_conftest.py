@@ -56,10 +56,10 @@ def project(tmp_path: Path) -> Path:
     return tests.parent
 
 
-def run_in(project: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.CompletedProcess[str]:
+def run_in(project: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> subprocess.CompletedProcess[str]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("FIGURINE_HOME")
-    command = [sys.executable, "-m", "pytest", "tests"]
+    command = [sys.executable, "-m", "pytest", "tests", *options]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=60)
 
 
@@ -72,9 +72,12 @@ def test_a_clean_run_leaves_nothing_and_says_what_it_skipped(project: Path, monk
         assert not Path(used).exists()
 
 
-def test_a_process_left_behind_fails_the_run_and_is_ended(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", [(), ("--numprocesses", "2")])
+def test_a_process_left_behind_fails_the_run_and_is_ended(
+    project: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
     monkeypatch.setenv("LEAVE", "1")
-    done = run_in(project, monkeypatch)
+    done = run_in(project, monkeypatch, *options)
     pid = int((project / "pid").read_text())
     assert done.returncode == 1
     assert f"FAILED: the tests left a process behind: {pid} " in done.stdout
