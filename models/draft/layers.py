@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from .inflate import FIELD_PX, PAD_PX, InflatedBody
 from .occlusion import Occlusion
 
-STEP = 0.22  # of the contour's length: its height
+STEP = 0.13  # of the contour's length: its height
 HIGHEST_STEP = 0.05  # in the subject's longer side
 FORWARD = 0.65  # the share of the step by which the part in front rises; the rest is how far the other falls back
 REACH = 0.35  # of the contour's length: how far from it a step is felt

@@ -20,7 +20,7 @@ class DraftGeometry:
 
     name: ClassVar[StageName] = "geometry"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     requires: ClassVar[Requirements] = Requirements(peak_bytes=1 << 30)
     setting_names: ClassVar[tuple[str, ...]] = ("depth",)
     uses_seed: ClassVar[bool] = False
