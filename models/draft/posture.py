@@ -22,6 +22,7 @@ from .shades import smoothstep
 TRUNK_LINE = ((0.1, -0.016), (0.35, 0.0), (0.62, 0.012), (0.92, 0.0))  # from the neck to the crotch
 LEG_LINE = ((0.15, 0.010), (0.5, 0.0), (0.7, -0.013), (1.0, -0.013))  # from the crotch to the ground
 HEAD_FORWARD = 0.035  # of the head's height: the face, and cartoons' large ones the more
+TALLEST_HEAD = 0.25  # of the figure's height: what is above is hair or a hat
 LINE_SMOOTHING = 0.025  # of the way from the neck to the ground
 LEAST_LEGS = (0.03, 0.06)  # of the figure's height: what shows less of a gap between legs may be a vase
 HIGHEST_CROTCH = 1.0 / 3.0  # of the way from the neck to the ground: a gap above is between head and raised arms
@@ -42,7 +43,7 @@ def _sway(body: InflatedBody, figure: Figure) -> InflatedBody:
     length, trunk, leg = figure.bottom - figure.neck, crotch - figure.neck, figure.bottom - crotch
     head = figure.neck - figure.top
     places = [figure.neck - 0.5 * head]
-    offsets = [HEAD_FORWARD * head]
+    offsets = [HEAD_FORWARD * min(head, TALLEST_HEAD * (figure.bottom - figure.top))]
     for start, way, line in ((figure.neck, trunk, TRUNK_LINE), (crotch, leg, LEG_LINE)):
         places += [start + share * way for share, _ in line]
         offsets += [forward * length for _, forward in line]
