@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-RING_SHARE = 0.035  # width of the border that is taken for background, in the picture's shorter side
-FIT_ROUNDS = 6  # reweighted least squares: more rounds no longer move the surface
+from .backdrop import Backdrop, border_ring, model_backdrop, to_lab
+
 PLAIN_SIGMA = 3.2  # a border that leaves its smooth fit by more is busy: none of 80 photographs passed this gate
 PLAIN_INLIERS = 0.75  # share of the border that may not be subject: a bust cut at the bottom edge covers a fifth
 SHADOW_DEPTH = 45.0  # a contact shadow darkens its background by no more, in Lab lightness
@@ -38,59 +38,26 @@ class Segmentation:
 
 def segment_subject(rgb: np.ndarray) -> Segmentation:  # rgb: (H, W, 3) uint8, a few hundred pixels wide
     """Separate the subject from its background. The mask may be empty, and is always empty on a flat picture."""
-    lab = _to_lab(rgb)
-    ring = _border_ring(rgb.shape[:2])
-    difference = lab - _fit_background(lab, ring)
-    residual = np.linalg.norm(difference, axis=2)
-    sigma = 1.4826 * float(np.median(residual[ring])) / 1.54  # a 3-vector's median length is 1.54 sigma per channel
-    tolerance = float(np.clip(3.0 + 4.0 * sigma, 5.0, 12.0))
-    border_fit = float((residual[ring] < tolerance).mean())
-    if sigma < PLAIN_SIGMA and border_fit > PLAIN_INLIERS:
-        inside = _flood_background(difference, residual, tolerance, lab[..., 0])
+    lab = to_lab(rgb)
+    backdrop = model_backdrop(lab)
+    residual = np.linalg.norm(backdrop.difference, axis=2)
+    tolerance = float(np.clip(3.0 + 4.0 * backdrop.sigma, 5.0, 12.0))
+    border_fit = float((residual[backdrop.ring] < tolerance).mean())
+    if backdrop.sigma < PLAIN_SIGMA and border_fit > PLAIN_INLIERS:
+        inside = _flood_background(backdrop, residual, tolerance, lab)
         return Segmentation(_refine_outline(rgb, inside), True, border_fit)
     return Segmentation(_cut_from_busy(rgb), False, border_fit)
 
 
-def _to_lab(rgb: np.ndarray) -> np.ndarray:  # (H, W, 3) uint8 -> (H, W, 3) float32
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2Lab)
-    return cv2.GaussianBlur(lab, (0, 0), 0.7)  # takes off compression noise
+def _flood_background(backdrop: Backdrop, residual: np.ndarray, tolerance: float, lab: np.ndarray) -> np.ndarray:
+    """The subject: what the background's colour, poured in from the border, does not reach: (H, W) bool.
 
-
-def _border_ring(shape: tuple[int, int]) -> np.ndarray:
-    width = max(1, round(RING_SHARE * min(shape)))
-    ring = np.ones(shape, bool)
-    ring[width:-width, width:-width] = False
-    return ring
-
-
-def _fit_background(lab: np.ndarray, ring: np.ndarray) -> np.ndarray:  # (H, W, 3), (H, W) bool -> (H, W, 3) float32
-    """A quadratic surface per channel through the ring, blind to what stands out of it (reweighted least squares)."""
-    height, width = ring.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2)
-    samples, targets = basis[ring], lab[ring].astype(np.float64)
-    residual = np.linalg.norm(targets - np.median(targets, axis=0), axis=1)
-    for _ in range(FIT_ROUNDS):
-        scale = max(1.0, 1.4826 * float(np.median(residual)))
-        weight = 1.0 / (1.0 + (residual / (2.0 * scale)) ** 4)
-        weighted = samples * weight[:, None]
-        damped = weighted.T @ samples + 1e-3 * weight.sum() * np.diag([0.0, 1, 1, 1, 1, 1])  # a ring says little inside
-        surface = np.linalg.solve(damped, weighted.T @ targets)
-        residual = np.linalg.norm(targets - samples @ surface, axis=1)
-    return (basis @ surface).astype(np.float32)
-
-
-def _flood_background(
-    difference: np.ndarray,  # (H, W, 3) float32
-    residual: np.ndarray,  # (H, W) float32
-    tolerance: float,
-    lightness: np.ndarray,  # (H, W) float32
-) -> np.ndarray:  # (H, W) bool
-    """The subject: what the background's colour, poured in from the border, does not reach."""
+    residual: (H, W) float32; lab: (H, W, 3) float32.
+    """
+    lightness = lab[..., 0]
     gradient = np.hypot(cv2.Sobel(lightness, -1, 1, 0), cv2.Sobel(lightness, -1, 0, 1)) / 8.0
-    shadow = (difference[..., 0] < 0) & (difference[..., 0] > -SHADOW_DEPTH) & (gradient < SHADOW_GRADIENT)
-    shadow &= np.linalg.norm(difference[..., 1:], axis=2) < SHADOW_CHROMA
-    background = _touching_border((residual < tolerance) | shadow) & ((residual < tolerance) | shadow)
+    passable = (residual < tolerance) | (_find_shadow(backdrop, lab) & (gradient < SHADOW_GRADIENT))
+    background = _touching_border(passable) & passable
     gap = (residual < 0.6 * tolerance) & (gradient < SHADOW_GRADIENT) & ~background
     gap = cv2.morphologyEx(gap.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
     count, labels, stats, _ = cv2.connectedComponentsWithStats(gap.astype(np.uint8), connectivity=4)
@@ -99,6 +66,13 @@ def _flood_background(
     is_background[0] = False
     holes = cv2.dilate(is_background[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return ~(background | (holes & (residual < tolerance)))
+
+
+def _find_shadow(backdrop: Backdrop, lab: np.ndarray) -> np.ndarray:  # (H, W, 3) float32 -> (H, W) bool
+    """Where the picture is the backdrop in less light: linear colours times s scale Lab, from L = -16, by s^(1/3)."""
+    darker = (backdrop.difference[..., 0] < 0) & (backdrop.difference[..., 0] > -SHADOW_DEPTH)
+    factor = (lab[..., :1] + 16.0) / (backdrop.lab[..., :1] + 16.0)
+    return darker & (np.linalg.norm(lab[..., 1:] - factor * backdrop.lab[..., 1:], axis=2) < SHADOW_CHROMA)
 
 
 def _touching_border(mask: np.ndarray) -> np.ndarray:  # (H, W) bool -> (H, W) bool
@@ -129,7 +103,7 @@ def _cut_from_busy(rgb: np.ndarray) -> np.ndarray:  # (H, W, 3) uint8 -> (H, W) 
     """GrabCut at half the resolution, seeded by how unlike the border a pixel is and how near to the middle."""
     full_height, full_width = rgb.shape[:2]
     rgb = cv2.resize(rgb, (full_width // 2, full_height // 2), interpolation=cv2.INTER_AREA)
-    lab, ring = _to_lab(rgb), _border_ring((full_height // 2, full_width // 2))
+    lab, ring = to_lab(rgb), border_ring((full_height // 2, full_width // 2))
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
     cv2.setRNGSeed(0)
     count = min(RING_COLORS, int(ring.sum()))

@@ -17,6 +17,7 @@ WORK_SIDE_PX = 512  # side at which the classical segmentation runs: GrabCut tak
 CLEAR_ALPHA = 12  # at most this much is clear: exporters leave haze in empty areas
 CLEAR_SHARE = 0.01  # an alpha channel means something when at least this share of the picture is clear
 SUBJECT_ALPHA = 128
+UNSURE_BELOW = 0.5  # confidence: below, the artist is asked to look at the outline
 SOLID_ALPHA = 250  # colours from here on are the subject's own
 SMALLEST_SUBJECT = 0.001  # of the picture's pixels
 SMALLEST_PART = 0.02  # of the largest part: smaller ones are specks
