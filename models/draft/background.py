@@ -16,6 +16,10 @@ PLAIN_INLIERS = 0.75  # share of the border that may not be subject: a bust cut 
 SHADOW_DEPTH = 45.0  # a contact shadow darkens its background by no more, in Lab lightness
 SHADOW_CHROMA = 5.0  # and keeps its hue to within this
 SHADOW_GRADIENT = 1.5  # and has no edges: lightness per pixel
+SUPPORTED = 0.88  # share of the outline on an edge: leaks left at most .85 of it, sound cut-outs at least .91
+EDGE = 2.0  # Lab per pixel: just visible
+OUTLINE_MARGIN_PX = 3
+MOST_CROSSINGS = 6  # two feet, two hands, a tail, a weapon; stars and foliage taken for subject make dozens
 BAND_PX = 3  # how far GrabCut may move the outline that the flood found, in pixels of the working picture
 GRABCUT_ROUNDS_PLAIN = 2
 GRABCUT_ROUNDS_BUSY = 3
@@ -44,8 +48,11 @@ def segment_subject(rgb: np.ndarray) -> Segmentation:  # rgb: (H, W, 3) uint8, a
     tolerance = float(np.clip(3.0 + 4.0 * backdrop.sigma, 5.0, 12.0))
     border_fit = float((residual[backdrop.ring] < tolerance).mean())
     if backdrop.sigma < PLAIN_SIGMA and border_fit > PLAIN_INLIERS:
-        inside = _flood_background(backdrop, residual, tolerance, lab)
-        return Segmentation(_refine_outline(rgb, inside), True, border_fit)
+        inside = _refine_outline(rgb, _flood_background(backdrop, residual, tolerance, lab))
+        if not inside.any() or (
+            outline_support(lab, inside) > SUPPORTED and _count_crossings(inside) <= MOST_CROSSINGS
+        ):
+            return Segmentation(inside, True, border_fit)
     return Segmentation(_cut_from_busy(rgb), False, border_fit)
 
 
@@ -66,6 +73,29 @@ def _flood_background(backdrop: Backdrop, residual: np.ndarray, tolerance: float
     is_background[0] = False
     holes = cv2.dilate(is_background[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return ~(background | (holes & (residual < tolerance)))
+
+
+def outline_support(lab: np.ndarray, inside: np.ndarray) -> float:  # (H, W, 3) float32, (H, W) bool
+    """Share of the outline that lies on an edge of the picture, 0..1; low where colours ran into each other.
+
+    The picture's own border does not count. 1 where there is no outline.
+    """
+    gradient = sum(cv2.Sobel(lab, -1, *axis).astype(np.float64) ** 2 for axis in ((1, 0), (0, 1)))
+    near = cv2.dilate(np.sqrt(gradient.sum(axis=2)) / 8.0, np.ones((5, 5), np.uint8))
+    mask = inside.astype(np.uint8)
+    outline = (mask & ~cv2.erode(mask, np.ones((3, 3), np.uint8))) > 0
+    inner = outline[OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX, OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX]
+    if not inner.any():
+        return 1.0
+    return float(
+        (near[OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX, OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX][inner] > EDGE).mean()
+    )
+
+
+def _count_crossings(inside: np.ndarray) -> int:  # (H, W) bool
+    """How often what was taken for the subject leaves the picture."""
+    border = np.concatenate([inside[0], inside[1:, -1], inside[-1, -2::-1], inside[-2:0:-1, 0]])
+    return int((border & ~np.roll(border, 1)).sum())
 
 
 def _find_shadow(backdrop: Backdrop, lab: np.ndarray) -> np.ndarray:  # (H, W, 3) float32 -> (H, W) bool
