@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Telling subject from background without alpha: a colour model of the border, a flood from it, and GrabCut.
+"""Telling subject from background without alpha: a flood of the backdrop's colour from the border, and GrabCut.
 
-Colours are compared in CIE Lab, where a distance of about 2 is just visible.
+A cut-out is mistrusted where its outline lies on no edge of the picture, where a slightly different tolerance gives
+another one, and where it leaves the picture or shows the background too often.
 """
 
 from dataclasses import dataclass
@@ -16,10 +17,17 @@ PLAIN_INLIERS = 0.75  # share of the border that may not be subject: a bust cut 
 SHADOW_DEPTH = 45.0  # a contact shadow darkens its background by no more, in Lab lightness
 SHADOW_CHROMA = 5.0  # and keeps its hue to within this
 SHADOW_GRADIENT = 1.5  # and has no edges: lightness per pixel
-SUPPORTED = 0.88  # share of the outline on an edge: leaks left at most .85 of it, sound cut-outs at least .91
+NARROWER, WIDER = 0.7, 1.4  # tolerances tried beside the usual one
+UNEVEN_SIGMA = 1.5  # from here on the tolerance is wide enough to matter
+LIKE_BORDER = 0.3  # of the tolerance: an enclosed region that leaves the background by less is seen through a gap
+STEADY = 0.87  # overlap of what the usual and the narrower tolerance leave; below, one of them is wrong
+STEADY_UNEVEN = 0.72  # of what the narrower and the wider leave: sound cut-outs .74 and more, leaks .66 and less
+SUPPORTED = 0.90  # share of the outline on an edge: leaks left at most .89 of it, sound cut-outs at least .91
 EDGE = 2.0  # Lab per pixel: just visible
 OUTLINE_MARGIN_PX = 3
 MOST_CROSSINGS = 6  # two feet, two hands, a tail, a weapon; stars and foliage taken for subject make dozens
+MOST_GAPS = 12  # spokes, chains and lattices are finer than the working picture; other subjects had at most 7
+SMALLEST_GAP_PX = 25  # in pixels of the working picture
 BAND_PX = 3  # how far GrabCut may move the outline that the flood found, in pixels of the working picture
 GRABCUT_ROUNDS_PLAIN = 2
 GRABCUT_ROUNDS_BUSY = 3
@@ -31,12 +39,14 @@ RING_COLORS = 5  # clusters in a busy border: wall, floor, foliage, light, rest
 class Segmentation:
     """Where the subject is.
 
-    inside: (H, W) bool. is_plain: whether the background is one smooth colour surface.
+    inside: (H, W) bool. is_plain: whether the background is one smooth colour surface, or a wall and a floor.
+    is_sure: whether the outline can be relied on; never before a background that is not plain.
     border_fit: share of the border that the background model explains, 0..1.
     """
 
     inside: np.ndarray
     is_plain: bool
+    is_sure: bool
     border_fit: float
 
 
@@ -48,12 +58,15 @@ def segment_subject(rgb: np.ndarray) -> Segmentation:  # rgb: (H, W, 3) uint8, a
     tolerance = float(np.clip(3.0 + 4.0 * backdrop.sigma, 5.0, 12.0))
     border_fit = float((residual[backdrop.ring] < tolerance).mean())
     if backdrop.sigma < PLAIN_SIGMA and border_fit > PLAIN_INLIERS:
-        inside = _refine_outline(rgb, _flood_background(backdrop, residual, tolerance, lab))
-        if not inside.any() or (
-            outline_support(lab, inside) > SUPPORTED and _count_crossings(inside) <= MOST_CROSSINGS
-        ):
-            return Segmentation(inside, True, border_fit)
-    return Segmentation(_cut_from_busy(rgb), False, border_fit)
+        floods = [_flood_background(backdrop, residual, factor * tolerance, lab) for factor in (1.0, NARROWER, WIDER)]
+        if backdrop.sigma < UNEVEN_SIGMA or overlap(floods[1], floods[2]) >= STEADY_UNEVEN:
+            is_steady = overlap(floods[0], floods[1]) >= STEADY
+            for flood in floods[:2] if is_steady else floods[1::-1]:  # in doubt rather some background than a hole
+                inside = _refine_outline(rgb, flood)
+                if outline_support(lab, inside) > SUPPORTED and _count_crossings(inside) <= MOST_CROSSINGS:
+                    is_sure = is_steady and _count_gaps(inside) <= MOST_GAPS
+                    return Segmentation(inside, True, is_sure, border_fit)
+    return Segmentation(_cut_from_busy(rgb), False, False, border_fit)
 
 
 def _flood_background(backdrop: Backdrop, residual: np.ndarray, tolerance: float, lab: np.ndarray) -> np.ndarray:
@@ -69,10 +82,16 @@ def _flood_background(backdrop: Backdrop, residual: np.ndarray, tolerance: float
     gap = cv2.morphologyEx(gap.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
     count, labels, stats, _ = cv2.connectedComponentsWithStats(gap.astype(np.uint8), connectivity=4)
     mean = np.bincount(labels.ravel(), residual.ravel(), count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
-    is_background = mean < 0.3 * tolerance  # seen through the subject: as close to the model as the border itself
+    is_background = mean < LIKE_BORDER * tolerance  # seen through the subject
     is_background[0] = False
     holes = cv2.dilate(is_background[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return ~(background | (holes & (residual < tolerance)))
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:  # (H, W) bool, (H, W) bool
+    """Intersection over union; 1 for two empty masks."""
+    either = int((first | second).sum())
+    return int((first & second).sum()) / either if either else 1.0
 
 
 def outline_support(lab: np.ndarray, inside: np.ndarray) -> float:  # (H, W, 3) float32, (H, W) bool
@@ -96,6 +115,14 @@ def _count_crossings(inside: np.ndarray) -> int:  # (H, W) bool
     """How often what was taken for the subject leaves the picture."""
     border = np.concatenate([inside[0], inside[1:, -1], inside[-1, -2::-1], inside[-2:0:-1, 0]])
     return int((border & ~np.roll(border, 1)).sum())
+
+
+def _count_gaps(inside: np.ndarray) -> int:  # (H, W) bool
+    """Through how many enclosed gaps the background is seen."""
+    background = (~inside).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(background, connectivity=4)
+    enclosed = ~np.isin(np.arange(count), labels[_touching_border(~inside)])
+    return int((enclosed[1:] & (stats[1:, cv2.CC_STAT_AREA] > SMALLEST_GAP_PX)).sum())
 
 
 def _find_shadow(backdrop: Backdrop, lab: np.ndarray) -> np.ndarray:  # (H, W, 3) float32 -> (H, W) bool
