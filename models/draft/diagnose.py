@@ -79,17 +79,17 @@ class Straightening:
         return is_upright and abs(self.degrees) >= SMALLEST_TILT_DEG and self.gain > TILT_GAIN
 
 
-def diagnose(rgba: np.ndarray, *, is_background_plain: bool = True) -> tuple[Finding, ...]:  # rgba: (H, W, 4) uint8
+def diagnose(rgba: np.ndarray, *, is_outline_sure: bool = True) -> tuple[Finding, ...]:  # rgba: (H, W, 4) uint8
     """All findings about a cut-out subject in the frame of its picture, worst first.
 
-    is_background_plain: False where the cut-out had to be guessed before a busy background.
+    is_outline_sure: False where the cut-out had to be guessed, mostly before a busy background.
     Raises NoSubjectFound when no pixel is at least half opaque.
     """
     left, top, right, bottom = subject_bounds(rgba)
     subject = rgba[top:bottom, left:right]
     shape = _small_shape(subject)
     findings = [
-        *_background(is_background_plain),
+        *_background(is_outline_sure),
         *_resolution(subject),
         *_crop(rgba[..., 3]),
         *_subjects(rgba[..., 3] >= SUBJECT_ALPHA),
@@ -98,13 +98,13 @@ def diagnose(rgba: np.ndarray, *, is_background_plain: bool = True) -> tuple[Fin
     return tuple(sorted(findings, key=lambda finding: -finding.severity))
 
 
-def _background(is_plain: bool) -> Iterator[Finding]:
-    if not is_plain:
+def _background(is_outline_sure: bool) -> Iterator[Finding]:
+    if not is_outline_sure:
         yield Finding(
             "busy_background",
             1.0,
             0.7,
-            "The background is busy, so the outline is a guess: use a plain one, or a PNG with a transparent one.",
+            "The background could not be told from the subject for sure: use a plain or a transparent one.",
         )
 
 
@@ -206,7 +206,7 @@ def _posture(shape: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "asymmetric",
             straightening.overlap,
-            0.5,
+            0.4,
             "The outline is not symmetric: a raised arm, or a turned view. A front view with arms apart works best.",
         )
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))

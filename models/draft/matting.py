@@ -47,7 +47,7 @@ class Cutout:
 
     rgba: (H, W, 4) uint8; the subject's own colours also under its soft edge, black where alpha is 0.
     method: "alpha" when the picture brought its own alpha, "grabcut" when it was estimated.
-    confidence: 0..1, how far the outline can be trusted.
+    confidence: 0..1, how far the outline can be trusted; below UNSURE_BELOW it must be looked at.
     warnings: sentences for the artist.
     """
 
@@ -55,6 +55,10 @@ class Cutout:
     method: Literal["alpha", "grabcut"]
     confidence: float
     warnings: tuple[str, ...]
+
+    @property
+    def is_sure(self) -> bool:
+        return self.confidence >= UNSURE_BELOW
 
 
 def cut_out(rgba: np.ndarray) -> Cutout:  # rgba: (H, W, 4) uint8

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from models.draft.errors import NoSubjectFound
-from models.draft.matting import UNSURE_BELOW, cut_out
+from models.draft.matting import cut_out
 from tests.bench.normalize_scenes import BACKGROUNDS, compose, load_subjects, place
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +82,7 @@ def measure(name: str, placed: np.ndarray, kind: str, number: int) -> Cut:
     truth, found = placed[..., 3], cutout.rgba[..., 3]
     both, either = ((truth > 127) & (found > 127)).sum(), ((truth > 127) | (found > 127)).sum()
     mae = float(np.abs(truth.astype(np.float32) - found).mean() / 255)
-    return Cut(name, kind, float(both / either), mae, seconds, cutout.confidence, cutout.confidence < UNSURE_BELOW)
+    return Cut(name, kind, float(both / either), mae, seconds, cutout.confidence, not cutout.is_sure)
 
 
 def table(cuts: list[Cut]) -> tuple[list[str], bool]:
