@@ -24,7 +24,7 @@ STEADY = 0.87  # overlap of what the usual and the narrower tolerance leave; bel
 STEADY_UNEVEN = 0.72  # of what the narrower and the wider leave: sound cut-outs .74 and more, leaks .66 and less
 SUPPORTED = 0.90  # share of the outline on an edge: leaks left at most .89 of it, sound cut-outs at least .91
 EDGE = 2.0  # Lab per pixel: just visible
-OUTLINE_MARGIN_PX = 3
+OUTLINE_MARGIN_PX = 3  # of the working picture: along its own border there is no edge to find
 MOST_CROSSINGS = 6  # two feet, two hands, a tail, a weapon; stars and foliage taken for subject make dozens
 MOST_GAPS = 12  # spokes, chains and lattices are finer than the working picture; other subjects had at most 7
 SMALLEST_GAP_PX = 25  # in pixels of the working picture
@@ -58,12 +58,15 @@ def segment_subject(rgb: np.ndarray) -> Segmentation:  # rgb: (H, W, 3) uint8, a
     tolerance = float(np.clip(3.0 + 4.0 * backdrop.sigma, 5.0, 12.0))
     border_fit = float((residual[backdrop.ring] < tolerance).mean())
     if backdrop.sigma < PLAIN_SIGMA and border_fit > PLAIN_INLIERS:
-        floods = [_flood_background(backdrop, residual, factor * tolerance, lab) for factor in (1.0, NARROWER, WIDER)]
-        if backdrop.sigma < UNEVEN_SIGMA or overlap(floods[1], floods[2]) >= STEADY_UNEVEN:
-            is_steady = overlap(floods[0], floods[1]) >= STEADY
-            for flood in floods[:2] if is_steady else floods[1::-1]:  # in doubt rather some background than a hole
+        usual, narrow, wide = (
+            _flood_background(backdrop, residual, factor * tolerance, lab) for factor in (1.0, NARROWER, WIDER)
+        )
+        is_steady = _overlap(usual, narrow) >= STEADY
+        in_order = (usual, narrow) if is_steady else (narrow, usual)  # in doubt rather some background than a hole
+        if backdrop.sigma < UNEVEN_SIGMA or _overlap(narrow, wide) >= STEADY_UNEVEN:
+            for flood in in_order:
                 inside = _refine_outline(rgb, flood)
-                if outline_support(lab, inside) > SUPPORTED and _count_crossings(inside) <= MOST_CROSSINGS:
+                if _outline_support(lab, inside) > SUPPORTED and _count_crossings(inside) <= MOST_CROSSINGS:
                     is_sure = is_steady and _count_gaps(inside) <= MOST_GAPS
                     return Segmentation(inside, True, is_sure, border_fit)
     return Segmentation(_cut_from_busy(rgb), False, False, border_fit)
@@ -88,27 +91,24 @@ def _flood_background(backdrop: Backdrop, residual: np.ndarray, tolerance: float
     return ~(background | (holes & (residual < tolerance)))
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:  # (H, W) bool, (H, W) bool
+def _overlap(first: np.ndarray, second: np.ndarray) -> float:  # (H, W) bool, (H, W) bool
     """Intersection over union; 1 for two empty masks."""
     either = int((first | second).sum())
     return int((first & second).sum()) / either if either else 1.0
 
 
-def outline_support(lab: np.ndarray, inside: np.ndarray) -> float:  # (H, W, 3) float32, (H, W) bool
+def _outline_support(lab: np.ndarray, inside: np.ndarray) -> float:  # (H, W, 3) float32, (H, W) bool
     """Share of the outline that lies on an edge of the picture, 0..1; low where colours ran into each other.
 
     The picture's own border does not count. 1 where there is no outline.
     """
-    gradient = sum(cv2.Sobel(lab, -1, *axis).astype(np.float64) ** 2 for axis in ((1, 0), (0, 1)))
-    near = cv2.dilate(np.sqrt(gradient.sum(axis=2)) / 8.0, np.ones((5, 5), np.uint8))
+    slope = cv2.Sobel(lab, -1, 1, 0) ** 2 + cv2.Sobel(lab, -1, 0, 1) ** 2
+    near = cv2.dilate(np.sqrt(slope.sum(axis=2)) / 8.0, np.ones((5, 5), np.uint8))
     mask = inside.astype(np.uint8)
     outline = (mask & ~cv2.erode(mask, np.ones((3, 3), np.uint8))) > 0
-    inner = outline[OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX, OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX]
-    if not inner.any():
-        return 1.0
-    return float(
-        (near[OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX, OUTLINE_MARGIN_PX:-OUTLINE_MARGIN_PX][inner] > EDGE).mean()
-    )
+    outline[:OUTLINE_MARGIN_PX] = outline[-OUTLINE_MARGIN_PX:] = False
+    outline[:, :OUTLINE_MARGIN_PX] = outline[:, -OUTLINE_MARGIN_PX:] = False
+    return float((near[outline] > EDGE).mean()) if outline.any() else 1.0
 
 
 def _count_crossings(inside: np.ndarray) -> int:  # (H, W) bool

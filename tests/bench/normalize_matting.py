@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures the draft cut-out against known alpha, before six kinds of background, and prints one table.
 
-    python -m tests.bench.normalize_matting [--quick] [--kind KIND...] [--output DIR] [--shared DIR]
+    python -m tests.bench.normalize_matting [--quick] [--kind KIND...] [--shift N] [--output DIR] [--shared DIR]
 
-Takes the pictures of ../shared that bring their own alpha. `--output` gets normalize_matting.json and .md.
+Takes the pictures of ../shared that bring their own alpha. `--shift` gives each of them another background.
+`--output` gets normalize_matting.json and .md.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="every fifth picture")
     parser.add_argument("--kind", action="append", choices=BACKGROUNDS, help="only this background; may be repeated")
+    parser.add_argument("--shift", type=int, default=0, help="added to the number that seeds a picture's background")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     options = parser.parse_args()
@@ -57,7 +59,7 @@ def main() -> int:
     cv2.setNumThreads(1)
     cuts = [
         measure(name, place(subject), kind, number)
-        for number, (name, subject) in enumerate(subjects.items())
+        for number, (name, subject) in enumerate(subjects.items(), options.shift)
         for kind in options.kind or BACKGROUNDS
     ]
     lines, holds = table(cuts)

@@ -89,7 +89,7 @@ def test_a_small_crisp_picture_is_not_blurred() -> None:
 
 
 def test_an_enlarged_picture_has_a_fake_resolution() -> None:
-    soft = {finding.code for finding in diagnose(enlarged(draw(), 300))}
+    soft = {finding.code for finding in diagnose(enlarged(draw(), 370))}
     assert soft == {"fake_resolution"}
 
 
