@@ -28,18 +28,22 @@ Code = Literal[
 CODES: tuple[Code, ...] = get_args(Code)
 
 ENOUGH_HEIGHT_PX = 768  # of the subject: models see it at about this size; more is not used
-DETAIL_HEIGHT_PX = 768  # of the subject when sharpness is measured: the value then depends on nothing but sharpness
-STRONG_GRADIENTS = 0.2  # share of the subject's pixels whose gradients tell its sharpness
-BLUR_SIGMA_PX = 2.0  # a sharp picture loses half of its strong gradients to this blur
-BLURRED, VERY_BLURRED = 0.35, 0.20  # share lost; below, the picture itself is blurred by 2 and by 4 pixels
-INTERPOLATED = 0.385  # share lost; below, a picture of good size was enlarged from a quarter of it
-TOUCHING_SHARE = 0.03  # of a side of the picture: a subject that touches more of it is cut there
+STRONG_GRADIENTS = 0.02  # share of the subject's pixels whose gradients tell its sharpness: lines and edges
+SMALLEST_GRADIENT = 2.0  # grey levels per pixel: a subject with no stronger ones is flat, neither sharp nor blurred
+BLUR_SIGMA_PX = 1.0  # a sharp picture loses a third and more of its strong gradients to this blur
+BLURRED, VERY_BLURRED = 0.20, 0.08  # share lost; below, the picture itself is blurred by 2 and by 4 pixels
+INTERPOLATED = 0.25  # share lost; below, a picture of good size was most likely enlarged from a third of it or less
+TOUCHING_SHARE = 0.03  # of a side of the picture: a subject that touches more of it may be cut there
+SOLID_ALPHA = 250  # a subject that ends at the edge by itself is soft there, one that is cut is solid
+INSIDE_SHARE = 0.01  # of the subject's longer side: how far inside its width is compared with that at the edge
+CUT_WIDTH = 0.58  # of the width inside: a round part that touches the edge is narrower there, a cut one is not
 SUBJECT_SHARE = 0.15  # of the largest part's area: another part of that size is another subject
 SHAPE_SIDE_PX = 160  # side at which outlines are compared with their mirror images
 TILTS_DEG = np.arange(-30.0, 31.0, 2.0)
 SMALLEST_TILT_DEG = 4.0
 TILT_GAIN = 0.03  # mirror overlap that straightening must win
-UPRIGHT_OVERLAP = 0.75  # a straightened outline less symmetric than this has no axis to trust
+UPRIGHT_OVERLAP = 0.82  # a straightened outline less symmetric than this has no axis to trust
+WIDEST_LEANING = 1.25  # width over height: a vehicle or an animal seen from the side has no upright axis
 SYMMETRIC_OVERLAP = 0.72
 ARM_ROWS = (0.25, 0.6)  # of the height, from the top: where hanging arms part from the trunk
 LEG_ROWS = (0.72, 0.96)
@@ -60,44 +64,47 @@ class Finding:
 @dataclass(frozen=True)
 class Straightening:
     """The rotation that makes an outline most symmetric. degrees: counter-clockwise positive. overlap, gain:
-    intersection over union with the mirror image when straightened, and what that won."""
+    intersection over union with the mirror image when straightened, and what that won. width: over the height, as
+    the outline stands in the picture."""
 
     degrees: float
     overlap: float
     gain: float
+    width: float
 
     @property
     def is_sure(self) -> bool:
-        """Whether the tilt is real: large enough, of a symmetric outline, and clearly better when taken away."""
-        return abs(self.degrees) >= SMALLEST_TILT_DEG and self.gain > TILT_GAIN and self.overlap > UPRIGHT_OVERLAP
+        """Whether the tilt is real: large enough, of an upright symmetric outline, and clearly better without."""
+        is_upright = self.overlap > UPRIGHT_OVERLAP and self.width < WIDEST_LEANING
+        return is_upright and abs(self.degrees) >= SMALLEST_TILT_DEG and self.gain > TILT_GAIN
 
 
-def diagnose(rgba: np.ndarray, *, is_background_plain: bool = True) -> tuple[Finding, ...]:  # rgba: (H, W, 4) uint8
+def diagnose(rgba: np.ndarray, *, is_outline_sure: bool = True) -> tuple[Finding, ...]:  # rgba: (H, W, 4) uint8
     """All findings about a cut-out subject in the frame of its picture, worst first.
 
-    is_background_plain: False where the cut-out had to be guessed before a busy background.
+    is_outline_sure: False where the cut-out had to be guessed, mostly before a busy background.
     Raises NoSubjectFound when no pixel is at least half opaque.
     """
     left, top, right, bottom = subject_bounds(rgba)
     subject = rgba[top:bottom, left:right]
     shape = _small_shape(subject)
     findings = [
-        *_background(is_background_plain),
+        *_background(is_outline_sure),
         *_resolution(subject),
-        *_crop(rgba[..., 3] >= SUBJECT_ALPHA),
+        *_crop(rgba[..., 3]),
         *_subjects(rgba[..., 3] >= SUBJECT_ALPHA),
         *_posture(shape),
     ]
     return tuple(sorted(findings, key=lambda finding: -finding.severity))
 
 
-def _background(is_plain: bool) -> Iterator[Finding]:
-    if not is_plain:
+def _background(is_outline_sure: bool) -> Iterator[Finding]:
+    if not is_outline_sure:
         yield Finding(
             "busy_background",
             1.0,
             0.7,
-            "The background is busy, so the outline is a guess: use a plain one, or a PNG with a transparent one.",
+            "The background could not be told from the subject for sure: use a plain or a transparent one.",
         )
 
 
@@ -131,9 +138,9 @@ def _resolution(subject: np.ndarray) -> Iterator[Finding]:
 def measure_sharpness(subject: np.ndarray) -> float:  # (h, w, 4) uint8
     """Share of the strong gradients inside the subject that a blur of BLUR_SIGMA_PX takes away, 0..1; high is sharp.
 
-    Measured at one size of the subject, away from its outline.
+    Measured away from the outline, at the size at which models see the subject, or at its own where that is smaller.
     """
-    scale = DETAIL_HEIGHT_PX / max(subject.shape[:2])
+    scale = min(1.0, ENOUGH_HEIGHT_PX / max(subject.shape[:2]))
     height, width = (max(8, round(side * scale)) for side in subject.shape[:2])
     rgba = resize_rgba(subject, width, height)
     lightness = cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2GRAY).astype(np.float32)
@@ -143,7 +150,7 @@ def measure_sharpness(subject: np.ndarray) -> float:  # (h, w, 4) uint8
     sharp = _gradient(lightness)
     strong = inside & (sharp >= np.quantile(sharp[inside], 1 - STRONG_GRADIENTS))
     before = float(sharp[strong].mean())
-    if before < 0.5:  # grey levels per pixel: a flat subject is neither sharp nor blurred
+    if before < SMALLEST_GRADIENT:
         return 1.0
     return 1.0 - float(_gradient(cv2.GaussianBlur(lightness, (0, 0), BLUR_SIGMA_PX))[strong].mean()) / before
 
@@ -152,21 +159,25 @@ def _gradient(lightness: np.ndarray) -> np.ndarray:
     return np.hypot(cv2.Sobel(lightness, -1, 1, 0), cv2.Sobel(lightness, -1, 0, 1)) / 8.0
 
 
-def _crop(inside: np.ndarray) -> Iterator[Finding]:
+def _crop(alpha: np.ndarray) -> Iterator[Finding]:  # (H, W) uint8
     sides = {
-        "top": (inside[0], "the head may be missing"),
-        "bottom": (inside[-1], "feet may be missing"),
-        "left": (inside[:, 0], "an arm may be missing"),
-        "right": (inside[:, -1], "an arm may be missing"),
+        "top": (alpha, "the head may be missing"),
+        "bottom": (alpha[::-1], "feet may be missing"),
+        "left": (alpha.T, "an arm may be missing"),
+        "right": (alpha.T[::-1], "an arm may be missing"),
     }
-    for side, (pixels, what) in sides.items():
-        touching = float(pixels.mean())
-        if touching > TOUCHING_SHARE:
+    inside = alpha >= SUBJECT_ALPHA
+    size = max(np.ptp(np.flatnonzero(inside.any(axis=axis))) + 1 for axis in (0, 1))
+    depth = max(1, round(INSIDE_SHARE * size))
+    for side, (rows, what) in sides.items():
+        touching = float((rows[0] >= SOLID_ALPHA).mean())
+        within = float((rows[min(depth, len(rows) - 1)] >= SUBJECT_ALPHA).mean())
+        if touching > TOUCHING_SHARE and touching > CUT_WIDTH * within:
             yield Finding(
                 "cropped",
                 touching,
                 min(1.0, 0.5 + touching),
-                f"The subject touches the {side} edge of the picture, {what}: use a picture that shows all of it.",
+                f"The subject is cut by the {side} edge of the picture, {what}: use a picture that shows all of it.",
             )
 
 
@@ -195,7 +206,7 @@ def _posture(shape: np.ndarray) -> Iterator[Finding]:
         yield Finding(
             "asymmetric",
             straightening.overlap,
-            0.5,
+            0.4,
             "The outline is not symmetric: a raised arm, or a turned view. A front view with arms apart works best.",
         )
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
@@ -219,7 +230,8 @@ def find_tilt(shape: np.ndarray) -> Straightening:  # (N, N) bool
     overlaps = [_mirror_overlap(_rotate(shape, degrees)) for degrees in TILTS_DEG]
     best = int(np.argmax(overlaps))
     upright = overlaps[len(TILTS_DEG) // 2]
-    return Straightening(float(TILTS_DEG[best]), float(overlaps[best]), float(overlaps[best] - upright))
+    width = shape.any(axis=0).sum() / max(1, shape.any(axis=1).sum())
+    return Straightening(float(TILTS_DEG[best]), overlaps[best], overlaps[best] - upright, float(width))
 
 
 def _small_shape(subject: np.ndarray) -> np.ndarray:

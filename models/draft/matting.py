@@ -17,6 +17,8 @@ WORK_SIDE_PX = 512  # side at which the classical segmentation runs: GrabCut tak
 CLEAR_ALPHA = 12  # at most this much is clear: exporters leave haze in empty areas
 CLEAR_SHARE = 0.01  # an alpha channel means something when at least this share of the picture is clear
 SUBJECT_ALPHA = 128
+UNSURE_BELOW = 0.5  # confidence: below, the artist is asked to look at the outline
+UNSURE_CONFIDENCE = 0.4  # of a cut-out that may be wrong
 SOLID_ALPHA = 250  # colours from here on are the subject's own
 SMALLEST_SUBJECT = 0.001  # of the picture's pixels
 SMALLEST_PART = 0.02  # of the largest part: smaller ones are specks
@@ -28,6 +30,10 @@ SEPARABLE_COLORS = 48.0  # RGB distance from which the edge's colours alone deci
 BUSY_WARNING = (
     "The background is busy, so the cut-out may be wrong. Check the outline, or use a picture with a plain or "
     "transparent background."
+)
+UNSURE_WARNING = (
+    "Parts of the subject look like the background or are very fine, so the cut-out may be wrong. Check the outline, "
+    "or use a picture with a transparent background or one of another colour."
 )
 FULL_WARNING = (
     "The subject fills the whole picture, so its outline could not be told from the background. "
@@ -41,7 +47,7 @@ class Cutout:
 
     rgba: (H, W, 4) uint8; the subject's own colours also under its soft edge, black where alpha is 0.
     method: "alpha" when the picture brought its own alpha, "grabcut" when it was estimated.
-    confidence: 0..1, how far the outline can be trusted.
+    confidence: 0..1, how far the outline can be trusted; below UNSURE_BELOW it must be looked at.
     warnings: sentences for the artist.
     """
 
@@ -49,6 +55,10 @@ class Cutout:
     method: Literal["alpha", "grabcut"]
     confidence: float
     warnings: tuple[str, ...]
+
+    @property
+    def is_sure(self) -> bool:
+        return self.confidence >= UNSURE_BELOW
 
 
 def cut_out(rgba: np.ndarray) -> Cutout:  # rgba: (H, W, 4) uint8
@@ -91,8 +101,8 @@ def _cut_classically(rgb: np.ndarray) -> Cutout:  # (H, W, 3) uint8
     outline = cv2.resize(inside.astype(np.float32) / 255.0, (width, height), interpolation=cv2.INTER_LINEAR)
     estimated = _estimate_edge(rgb, outline)
     alpha = clean_alpha(estimated, flat)
-    confidence = 0.9 * segmentation.border_fit if segmentation.is_plain else 0.4
-    warnings = [] if segmentation.is_plain else [BUSY_WARNING]
+    confidence = 0.9 * segmentation.border_fit if segmentation.is_sure else UNSURE_CONFIDENCE
+    warnings = [] if segmentation.is_sure else [UNSURE_WARNING if segmentation.is_plain else BUSY_WARNING]
     if (alpha >= SUBJECT_ALPHA).mean() > FULL_PICTURE:
         confidence, warnings = min(confidence, 0.2), [*warnings, FULL_WARNING]
     return Cutout(own_colors(rgb, estimated, alpha), "grabcut", confidence, tuple(warnings))

@@ -81,6 +81,47 @@ def test_a_contact_shadow_is_not_part_of_the_subject() -> None:
     assert iou(cutout.rgba, DISC) > 0.96
 
 
+def test_a_wall_and_a_floor_are_both_taken_off() -> None:
+    horizon = (190 + 0.05 * (X - 160))[..., None]
+    room = np.where(Y[..., None] < horizon, [222.0, 215.0, 205.0], [140.0, 105.0, 75.0]) * (1.0 - 0.0004 * X[..., None])
+    cutout = cut_out(paint(DISC, room))
+    assert cutout.is_sure and not cutout.warnings
+    assert iou(cutout.rgba, DISC) > 0.97
+
+
+def test_a_shadow_on_a_coloured_floor_is_not_part_of_the_subject() -> None:
+    shadow = np.exp(-(((X - 150) / 110.0) ** 2) - ((Y - 262) / 22.0) ** 2)
+    floor = np.broadcast_to([170.0, 120.0, 70.0], FLAT.shape) * (1.0 - 0.35 * shadow[..., None])
+    cutout = cut_out(opaque(np.where(DISC[..., None], [60.0, 90.0, 180.0], floor)))
+    assert iou(cutout.rgba, DISC) > 0.96
+
+
+def test_a_light_subject_before_a_light_wall_is_kept() -> None:
+    shade = 250.0 - 25.0 * np.hypot(X - 150, Y - 170) / 90.0  # lightest in the middle, where it is most like the wall
+    picture = opaque(np.where(DISC, shade, 254.0)[..., None] * np.ones(3))
+    assert iou(cut_out(picture).rgba, DISC) > 0.95
+
+
+def test_a_subject_at_the_edge_of_the_picture_is_kept_to_the_edge() -> None:
+    bust = (np.hypot(X - 160, Y - 130) < 60) | ((np.abs(X - 160) < 80) & (Y > 180))
+    cutout = cut_out(paint(bust, FLAT))
+    assert cutout.is_sure and iou(cutout.rgba, bust) > 0.98
+    assert (cutout.rgba[-1, 100:220, 3] == 255).all()
+
+
+def test_a_subject_that_runs_into_the_background_is_flagged() -> None:
+    blend = np.clip((X - 90.0) / 120.0, 0.0, 1.0)[..., None]  # its left side is the background's colour
+    picture = opaque(np.where(DISC[..., None], FLAT * (1.0 - blend) + SUBJECT_COLOR * blend, FLAT))
+    cutout = cut_out(picture)
+    assert not cutout.is_sure and "Check the outline" in cutout.warnings[0]
+
+
+def test_a_lattice_is_flagged() -> None:
+    bars = DISC & ((X % 24 < 8) | (Y % 24 < 8))
+    cutout = cut_out(paint(bars, FLAT))
+    assert not cutout.is_sure and "very fine" in cutout.warnings[0]
+
+
 def test_a_busy_background_is_flagged_and_the_result_repeats() -> None:
     picture = paint(DISC, CHECKER)
     first, second = cut_out(picture), cut_out(picture)
