@@ -7,12 +7,11 @@ from types import ModuleType
 from typing import ClassVar
 
 from inference_server.core.stage import Device, Requirements, RunContext
-from inference_server.core.types import Diagnosis, Engine, NormalizedImage, SourceImage, StageName
+from inference_server.core.types import Engine, NormalizedImage, SourceImage, StageName
 from inference_server.errors import NoSubject
+from inference_server.stages.normalize.findings import tell_findings
 
 SIDE_PX = 1024
-# From this severity on a finding is worth a line in the report; the rest is kept with the result.
-_NOTED_SEVERITY = 0.5
 
 
 class DraftNormalize:
@@ -51,17 +50,10 @@ class DraftNormalize:
             raise NoSubject(
                 f"{message.rstrip('.')}.", hint or "Use a picture in which the character stands out."
             ) from error
-        serious = [
-            finding.sentence
-            for finding in findings
-            if finding.severity >= _NOTED_SEVERITY and finding.code != "busy_background"  # the cut-out says it better
-        ]
-        for sentence in (*cutout.warnings, *serious):
+        for sentence in cutout.warnings:
             ctx.note(sentence)
         steps = (f"background: {cutout.method}", "framing: centred and squared")
-        diagnoses = tuple(
-            Diagnosis(finding.code, finding.measure, finding.severity, finding.sentence) for finding in findings
-        )
+        diagnoses = tell_findings(findings, ctx)
         return NormalizedImage(framed.rgba, steps, diagnoses, framed.subject_fraction)
 
     def unload(self) -> None:

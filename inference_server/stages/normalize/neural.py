@@ -12,6 +12,7 @@ from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, NormalizedImage, SourceImage, StageName, UInt8
 from inference_server.errors import NoSubject, OutOfMemory, WeightsCorrupt
 from inference_server.stages.normalize.draft import SIDE_PX
+from inference_server.stages.normalize.findings import tell_findings
 from inference_server.weights import WeightStore
 
 # The first that is here is used: who has fetched the larger wants it.
@@ -34,6 +35,7 @@ class NeuralNormalize:
     _network: Any = None
     _device: Any = None
     _matting: ModuleType
+    _diagnose: ModuleType
     _framing: ModuleType
     _matte: ModuleType
 
@@ -53,9 +55,9 @@ class NeuralNormalize:
         """Import torch and the classical code; the network itself is read when a picture needs it."""
         from models.birefnet import matte
         from models.common import device as devices
-        from models.draft import framing, matting
+        from models.draft import diagnose, framing, matting
 
-        self._matting, self._framing = matting, framing
+        self._matting, self._diagnose, self._framing = matting, diagnose, framing
         self._matte = matte
         self._device = devices.pick_device(device.name)
         self._dtype = devices.usual_dtype(self._device)
@@ -73,13 +75,15 @@ class NeuralNormalize:
             else:
                 cutout, step = self._cut_out(rgba, ctx), f"background: {self._id}"
             ctx.progress(3, 4)
+            findings = self._diagnose.diagnose(cutout)
             framed = self._framing.frame_subject(cutout, size=SIDE_PX)
         except DraftError as error:
             message, _, hint = str(error).partition(". ")
             raise NoSubject(
                 f"{message.rstrip('.')}.", hint or "Use a picture in which the character stands out."
             ) from error
-        return NormalizedImage(framed.rgba, (step, "framing: centred and squared"), (), framed.subject_fraction)
+        steps = (step, "framing: centred and squared")
+        return NormalizedImage(framed.rgba, steps, tell_findings(findings, ctx), framed.subject_fraction)
 
     def unload(self) -> None:
         """Drop the network."""
