@@ -9,7 +9,7 @@ from typing import ClassVar
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, NormalizedImage, SourceImage, StageName
 from inference_server.errors import NoSubject
-from inference_server.stages.normalize.findings import tell_findings
+from inference_server.stages.normalize.findings import tell_findings, tell_framing
 
 SIDE_PX = 1024
 
@@ -52,7 +52,7 @@ class DraftNormalize:
             ) from error
         for sentence in cutout.warnings:
             ctx.note(sentence)
-        steps = (f"background: {cutout.method}", "framing: centred and squared")
+        steps = (f"background: {cutout.method}", tell_framing(framed.scale))
         diagnoses = tell_findings(findings, ctx)
         return NormalizedImage(framed.rgba, steps, diagnoses, framed.subject_fraction)
 

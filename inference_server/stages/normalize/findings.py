@@ -22,3 +22,9 @@ def tell_findings(findings: Iterable[Any], ctx: RunContext) -> tuple[Diagnosis, 
         if diagnosis.severity >= _NOTED_SEVERITY and diagnosis.code != _TOLD_ELSEWHERE:
             ctx.note(diagnosis.sentence)
     return diagnoses
+
+
+def tell_framing(scale: float) -> str:
+    """The step that centred the subject. scale: pixels of the square a pixel of the picture."""
+    size = f", interpolated to {scale:.1f} times its size" if scale > 1.0 else ""
+    return f"framing: centred and squared{size}"

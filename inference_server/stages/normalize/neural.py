@@ -12,7 +12,7 @@ from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, NormalizedImage, SourceImage, StageName, UInt8
 from inference_server.errors import NoSubject, OutOfMemory, WeightsCorrupt
 from inference_server.stages.normalize.draft import SIDE_PX
-from inference_server.stages.normalize.findings import tell_findings
+from inference_server.stages.normalize.findings import tell_findings, tell_framing
 from inference_server.weights import WeightStore
 
 # The first that is here is used: who has fetched the larger wants it.
@@ -82,7 +82,7 @@ class NeuralNormalize:
             raise NoSubject(
                 f"{message.rstrip('.')}.", hint or "Use a picture in which the character stands out."
             ) from error
-        steps = (step, "framing: centred and squared")
+        steps = (step, tell_framing(framed.scale))
         return NormalizedImage(framed.rgba, steps, tell_findings(findings, ctx), framed.subject_fraction)
 
     def unload(self) -> None:
