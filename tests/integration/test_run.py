@@ -207,5 +207,5 @@ def test_neural_is_refused_in_one_sentence(tmp_path: Path) -> None:
     )
     assert done.exit_code == 1
     assert done.stderr.count("\n") == 1
-    assert "neural" in done.stderr
+    assert "figurine weights fetch" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -66,7 +66,7 @@ def test_all_are_given_back_when_the_block_fails(stage: Callable[..., Weighty], 
     with pytest.raises(KeyboardInterrupt), WarmStages(100) as warm:
         warm.need(stage("a", 1))
         raise KeyboardInterrupt
-    assert log == ["load a on cpu", "unload a"]
+    assert log == ["load a on auto", "unload a"]
 
 
 def test_the_least_recently_used_make_room_before_the_next_is_loaded(
@@ -76,7 +76,7 @@ def test_the_least_recently_used_make_room_before_the_next_is_loaded(
     warm = WarmStages(100)
     for needed in (a, b, a, c):
         warm.need(needed)
-    assert log == ["load a on cpu", "load b on cpu", "unload b", "load c on cpu"]
+    assert log == ["load a on auto", "load b on auto", "unload b", "load c on auto"]
     warm.need(a)
     assert len(log) == 4
 
@@ -92,7 +92,7 @@ def test_a_stage_above_the_budget_is_loaded_alone(stage: Callable[..., Weighty],
     warm = WarmStages(100)
     for label, peak_bytes in (("a", 10), ("huge", 500), ("b", 10)):
         warm.need(stage(label, peak_bytes))
-    assert log == ["load a on cpu", "unload a", "load huge on cpu", "unload huge", "load b on cpu"]
+    assert log == ["load a on auto", "unload a", "load huge on auto", "unload huge", "load b on auto"]
 
 
 @pytest.mark.parametrize("error", [WeightsMissing("no"), ZeroDivisionError(), KeyboardInterrupt()])
@@ -105,10 +105,10 @@ def test_a_load_that_fails_is_given_back_and_tried_anew_next_time(
     warm.need(a)
     with pytest.raises(type(error)):
         warm.need(b)
-    assert log[1:] == ["load b on cpu", "unload b"]
+    assert log[1:] == ["load b on auto", "unload b"]
     b.fault = None
     warm.need(b)
-    assert log[3:] == ["load b on cpu"]
+    assert log[3:] == ["load b on auto"]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_an_error_takes_with_it_what_it_leaves_in_doubt(
     assert log == [f"unload {label}" for label in unloaded]
     for needed in (a, b, c):
         warm.need(needed)
-    assert log[len(unloaded) :] == [f"load {label} on cpu" for label in unloaded]
+    assert log[len(unloaded) :] == [f"load {label} on auto" for label in unloaded]
 
 
 def test_a_stage_that_is_not_loaded_is_not_unloaded(stage: Callable[..., Weighty], log: list[str]) -> None:
