@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from .framing import SUBJECT_ALPHA, resize_rgba, subject_bounds
+from .framing import SUBJECT_ALPHA, subject_bounds
 
 Code = Literal[
     "low_resolution",
@@ -142,9 +142,12 @@ def measure_sharpness(subject: np.ndarray) -> float:  # (h, w, 4) uint8
     """
     scale = min(1.0, ENOUGH_HEIGHT_PX / max(subject.shape[:2]))
     height, width = (max(8, round(side * scale)) for side in subject.shape[:2])
-    rgba = resize_rgba(subject, width, height)
-    lightness = cv2.cvtColor(np.ascontiguousarray(rgba[..., :3]), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    inside = cv2.erode((rgba[..., 3] >= SUBJECT_ALPHA).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    gray = cv2.cvtColor(np.ascontiguousarray(subject[..., :3]), cv2.COLOR_RGB2GRAY)
+    lightness, alpha = (
+        cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA) for values in (gray, subject[..., 3].copy())
+    )
+    lightness = lightness.astype(np.float32)
+    inside = cv2.erode((alpha >= SUBJECT_ALPHA).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     if not inside.any():
         return 1.0
     sharp = _gradient(lightness)
@@ -256,13 +259,14 @@ def _mirror_overlap(shape: np.ndarray) -> float:
     columns = np.flatnonzero(shape.any(axis=0))
     if columns.size == 0:
         return 0.0
-    mass = shape.sum(axis=0) @ np.arange(shape.shape[1]) / shape.sum()
+    area = int(shape.sum())
+    middle = round(2 * float(shape.sum(axis=0) @ np.arange(shape.shape[1])) / area)
     reach = max(1, len(columns) // 10)
-    best = 0.0
-    for doubled in range(round(2 * mass) - reach, round(2 * mass) + reach + 1):
-        mirrored = np.roll(shape[:, ::-1], doubled - shape.shape[1] + 1, axis=1)
-        best = max(best, (shape & mirrored).sum() / (shape | mirrored).sum())
-    return float(best)
+    # A row folded with itself counts, for each axis, the pixels whose mirror image is inside.
+    size = 2 * shape.shape[1]
+    folded = np.fft.irfft(np.fft.rfft(shape.astype(np.float64), size, axis=1) ** 2, size, axis=1).sum(axis=0)
+    shared = np.rint(folded[max(middle - reach, 0) : middle + reach + 1].max())
+    return float(shared / (2 * area - shared))
 
 
 def _runs(shape: np.ndarray) -> np.ndarray:
