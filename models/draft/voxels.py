@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 MOST_SURFACE = 10.0  # squares of the longest side: more is a cloud of triangles, and some of them show where it is
 PAD_cells = 2  # free cells on every side, so that distance to the outside is defined at the border
 SAMPLES_AT_ONCE = 2_000_000  # surface points held at a time: 48 MB, whatever the triangles' size
-OUTER_STRIDE = 31  # one in so many of the cells outside is asked first; prime, so that it follows no grid axis
+STRIDE = 31  # one in so many of the cells off the surface is asked first; prime, so that it follows no grid axis
 GLANCE_cells = 24  # enough to tell a bulky mesh from a slender one
 CELLS_TOUCH = np.ones((3, 3, 3), bool)  # cells that share a face, an edge or a corner are connected
 
@@ -99,10 +99,17 @@ def _inside(grid: VoxelGrid, vertices: np.ndarray, faces: np.ndarray, surface: n
         return np.abs(igl.fast_winding_number(vertices, np.asarray(faces, np.int64), points)) >= 0.5
 
     inside = np.zeros(surface.size, bool)
-    enclosed = ndimage.binary_fill_holes(surface).ravel()
-    asked, outer = np.flatnonzero(enclosed), np.flatnonzero(~enclosed)
-    if winds(outer[::OUTER_STRIDE]).any():  # the surface has openings wider than a cell
-        asked = np.arange(surface.size)
+    enclosed = ndimage.binary_fill_holes(surface)
+    if winds(np.flatnonzero(~enclosed)[::STRIDE]).any():  # the surface has openings wider than a cell
+        return winds(np.arange(surface.size)).reshape(surface.shape)
+    # Away from the surface the number is the same all over a cavity: some of its cells speak for all, if they agree.
+    cavities = ndimage.label(enclosed & ~surface)[0].ravel()
+    cells = np.flatnonzero(cavities)
+    some = np.union1d(cells[::STRIDE], cells[np.unique(cavities[cells], return_index=True)[1]])
+    yes, all_asked = (np.bincount(cavities[some], weights, cavities.max() + 1) for weights in (winds(some), None))
+    inside[cells] = yes[cavities[cells]] > 0
+    is_divided = (yes > 0) & (yes < all_asked)
+    asked = np.concatenate([np.flatnonzero(surface), cells[is_divided[cavities[cells]]]])
     inside[asked] = winds(asked)
     return inside.reshape(surface.shape)
 
