@@ -8,7 +8,7 @@ from bpy.props import IntProperty
 from ..figure.voxel_bake import VoxelBake, baked_from
 from ..figure.voxel_choice import choice, obstacle
 from ..voxel.errors import VoxelError
-from .voxel_options import VoxelOptions
+from .voxel_options import VoxelOptions, draw_colours
 
 TICK_s = 0.01
 FIRST, LAST = -1_048_574, 1_048_574  # Blender's own
@@ -46,15 +46,8 @@ class FIGURINE_OT_bake_voxels(bpy.types.Operator, VoxelOptions):
         frames.prop(self, "step")
         look = self.layout.column()
         look.prop(self, "size")
-        look.prop(self, "colour")
-        look.prop(self, "palette")
-        if self.palette == "FOUND":
-            look.prop(self, "colours")
-        if self.palette == "IMAGE":
-            look.prop_search(self, "picture", bpy.data, "images")
-        look.prop(self, "dither")
+        draw_colours(look, self)
         look.prop(self, "close")
-        look.prop(self, "emission")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the frames and the voxels first."""

@@ -154,7 +154,7 @@ def draw_options(layout: bpy.types.UILayout, options: VoxelOptions) -> None:
     layout.use_property_decorate = False
     _draw_shape(layout.column(), options)
     layout.separator()
-    _draw_colours(layout.column(), options)
+    draw_colours(layout.column(), options)
     layout.separator()
     _draw_inside(layout.column(), options)
 
@@ -174,7 +174,8 @@ def _draw_shape(column: bpy.types.UILayout, options: VoxelOptions) -> None:
     column.prop(options, "gap")
 
 
-def _draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
+def draw_colours(column: bpy.types.UILayout, options: VoxelOptions) -> None:
+    """What colours voxels have, and which of them give light."""
     column.prop(options, "colour")
     column.prop(options, "palette")
     if options.palette == "FOUND":

@@ -12,10 +12,11 @@ from inference_server import __version__
 from inference_server.commands.output import open_output
 from inference_server.commands.summary import print_files, print_lines
 from inference_server.config import load_config, make_home
+from inference_server.core.digest import sha256_of
 from inference_server.core.exchange import Exchange
 from inference_server.core.images import read_image
 from inference_server.core.metering import Meter
-from inference_server.core.report import encode_report, sha256_of
+from inference_server.core.report import encode_report
 from inference_server.core.settings import safe_name
 from inference_server.core.voxel_report import build_voxel_report
 from inference_server.errors import Cancelled, OutputUnwritable, SettingInvalid, typed_system_errors

@@ -25,6 +25,12 @@ def digest(value: Any) -> str:
     return state.hexdigest()
 
 
+def sha256_of(path: Path) -> str:
+    """Of a file's content. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _feed(state: hashlib._Hash, value: Any) -> None:
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
@@ -33,8 +39,7 @@ def _feed(state: hashlib._Hash, value: Any) -> None:
         _head(state, "array", [little_endian.dtype.str, *little_endian.shape])
         state.update(little_endian.data)
     elif isinstance(value, Path):
-        with value.open("rb") as stream:
-            _head(state, "file", hashlib.file_digest(stream, "sha256").hexdigest())
+        _head(state, "file", sha256_of(value))
     elif isinstance(value, bytes):
         _head(state, "bytes", len(value))
         state.update(value)

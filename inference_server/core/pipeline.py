@@ -7,7 +7,6 @@ computed again, so a job that was cut off goes on after its last finished stage.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 from inference_server.core.assemble import stand_on_ground
 from inference_server.core.cache import StageCache
 from inference_server.core.correction import RigCorrection
-from inference_server.core.digest import digest
+from inference_server.core.digest import digest, sha256_of
 from inference_server.core.metering import Meter
 from inference_server.core.settings import JobSettings
 from inference_server.core.skeleton_edits import apply_correction, is_for_another_mesh
@@ -121,8 +120,8 @@ class Pipeline:
         if rig.skeleton.turn_rad:
             job.add_note(f"It seems to face {_degrees(rig)} away from the front; its place and direction were kept.")
         rig = self._correct(job, scene.mesh, rig, corrections)
-        with _source_errors(), scene.source.open("rb") as stream:
-            source_sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        with _source_errors():
+            source_sha256 = sha256_of(scene.source)
         asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job, corrections))
         return self._finish(job, asset, settings, corrections)
 

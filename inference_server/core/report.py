@@ -95,12 +95,6 @@ def weights_file(asset: RiggedAsset | RiggedScene) -> bytes:
     return stream.getvalue()
 
 
-def sha256_of(path: Path) -> str:
-    """Of a file's content. Raises OSError."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def encode_report(document: Mapping[str, Any]) -> bytes:
     """JSON for people: indented, UTF-8."""
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()

@@ -10,7 +10,6 @@ CheckpointError (ValueError)
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -155,8 +154,3 @@ def _damaged(path: Path, why: str) -> CheckpointDamaged:
     return CheckpointDamaged(
         f"{path.name} cannot be read as safetensors: {why}. Fetch it again: figurine weights fetch"
     )
-
-
-def total_bytes(network: nn.Module) -> int:
-    """Bytes of all parameters and buffers that a checkpoint holds."""
-    return sum(math.prod(tensor.shape) * tensor.element_size() for tensor in network.state_dict().values())

@@ -81,7 +81,7 @@ def _find_end(alpha: np.ndarray) -> int | None:  # (S, S) uint8
         return None
     end = int(rows[-1]) + 1
     beyond = np.pad(alpha, ((0, 1), (0, 0)))[end]
-    return end if any(_is_cut(inside[:end], run) for run in _runs(inside[end - 1] & (beyond == 0))) else None
+    return end if any(_is_cut(inside[:end], run) for run in find_runs(inside[end - 1] & (beyond == 0))) else None
 
 
 def _is_cut(inside: np.ndarray, run: tuple[int, int]) -> bool:  # (R, S) bool
@@ -90,7 +90,7 @@ def _is_cut(inside: np.ndarray, run: tuple[int, int]) -> bool:  # (R, S) bool
     if width < CUT_RUN * size:
         return False
     row = inside[max(len(inside) - 1 - round(min(width / 4, DEEPEST * size)), 0)]
-    above = [stop - start for start, stop in _runs(row) if start < run[1] and stop > run[0]]
+    above = [stop - start for start, stop in find_runs(row) if start < run[1] and stop > run[0]]
     return max(above, default=0) <= STEEP * width
 
 
@@ -100,19 +100,19 @@ def _find_base(alpha: np.ndarray) -> int | None:  # (S, S) uint8
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     if rows.size == 0:
         return None
-    runs = _runs(inside[rows[-1] - INSET_PX])
+    runs = find_runs(inside[rows[-1] - INSET_PX])
     longest = max((stop - start for start, stop in runs), default=0)
     return int(rows[-1]) + 1 if longest >= BASE_RUN * max(np.ptp(rows), np.ptp(columns)) else None
 
 
 def _go_on(inside: np.ndarray, end: int, shortest: float) -> None:  # (M, M) uint8
     """Let what ends in that row go on to the array's edge, in place."""
-    for start, stop in _runs(inside[end - 1 - INSET_PX] > 0):
+    for start, stop in find_runs(inside[end - 1 - INSET_PX] > 0):
         if stop - start >= shortest:
             inside[end - INSET_PX :, start:stop] = 1
 
 
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:  # (M,) bool
+def find_runs(flags: np.ndarray) -> list[tuple[int, int]]:  # (M,) bool
     """Start and one past the end of every run."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

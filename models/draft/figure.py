@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from .borders import find_runs
 from .inflate import FIELD_PX, InflatedBody
 from .shades import smoothstep
 
@@ -140,7 +141,4 @@ def _find_axis(distance: np.ndarray) -> tuple[int, float]:  # (N, N) float32
 
 def longest_run(flags: np.ndarray) -> tuple[int, int]:  # (N,) bool
     """First index and one past the last."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    starts, ends = edges[::2], edges[1::2]
-    longest = int((ends - starts).argmax())
-    return int(starts[longest]), int(ends[longest])
+    return max(find_runs(flags), key=lambda run: run[1] - run[0])

@@ -70,8 +70,7 @@ def cut_out(rgba: np.ndarray) -> Cutout:  # rgba: (H, W, 4) uint8
     """
     rgba = reduce_picture(rgba)
     if has_alpha(rgba):
-        alpha = clean_alpha(rgba[..., 3], "all of it is transparent")
-        return Cutout(own_colors(rgba[..., :3], rgba[..., 3], alpha), "alpha", 1.0, ())
+        return take_alpha(rgba)
     return _cut_classically(np.ascontiguousarray(rgba[..., :3]))
 
 
@@ -87,6 +86,12 @@ def reduce_picture(rgba: np.ndarray) -> np.ndarray:  # (H, W, 4) uint8 -> (h, w,
 def has_alpha(rgba: np.ndarray) -> bool:  # (H, W, 4) uint8
     """Whether the picture's own alpha tells the subject: enough of it is clear."""
     return bool((rgba[..., 3] <= CLEAR_ALPHA).mean() >= CLEAR_SHARE)
+
+
+def take_alpha(rgba: np.ndarray) -> Cutout:  # (H, W, 4) uint8
+    """Cut out by the picture's own alpha. Raises NoSubjectFound when it leaves next to nothing."""
+    alpha = clean_alpha(rgba[..., 3], "all of it is transparent")
+    return Cutout(own_colors(rgba[..., :3], rgba[..., 3], alpha), "alpha", 1.0, ())
 
 
 def _cut_classically(rgb: np.ndarray) -> Cutout:  # (H, W, 3) uint8

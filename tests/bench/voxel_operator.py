@@ -20,6 +20,7 @@ from blender_addon.operators.voxelize import FIGURINE_OT_voxelize
 from blender_addon.voxel.blocky import Skeleton
 from blender_addon.voxel.mesh import Influences, SurfaceMesh
 from tests.bench.voxels import figure
+from tests.integration.image_material import show_image
 
 PREVIEW_SIZE, PREVIEW_BAR_S = 32, 0.2
 BONE_LENGTH = 0.08
@@ -71,14 +72,7 @@ def figure_object(mesh: SurfaceMesh, texture_px: int) -> bpy.types.Object:
     pixels = np.concatenate([picture[::-1] / 255, np.ones((*picture.shape[:2], 1))], axis=2)
     image.pixels.foreach_set(pixels.astype(np.float32).reshape(-1))
     image.scale(texture_px, texture_px)
-    material = bpy.data.materials.new("figure")
-    if material.node_tree is None:
-        material.use_nodes = True
-    node = material.node_tree.nodes.new("ShaderNodeTexImage")
-    node.image = image
-    surface = material.node_tree.nodes["Principled BSDF"]
-    material.node_tree.links.new(node.outputs["Color"], surface.inputs["Base Color"])
-    data.materials.append(material)
+    show_image(data, image)
     item = bpy.data.objects.new("figure", data)
     bpy.context.collection.objects.link(item)
     return item

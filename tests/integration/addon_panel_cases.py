@@ -16,18 +16,10 @@ from typing import Any
 import bpy
 
 from tests.integration.addon_session import Session
-from tests.integration.layout_recorder import Recorder, draw
+from tests.integration.layout_recorder import PANELS, Recorder, draw
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 URL = "http://127.0.0.1:47110"
-PANELS = (
-    "FIGURINE_PT_main",
-    "FIGURINE_PT_jobs",
-    "FIGURINE_PT_voxels",
-    "FIGURINE_MT_help",
-    "FIGURINE_MT_server",
-    "FIGURINE_MT_object",
-)
 
 
 def every_state_has_its_sentence(session: Session) -> None:

@@ -13,18 +13,10 @@ import addon_utils
 import bpy
 
 from tests.integration.addon_scene import Bench
-from tests.integration.layout_recorder import draw
+from tests.integration.layout_recorder import PANELS, draw
 
 ADDON = Path(__file__).resolve().parents[2] / "blender_addon"
 MODULE = "bl_ext.user_default.figurine"
-PANELS = (
-    "FIGURINE_PT_main",
-    "FIGURINE_PT_jobs",
-    "FIGURINE_PT_voxels",
-    "FIGURINE_MT_help",
-    "FIGURINE_MT_server",
-    "FIGURINE_MT_object",
-)
 
 
 def traces() -> dict[str, list[str]]:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import trimesh
 
+from inference_server.cli import main
 from inference_server.core.cache import StageCache
 from inference_server.core.frames import to_blender
 from inference_server.core.types import Rig
@@ -125,3 +127,18 @@ def _assert_size(vertices: np.ndarray, kind: str) -> None:
     assert abs(vertices[:, 2].min()) < 1e-4
     measured = size[2] if kind == "humanoid" else size.max()
     assert abs(measured - (1.7 if kind == "humanoid" else 1.0)) < 1e-3
+
+
+def assert_refused(arguments: list[str], out: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, one line that holds the word, no output folder."""
+    try:
+        exit_code = main([*arguments, "--out", str(out)])
+    except SystemExit as stop:  # argparse
+        exit_code = int(stop.code or 0)
+    said = capsys.readouterr()
+    assert exit_code == 2, said.err
+    assert said.out == ""
+    assert said.err.count("\n") == 1 and said.err.startswith("figurine"), said.err
+    assert word.lower() in said.err.lower()
+    assert "Traceback" not in said.err
+    assert not out.exists()

@@ -8,6 +8,15 @@ from typing import Any
 
 import bpy
 
+PANELS = (
+    "FIGURINE_PT_main",
+    "FIGURINE_PT_jobs",
+    "FIGURINE_PT_voxels",
+    "FIGURINE_MT_help",
+    "FIGURINE_MT_server",
+    "FIGURINE_MT_object",
+)
+
 
 class Recorder:
     """lines: texts, operators in [brackets] and (grey) where they cannot be pressed, bars as <text>, in order."""

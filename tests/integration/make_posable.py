@@ -17,6 +17,7 @@ import bpy
 import numpy as np
 
 from blender_addon.operators.vox_files import FIGURINE_OT_export_vox
+from tests.integration.image_material import show_image
 
 SIZE = 24  # of body.vox
 BONES = {"hips": (0.0, 1.0), "chest": (1.0, 2.0), "head": (2.0, 3.0)}  # where each begins and ends
@@ -75,14 +76,7 @@ def make_body() -> bpy.types.Object:
     pixels[:4, :, :3], pixels[4:, :, :3] = (0.8, 0, 0), (0, 0.6, 0)
     image.pixels.foreach_set(pixels.ravel())
     image.pack()
-    material = bpy.data.materials.new("paint")
-    if material.node_tree is None:
-        material.use_nodes = True
-    picture = material.node_tree.nodes.new("ShaderNodeTexImage")
-    picture.image = image
-    surface = material.node_tree.nodes["Principled BSDF"]
-    material.node_tree.links.new(picture.outputs["Color"], surface.inputs["Base Color"])
-    body.data.materials.append(material)
+    show_image(body.data, image)
     return body
 
 

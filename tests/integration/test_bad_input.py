@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference_server.cli import main
-from tests.integration.jobs import ROOT, figurine
+from tests.integration.jobs import ROOT, assert_refused, figurine
 
 EXAMPLE = ROOT / "examples/adventurer.png"
 
@@ -65,21 +64,6 @@ def bad_pictures() -> dict[str, tuple[bytes, str]]:
         "tiff": (encoded(np.full((64, 64, 3), 90, np.uint8), "TIFF"), "PNG, JPEG, WebP, AVIF or GIF"),
         "bmp": (encoded(np.full((64, 64, 3), 90, np.uint8), "BMP"), "PNG, JPEG, WebP, AVIF or GIF"),
     }
-
-
-def assert_refused(arguments: list[str], out: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, one line that holds the word, no output folder."""
-    try:
-        exit_code = main([*arguments, "--out", str(out)])
-    except SystemExit as stop:  # argparse
-        exit_code = int(stop.code or 0)
-    said = capsys.readouterr()
-    assert exit_code == 2, said.err
-    assert said.out == ""
-    assert said.err.count("\n") == 1 and said.err.startswith("figurine"), said.err
-    assert word.lower() in said.err.lower()
-    assert "Traceback" not in said.err
-    assert not out.exists()
 
 
 @pytest.mark.parametrize("case", bad_pictures())

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -20,9 +19,7 @@ from inference_server.errors import WeightsCorrupt, WeightsMissing
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
 from inference_server.weights import WeightStore, read_manifest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from brightness_net import save_brightness_net
+from tests.integration.brightness_net import save_brightness_net
 
 ID = "birefnet-lite"
 

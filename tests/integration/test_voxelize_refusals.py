@@ -16,25 +16,15 @@ import pytest
 from PIL import Image
 
 from inference_server.cli import main
-from tests.integration.jobs import ROOT, TIMEOUT_S, command, report_of
+from tests.integration.jobs import ROOT, TIMEOUT_S, assert_refused, command, report_of
 from tests.integration.voxel_runs import voxelized
 
 pytestmark = pytest.mark.blender
 
 
-def assert_refused(arguments: list[str], out: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, one line that holds the word, no output folder, nothing in the data folder's work."""
-    try:
-        exit_code = main(["voxelize", *arguments, "--out", str(out)])
-    except SystemExit as stop:  # argparse
-        exit_code = int(stop.code or 0)
-    said = capsys.readouterr()
-    assert exit_code == 2, said.err
-    assert said.out == ""
-    assert said.err.count("\n") == 1 and said.err.startswith("figurine"), said.err
-    assert word.lower() in said.err.lower()
-    assert "Traceback" not in said.err
-    assert not out.exists()
+def assert_voxelize_refused(arguments: list[str], out: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused in one line that holds the word, with nothing in the data folder's work."""
+    assert_refused(["voxelize", *arguments], out, word, capsys)
     work = Path(os.environ["FIGURINE_HOME"]) / "work"
     assert not work.exists() or list(work.iterdir()) == []
 
@@ -74,7 +64,7 @@ def test_an_unusable_setting_is_refused(
     more: list[str], word: str, own_home: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", encoding="utf-8")
-    assert_refused([str(tmp_path / "mesh.obj"), *more], tmp_path / "out", word, capsys)
+    assert_voxelize_refused([str(tmp_path / "mesh.obj"), *more], tmp_path / "out", word, capsys)
 
 
 CUBE = "".join(f"v {x} {y} {z}\n" for x in (0, 1) for y in (0, 1) for z in (0, 1)) + (
@@ -102,23 +92,23 @@ def test_a_bad_mesh_is_refused(
     (tmp_path / "mesh.obj").write_text(content, encoding="utf-8")
     (tmp_path / "mesh.mtl").write_text("newmtl lost\nmap_Kd gone.png\n", encoding="utf-8")
     Image.new("RGB", (4, 4), (9, 9, 9)).save(tmp_path / "one.png")
-    assert_refused([str(tmp_path / "mesh.obj"), *more], tmp_path / "out", word, capsys)
+    assert_voxelize_refused([str(tmp_path / "mesh.obj"), *more], tmp_path / "out", word, capsys)
 
 
 @pytest.mark.full
 def test_more_voxels_than_a_vox_file_holds(own_home: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mesh.obj").write_text(CUBE, encoding="utf-8")
     more = ["--size", "300", "--formats", "vox"]
-    assert_refused([str(tmp_path / "mesh.obj"), *more], tmp_path / "out", "leave vox out", capsys)
+    assert_voxelize_refused([str(tmp_path / "mesh.obj"), *more], tmp_path / "out", "leave vox out", capsys)
 
 
 def test_what_is_no_mesh_is_refused(own_home: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = ROOT / "examples/adventurer.png"
-    assert_refused([str(tmp_path / "none.glb")], tmp_path / "out", "does not exist", capsys)
-    assert_refused([str(picture)], tmp_path / "out", "OBJ, GLB", capsys)
-    assert_refused([str(tmp_path)], tmp_path / "out", "is a folder", capsys)
+    assert_voxelize_refused([str(tmp_path / "none.glb")], tmp_path / "out", "does not exist", capsys)
+    assert_voxelize_refused([str(picture)], tmp_path / "out", "OBJ, GLB", capsys)
+    assert_voxelize_refused([str(tmp_path)], tmp_path / "out", "is a folder", capsys)
     shutil.copy(picture, tmp_path / "mesh.glb")
-    assert_refused([str(tmp_path / "mesh.glb")], tmp_path / "out", "is not GLB", capsys)
+    assert_voxelize_refused([str(tmp_path / "mesh.glb")], tmp_path / "out", "is not GLB", capsys)
 
 
 def test_the_mesh_itself_is_never_replaced(own_home: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from fake_hub import COMMIT, FakeHub, serve_hub
+from tests.integration.fake_hub import COMMIT, FakeHub, serve_hub
+from tests.integration.jobs import Done, figurine
 
-ROOT = Path(__file__).resolve().parents[2]
 ID = "birefnet-lite"
 CONTENT = bytes(range(256)) * 20_000  # 5 MB: downloads come in blocks of one
 
@@ -32,18 +28,15 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def weights(home: Path, hub: FakeHub | None, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("FIGURINE_", "HF_"))}
-    environment |= {
-        "FIGURINE_HOME": str(home),
+def weights(home: Path, hub: FakeHub | None, *words: str) -> Done:
+    environment = {
         "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9",
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HOME": str(home / "hf"),
         "NO_PROXY": "127.0.0.1",
     }
-    command = [sys.executable, "-m", "inference_server", "weights", *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=120)
+    return figurine("weights", *words, home=home, environment=environment)
 
 
 def state(home: Path) -> str:
@@ -54,7 +47,7 @@ def state(home: Path) -> str:
 def test_a_set_is_fetched_checked_and_recorded(home: Path, hub: FakeHub) -> None:
     assert state(home) == "absent"
     done = weights(home, hub, "fetch", ID)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     folder = home / "weights" / ID
     assert (folder / "model.safetensors").read_bytes() == CONTENT
     record = json.loads((folder / "figurine.json").read_text())
@@ -69,10 +62,10 @@ def test_a_set_is_fetched_checked_and_recorded(home: Path, hub: FakeHub) -> None
 def test_a_download_that_was_cut_off_goes_on_where_it_was(home: Path, hub: FakeHub) -> None:
     hub.cut_after = 3_000_000
     failed = weights(home, hub, "fetch", ID)
-    assert failed.returncode == 1 and "run again" in failed.stderr
+    assert failed.exit_code == 1 and "run again" in failed.stderr
     assert state(home) == "absent"
     hub.cut_after = None
-    assert weights(home, hub, "fetch", ID).returncode == 0
+    assert weights(home, hub, "fetch", ID).exit_code == 0
     resumed = int(hub.ranges[-1].removeprefix("bytes=").split("-")[0])
     assert 0 < resumed <= 3_000_000
     assert hashlib.sha256((home / "weights" / ID / "model.safetensors").read_bytes()).hexdigest() == hub.digest
@@ -81,10 +74,10 @@ def test_a_download_that_was_cut_off_goes_on_where_it_was(home: Path, hub: FakeH
 def test_content_that_differs_from_its_digest_is_thrown_away(home: Path, hub: FakeHub) -> None:
     hub.digest = "0" * 64
     failed = weights(home, hub, "fetch", ID)
-    assert failed.returncode == 1 and "than was announced" in failed.stderr
+    assert failed.exit_code == 1 and "than was announced" in failed.stderr
     assert state(home) == "absent"
     hub.digest = hashlib.sha256(CONTENT).hexdigest()
-    assert weights(home, hub, "fetch", ID).returncode == 0
+    assert weights(home, hub, "fetch", ID).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -101,13 +94,13 @@ def test_what_the_hub_refuses_is_told_in_one_line(
 ) -> None:
     hub.status, hub.error_code = status, code
     failed = weights(home, hub, "fetch", ID)
-    assert failed.returncode == 1
+    assert failed.exit_code == 1
     assert sentence in failed.stderr and len(failed.stderr.strip().splitlines()) == 1
 
 
 def test_no_connection_is_told_in_one_line(home: Path) -> None:
     failed = weights(home, None, "fetch", ID)
-    assert failed.returncode == 1
+    assert failed.exit_code == 1
     assert "could not be fetched" in failed.stderr and len(failed.stderr.strip().splitlines()) == 1
 
 
@@ -117,11 +110,11 @@ def test_files_put_there_by_hand_are_taken_in_by_verify(home: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"by hand")
     assert state(home) == "absent"
     done = weights(home, None, "verify")
-    assert done.returncode == 0 and "is whole" in done.stdout
+    assert done.exit_code == 0 and "is whole" in done.stdout
     assert state(home) == "present"
     (folder / "model.safetensors").write_bytes(b"by hanD")
     damaged = weights(home, None, "verify", ID)
-    assert damaged.returncode == 1 and "differs" in damaged.stdout
+    assert damaged.exit_code == 1 and "differs" in damaged.stdout
     (folder / "model.safetensors").write_bytes(b"short")
     assert state(home) == "damaged"
 
@@ -136,4 +129,4 @@ def test_a_pointer_in_place_of_a_file_is_named(home: Path) -> None:
 
 def test_an_unknown_set_is_told_with_the_known_ones(home: Path) -> None:
     failed = weights(home, None, "fetch", "nothing")
-    assert failed.returncode == 1 and ID in failed.stderr
+    assert failed.exit_code == 1 and ID in failed.stderr

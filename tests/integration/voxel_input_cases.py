@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from blender_addon.voxel.oklab import encode
+from tests.integration.image_material import show_image
 from tests.integration.voxel_cases import arm, choose, refusal, shown_colours, voxelize, world_points
 
 RED, GREEN = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
@@ -22,16 +23,7 @@ def cube(**options: object) -> bpy.types.Object:
 
 def textured(image: bpy.types.Image, item: bpy.types.Object | None = None) -> bpy.types.Node:
     """Show an image on the object, a new cube where none is named; the image's node."""
-    item = item or cube()
-    material = bpy.data.materials.new("textured")
-    if material.node_tree is None:
-        material.use_nodes = True
-    picture = material.node_tree.nodes.new("ShaderNodeTexImage")
-    picture.image = image
-    surface = material.node_tree.nodes["Principled BSDF"]
-    material.node_tree.links.new(picture.outputs["Color"], surface.inputs["Base Color"])
-    item.data.materials.append(material)
-    return picture
+    return show_image((item or cube()).data, image)
 
 
 def plain_image(colour: tuple[float, ...], **options: bool) -> bpy.types.Image:

@@ -19,6 +19,7 @@ import bpy
 import numpy as np
 
 from blender_addon.operators.voxelize import FIGURINE_OT_voxelize
+from tests.integration.image_material import show_image
 
 RINGS, SEGMENTS = 1000, 1000
 SIZE, IMAGE_px = 128, 2048
@@ -48,24 +49,17 @@ def figure() -> bpy.types.Object:
     data.update(calc_edges=True)
     ball = bpy.data.objects.new("ball", data)
     bpy.context.collection.objects.link(ball)
-    data.materials.append(_material())
+    show_image(data, _image())
     _rig(ball, points)
     bpy.context.view_layer.objects.active = ball
     bpy.context.view_layer.update()
     return ball
 
 
-def _material() -> bpy.types.Material:
+def _image() -> bpy.types.Image:
     image = bpy.data.images.new("picture", IMAGE_px, IMAGE_px)
     image.pixels.foreach_set(np.random.default_rng(0).random(IMAGE_px**2 * 4, np.float32))
-    material = bpy.data.materials.new("picture")
-    if material.node_tree is None:
-        material.use_nodes = True
-    node = material.node_tree.nodes.new("ShaderNodeTexImage")
-    node.image = image
-    surface = material.node_tree.nodes["Principled BSDF"]
-    material.node_tree.links.new(node.outputs["Color"], surface.inputs["Base Color"])
-    return material
+    return image
 
 
 def _rig(ball: bpy.types.Object, points: np.ndarray) -> None:

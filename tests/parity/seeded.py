@@ -46,3 +46,8 @@ def _birefnet_value(key: str, shape: tuple[int, ...]) -> np.ndarray:
     else:
         value = n * np.float32(1.2 / spread)
     return value.astype(np.float32)
+
+
+def total_bytes(network: nn.Module) -> int:
+    """Bytes of all parameters and buffers that a checkpoint holds."""
+    return sum(math.prod(tensor.shape) * tensor.element_size() for tensor in network.state_dict().values())

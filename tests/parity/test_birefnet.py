@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,15 +13,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
-from seeded import birefnet_weights
-
 from models.birefnet.config import GENERAL, LITE, BiRefNetConfig, SwinConfig, config_of
 from models.birefnet.deformable import deform_conv2d
 from models.birefnet.matte import InputSize, estimate_alpha, load_network
 from models.birefnet.model import BiRefNet
 from models.birefnet.swin import shifted_window_mask
-from models.common.checkpoint import CheckpointMismatch, check_keys, load_strictly, total_bytes
+from models.common.checkpoint import CheckpointMismatch, check_keys, load_strictly
+from tests.parity.seeded import birefnet_weights, total_bytes
 
 LOGITS_ATOL = 1e-4
 OFFICIAL = {"lite_swin_v1_t": LITE, "general_swin_v1_l": GENERAL}

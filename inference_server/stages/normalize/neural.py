@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from inference_server.core.stage import Device, Requirements, RunContext
-from inference_server.core.types import Engine, NormalizedImage, SourceImage, StageName, UInt8
-from inference_server.errors import NoSubject, OutOfMemory, WeightsCorrupt
-from inference_server.stages.normalize.draft import SIDE_PX
-from inference_server.stages.normalize.findings import tell_findings, tell_framing
+from inference_server.core.types import Engine, StageName, UInt8
+from inference_server.errors import OutOfMemory, WeightsCorrupt
+from inference_server.stages.normalize.subject import Subject, SubjectNormalize
 from inference_server.weights import WeightStore
 
 # The first that is here is used: who has fetched the larger wants it.
@@ -22,7 +21,7 @@ _INPUT_SIDES_PX = {"birefnet-matting": 2048}
 _USUAL_SIDE_PX = 1024
 
 
-class NeuralNormalize:
+class NeuralNormalize(SubjectNormalize):
     """Alpha of the picture where it has one, BiRefNet's otherwise, with the subject's own colours at its edge."""
 
     name: ClassVar[StageName] = "normalize"
@@ -34,14 +33,10 @@ class NeuralNormalize:
 
     _network: Any = None
     _device: Any = None
-    _matting: ModuleType
-    _diagnose: ModuleType
-    _framing: ModuleType
     _matte: ModuleType
 
     def __init__(self, weights: WeightStore) -> None:
         """Raises WeightsMissing, WeightsCorrupt: the weights are looked for, not read."""
-        self._weights = weights
         self._id = next((item for item in WEIGHT_IDS if weights.state(item) == "present"), WEIGHT_IDS[-1])
         self._path = weights.locate(self._id) / _FILE
         self.requires = Requirements(
@@ -55,35 +50,11 @@ class NeuralNormalize:
         """Import torch and the classical code; the network itself is read when a picture needs it."""
         from models.birefnet import matte
         from models.common import device as devices
-        from models.draft import diagnose, framing, matting
 
-        self._matting, self._diagnose, self._framing = matting, diagnose, framing
+        super().load(device)
         self._matte = matte
         self._device = devices.pick_device(device.name)
         self._dtype = devices.usual_dtype(self._device)
-
-    def run(self, value: SourceImage, ctx: RunContext) -> NormalizedImage:
-        """Raises NoSubject, WeightsCorrupt, OutOfMemory."""
-        from models.draft.errors import DraftError
-
-        for sentence in value.notes:
-            ctx.note(sentence)
-        try:
-            rgba = self._matting.reduce_picture(value.rgba)
-            if self._matting.has_alpha(rgba):
-                cutout, step = self._matting.cut_out(rgba).rgba, "background: alpha of the picture"
-            else:
-                cutout, step = self._cut_out(rgba, ctx), f"background: {self._id}"
-            ctx.progress(3, 4)
-            findings = self._diagnose.diagnose(cutout)
-            framed = self._framing.frame_subject(cutout, size=SIDE_PX)
-        except DraftError as error:
-            message, _, hint = str(error).partition(". ")
-            raise NoSubject(
-                f"{message.rstrip('.')}.", hint or "Use a picture in which the character stands out."
-            ) from error
-        steps = (step, tell_framing(framed.scale))
-        return NormalizedImage(framed.rgba, steps, tell_findings(findings, ctx), framed.subject_fraction)
 
     def unload(self) -> None:
         """Drop the network."""
@@ -93,7 +64,14 @@ class NeuralNormalize:
 
             torch.cuda.empty_cache()
 
-    def _cut_out(self, rgba: UInt8, ctx: RunContext) -> UInt8:
+    def _cut_out(self, rgba: UInt8, ctx: RunContext) -> Subject:
+        """Raises WeightsCorrupt, OutOfMemory."""
+        rgba = self._matting.reduce_picture(rgba)
+        if self._matting.has_alpha(rgba):
+            return Subject(self._matting.take_alpha(rgba).rgba, "alpha of the picture")
+        return Subject(self._cut_by_network(rgba, ctx), self._id)
+
+    def _cut_by_network(self, rgba: UInt8, ctx: RunContext) -> UInt8:
         """The subject with the network's alpha: (H, W, 4) uint8."""
         import torch
 

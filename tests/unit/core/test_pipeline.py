@@ -330,7 +330,7 @@ def test_a_mesh_file_that_is_gone_over_the_exports_key_is_named(
             scene.source.unlink()
         return found
 
-    monkeypatch.setattr("inference_server.core.pipeline.hashlib.file_digest", hash_for_the_last_time)
+    monkeypatch.setattr("hashlib.file_digest", hash_for_the_last_time)
     with pytest.raises(MeshInvalid, match="No such file"):
         pipeline.rig_scene(scene, None, JobSettings(), Control())
     assert workshop.ran == ["rig"]
