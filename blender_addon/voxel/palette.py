@@ -13,7 +13,7 @@ FEWEST_COLOURS, MOST_COLOURS = 2, 255
 HISTOGRAM_BITS = 5  # of each channel: nearer colours are one to the search
 ROUNDS = 8  # of k-means; after them the colours move by less than the eye sees
 SALIENCE_FLOOR = 0.1  # OKLab distance that is added to a colour's distance from the average
-ROWS_AT_ONCE = 16_384  # colours that are compared with a palette together: 33 MB
+ROWS_AT_ONCE = 512  # colours that are compared with a palette together: half a megabyte
 PALETTE_SIDE_px = 16
 DITHER_REACH = 0.2  # OKLab distance of two colours that are still mixed: further apart it looks like noise
 UNANIMOUS = 0.04  # OKLab distance that a colour of all neighbours may be further away than a voxel's own
@@ -93,15 +93,21 @@ def calm_colours(colours: Bytes, palette: Bytes, neighbours: Ints) -> Bytes:
     pull /= np.maximum((neighbours < len(colours)).sum(1), 1)
     for _ in range(CALM_ROUNDS):
         around = index[neighbours]
-        best, chosen = np.full(len(colours), np.inf), index[:-1]
-        for candidate in (index[:-1], *around.T):
-            agreeing = (around == candidate[:, None]).sum(1)
-            away = wanted - labs[candidate]
-            cost = np.sqrt(np.einsum("ni,ni->n", away, away)) - pull * agreeing
-            better = (cost < best - TIE) & (candidate >= 0)
-            best, chosen = np.where(better, cost, best), np.where(better, candidate, chosen)
-        index[:-1] = chosen
+        torn = np.flatnonzero(((around != index[:-1, None]) & (around >= 0)).any(1) & (pull > 0))
+        index[torn] = _swayed(wanted[torn], labs, index[torn], around[torn], pull[torn])
     return index[:-1].astype(np.uint8)
+
+
+def _swayed(wanted: Floats, labs: Floats, own: Ints, around: Ints, pull: Floats) -> Ints:
+    """The colour, of their own and the neighbours', that lies near and has many neighbours' consent."""
+    best, chosen = np.full(len(own), np.inf), own
+    for candidate in (own, *around.T):
+        agreeing = (around == candidate[:, None]).sum(1)
+        away = wanted - labs[candidate]
+        cost = np.sqrt(np.einsum("ni,ni->n", away, away)) - pull * agreeing
+        better = (cost < best - TIE) & (candidate >= 0)
+        best, chosen = np.where(better, cost, best), np.where(better, candidate, chosen)
+    return np.asarray(chosen)
 
 
 def dithered_colours(colours: Bytes, palette: Bytes, cells: Ints) -> Bytes:
@@ -174,12 +180,18 @@ def _spread_out(points: Floats, weights: Floats, count: int) -> Floats:
 
 
 def _nearest(points: Floats, centres: Floats, but: Ints | None = None) -> Ints:
-    """For each point the nearest centre, `but` (N,) left out."""
-    half = (centres**2).sum(1) / 2
+    """For each point the nearest centre, `but` (N,) left out.
+
+    In single precision and in blocks that stay in the cache: three products are not worth a matrix library's threads.
+    """
+    near, x, y, z = ((centres**2).sum(1) / 2).astype(np.float32), *centres.T.astype(np.float32)
+    narrow = points.astype(np.float32)
     own = np.empty(len(points), np.int64)
     for start in range(0, len(points), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        away = half - points[part] @ centres.T
+        away = near - narrow[part, :1] * x
+        away -= narrow[part, 1:2] * y
+        away -= narrow[part, 2:] * z
         if but is not None:
             away[np.arange(len(away)), but[part]] = np.inf
         own[part] = away.argmin(1)
