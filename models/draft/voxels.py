@@ -9,6 +9,8 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from .winding import is_closed, wind_cells
+
 MOST_SURFACE = 10.0  # squares of the longest side: more is a cloud of triangles, and some of them show where it is
 PAD_cells = 2  # free cells on every side, so that distance to the outside is defined at the border
 SAMPLES_AT_ONCE = 2_000_000  # surface points held at a time: 48 MB, whatever the triangles' size
@@ -48,8 +50,8 @@ def voxelise(vertices: np.ndarray, faces: np.ndarray, resolution: int = 96) -> V
     """The solid inside of a mesh, `resolution` cells along its longest side, as one component.
 
     vertices: float32 (V, 3), finite, not all in one place. faces: int32 (F, 3), F ≥ 1.
-    A cell is solid where its centre has a winding number of at least a half (Jacobson et al. 2013; Barill et al. 2018),
-    where surface is too thin or too open to hold such a centre, and in every cavity that these enclose.
+    A cell is solid where the mesh winds around its centre (of an open one by at least a half: Jacobson et al. 2013;
+    Barill et al. 2018), where surface is too thin or too open to hold such a centre, and in every cavity of these.
     Of a cloud with more surface than `MOST_SURFACE` only every so many-th face is looked at.
     Separate parts are joined by the shortest bridges of cells (a minimum spanning tree), so nothing else is glued.
     """
@@ -62,7 +64,10 @@ def voxelise(vertices: np.ndarray, faces: np.ndarray, resolution: int = 96) -> V
     origin = (low + high) / 2 - shape * pitch_m / 2
     grid = VoxelGrid(np.zeros(shape, bool), origin, pitch_m)
     surface = _surface_cells(grid, vertices, faces)
-    solid = _inside(grid, vertices, faces, surface)
+    if is_closed(faces):
+        solid = wind_cells((vertices - grid.centres(np.zeros(3))) / pitch_m, faces, grid.occupied.shape) != 0
+    else:
+        solid = _inside(grid, vertices, faces, surface)
     thin = surface & ~ndimage.binary_dilation(solid, CELLS_TOUCH)
     thin = surface & ndimage.binary_dilation(thin, CELLS_TOUCH)
     return VoxelGrid(_bridge(ndimage.binary_fill_holes(solid | thin)), origin, pitch_m)

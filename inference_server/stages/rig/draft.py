@@ -34,7 +34,7 @@ class DraftRig:
 
     name: ClassVar[StageName] = "rig"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     requires: ClassVar[Requirements] = Requirements(peak_bytes=3 << 29)
     setting_names: ClassVar[tuple[str, ...]] = ("kind",)
     uses_seed: ClassVar[bool] = False
