@@ -4,8 +4,8 @@
 import numpy as np
 
 COLUMNS_AT_ONCE = 1_000_000  # crossings that are looked for at a time: about 150 MB
-# Columns pass this far beside the cells' centres, in cells: a mesh made on a grid has vertices right on its lines.
-ASIDE_cells = np.array([1.7320508e-4, 2.2360680e-4])
+# Beside the cells' centres by this much, in cells: a mesh that was made on a grid has vertices right on its lines.
+ASIDE_cells = np.array([1.7320508e-5, 2.2360680e-5, 2.6457513e-5])
 
 
 def is_closed(faces: np.ndarray) -> bool:  # (F, 3) int
@@ -24,7 +24,8 @@ def wind_cells(points: np.ndarray, faces: np.ndarray, shape: tuple[int, ...]) ->
     belongs to one of its two faces, in whichever order they name its ends.
     """
     change = np.zeros((*shape[:2], shape[2] + 1), np.int32)
-    flat = points[:, :2] - ASIDE_cells
+    points = points - ASIDE_cells
+    flat = points[:, :2]
     corners = flat[faces]
     first = np.maximum(np.ceil(corners.min(1)).astype(np.int64), 0)
     spans = np.minimum(np.floor(corners.max(1)).astype(np.int64), np.array(shape[:2]) - 1) - first + 1
