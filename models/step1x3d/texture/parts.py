@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks that diffusers and transformers have, read from folders in their layout: locally, whole, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.common.checkpoint import CheckpointDamaged, CheckpointMismatch, CheckpointMissing
+
+
+def read_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """A network of one of the two libraries' classes, on the CPU, not for training.
+
+    Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch.
+    """
+    key = "torch_dtype" if kind.__module__.startswith("diffusers") else "dtype"
+    network, told = read_part(kind, folder, output_loading_info=True, use_safetensors=True, **{key: dtype})
+    if told["missing_keys"] or told["mismatched_keys"] or told["unexpected_keys"]:
+        shapes = {key: (tuple(has), tuple(wants)) for key, has, wants in told["mismatched_keys"]}
+        raise CheckpointMismatch(folder.name, list(told["missing_keys"]), list(told["unexpected_keys"]), shapes)
+    return network.eval().requires_grad_(False)
+
+
+def read_part(kind: Any, folder: Path, **options: Any) -> Any:
+    """Anything with a `from_pretrained`. Raises CheckpointMissing, CheckpointDamaged."""
+    if not folder.is_dir():
+        raise CheckpointMissing(f"{folder.name} is not there ({folder}). Run: figurine weights fetch")
+    try:
+        return kind.from_pretrained(folder, local_files_only=True, **options)
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CheckpointDamaged(
+            f"{folder.name} cannot be read: {why}. Fetch it again: figurine weights fetch"
+        ) from error
