@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet
+from tests.parity import test_birefnet, test_step1x3d_texture
 
 
 def record_birefnet() -> None:
@@ -20,5 +20,22 @@ def record_birefnet() -> None:
     np.savez_compressed(test_birefnet.OWN_VECTORS, x=x, logits=logits)
 
 
+def record_step1x3d_texture() -> None:
+    """A small network with six views, control, a reference and two prompts: the noise that it finds."""
+    generator = np.random.default_rng(21)
+    vectors = {
+        "latents": generator.normal(size=(6, 4, 8, 8)),
+        "reference": generator.normal(size=(1, 4, 8, 8)),
+        "control": generator.uniform(size=(6, 6, 64, 64)),
+        "tokens": generator.normal(size=(2, 3, 12)),
+        "pooled": generator.normal(size=(2, 10)),
+    }
+    single = {key: value.astype(np.float32) for key, value in vectors.items()}
+    np.savez_compressed(test_step1x3d_texture.OWN_VECTORS, **single)
+    noise = test_step1x3d_texture.own_noise().numpy()
+    np.savez_compressed(test_step1x3d_texture.OWN_VECTORS, **single, noise=noise)
+
+
 if __name__ == "__main__":
     record_birefnet()
+    record_step1x3d_texture()

@@ -97,7 +97,7 @@ class MultiViewDenoiser(nn.Module):
         self._looking.reference = {}
 
     def control_features(self, control: Tensor) -> list[Tensor]:
-        """Of position and normal maps (6, 6, 8 H, 8 W), 0 to 1: one tensor for each block of the UNet and its middle."""
+        """Of position and normal maps (6, 6, 8 H, 8 W), 0 to 1: one tensor for each block and the middle."""
         features: list[Tensor] = self.adapter(control)
         return features
 

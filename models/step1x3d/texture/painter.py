@@ -22,13 +22,14 @@ from models.step1x3d.texture.synchronize import Coverage, exponent_at, paint_tex
 from models.step1x3d.texture.words import Guidance
 
 SYNCHRONIZED_ABOVE = 500  # noise level down to which the views share a texture
+SEES_REFERENCE = (False, True)  # the unwanted half does not
 TOP_LEVEL = 982  # the level that the first background is noised to
 
 
 @dataclass(frozen=True)
 class PaintSettings:
-    """guidance: how far the views follow the reference, 1 not at all. halves: the guided and the unguided prediction one
-    after the other, in half the memory and a little more time.
+    """guidance: how far the views are led towards the reference, 1 not at all. halves: the guided and the unguided
+    prediction one after the other, in half the memory and a little more time.
     """
 
     steps: int = 50
@@ -116,11 +117,9 @@ class Painter:
     ) -> Tensor:
         """The noise that guidance leads to: from what is unwanted past what is wanted."""
         if settings.halves:
-            parts = [
-                self._denoiser(latents, t, [item], features, [sees])
-                for item, sees in zip(words, (False, True), strict=True)
-            ]
+            pairs = zip(words, SEES_REFERENCE, strict=True)
+            parts = [self._denoiser(latents, t, [item], features, [sees]) for item, sees in pairs]
         else:
-            parts = self._denoiser(latents, t, words, features, (False, True)).chunk(2)
+            parts = self._denoiser(latents, t, words, features, SEES_REFERENCE).chunk(2)
         unwanted, wanted = parts
         return unwanted + settings.guidance * (wanted - unwanted)
