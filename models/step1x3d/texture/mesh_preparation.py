@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mesh as the texture network expects it: not too many faces, of one size, laid out for a texture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.common.bake.mesh import UvMesh, check_mesh
+from models.common.bake.unwrap import unwrap
+
+MOST_FACES = 50_000  # the network was trained with no more; finer shape is in the painted colours
+REACH = 0.5  # the largest coordinate of a prepared mesh
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedMesh:
+    """A mesh in the views' frame: gltf axes, every coordinate within ±REACH.
+
+    vertices: (W, 3) float32, cut open along the seams. faces: (F, 3) int32. uv: (F, 3, 2) float32 for each corner.
+    whole: the same surface not cut open, for which `uv` holds too.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    uv: np.ndarray
+    whole: UvMesh
+
+
+def prepare_mesh(vertices: np.ndarray, faces: np.ndarray, *, centers: bool = True) -> PreparedMesh:
+    """Reduce, centre, scale and lay out a mesh.
+
+    vertices: (V, 3) float32, +y up, the front toward +z, any unit. faces: (F, 3) int32. centers: move the middle of
+    the bounding box to the origin first, which a mesh that stands on the ground needs; the official flow does not.
+    Raises MeshUnusable, UnwrapperMissing.
+    """
+    check_mesh(vertices, faces)
+    vertices, faces = reduce_faces(vertices, faces)
+    if centers:
+        used = vertices[faces].reshape(-1, 3)
+        vertices = vertices - (used.min(axis=0) + used.max(axis=0)) / 2
+    vertices = fit_to_views(vertices)
+    layout = unwrap(vertices, faces)
+    return PreparedMesh(vertices[layout.source], layout.faces, layout.uv, UvMesh(vertices, faces, layout.uv))
+
+
+def reduce_faces(vertices: np.ndarray, faces: np.ndarray, most: int = MOST_FACES) -> tuple[np.ndarray, np.ndarray]:
+    """Collapse edges by quadric error until at most so many faces are left; a smaller mesh stays as it is.
+
+    Source: Garland and Heckbert, "Surface Simplification Using Quadric Error Metrics", 1997.
+    """
+    if len(faces) <= most:
+        return vertices, faces
+    import fast_simplification
+
+    points, triangles = fast_simplification.simplify(
+        np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32), target_count=most
+    )
+    return points.astype(np.float32), triangles.astype(np.int32)
+
+
+def fit_to_views(vertices: np.ndarray) -> np.ndarray:  # (V, 3)
+    """Scale the largest coordinate to ±REACH, (V, 3) float32; nothing is moved."""
+    return (vertices.astype(np.float64) * (REACH / np.abs(vertices).max())).astype(np.float32)
