@@ -29,31 +29,14 @@ COLORS = (
 )
 PLAIN = 2  # black and white lead the list
 ALL_ABOVE = 600  # noise level above which any colour is drawn, below it black or white
-KEPT_BELOW = 10  # at and below it the colours stay
 
 
-class Backgrounds:
-    """One colour for each view, as latents; drawn again after each step."""
+def encode_colors(vae: AutoencoderKL, size_px: int, generator: torch.Generator) -> Tensor:
+    """Latents of all COLORS as whole pictures: (14, 4, size / 8, size / 8) float32, on the CPU."""
+    pictures = (torch.tensor(color).view(3, 1, 1).expand(3, size_px, size_px) for color in COLORS)
+    return torch.cat([encode_picture(vae, picture, generator).cpu() for picture in pictures])
 
-    def __init__(self, vae: AutoencoderKL, size_px: int, generator: torch.Generator) -> None:
-        self._vae, self._size_px, self._generator = vae, size_px, generator
-        self._encoded: dict[int, Tensor] = {}
-        self._drawn = self._draw(len(COLORS))
 
-    def latents(self) -> Tensor:
-        """(6, 4, size / 8, size / 8) float32, on the CPU."""
-        return torch.cat([self._encode(color) for color in self._drawn])
-
-    def draw_after(self, t: int) -> None:
-        """Choose the colours that follow a step at noise level t."""
-        if t > KEPT_BELOW:
-            self._drawn = self._draw(len(COLORS) if t > ALL_ABOVE else PLAIN)
-
-    def _draw(self, count: int) -> list[int]:
-        return torch.randint(count, (VIEWS,), generator=self._generator).tolist()
-
-    def _encode(self, color: int) -> Tensor:
-        if color not in self._encoded:
-            picture = torch.tensor(COLORS[color]).view(3, 1, 1).expand(3, self._size_px, self._size_px)
-            self._encoded[color] = encode_picture(self._vae, picture, self._generator).cpu()
-        return self._encoded[color]
+def draw_colors(t: float, generator: torch.Generator) -> Tensor:
+    """Which colour each view has at noise level t: int64 (6,)."""
+    return torch.randint(len(COLORS) if t > ALL_ABOVE else PLAIN, (VIEWS,), generator=generator)

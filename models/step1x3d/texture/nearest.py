@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from models.common.raster.rasterize import pick_backend
+
 UNKNOWN = -1
 
 
@@ -20,18 +22,32 @@ def nearest_known(known: Tensor) -> Tensor:  # (N, N) bool
     """
     side = known.shape[0]
     texel = torch.arange(side * side, dtype=torch.int32, device=known.device)
-    seeds = torch.where(known.flatten(), texel, UNKNOWN).int()
-    read, write = seeds, seeds.clone()
+    read = torch.where(known.flatten(), texel, UNKNOWN)
+    write = read.clone()
+    flood = _flood_compiled if pick_backend(known.device.type) == "compiled" else _flood
     step = side // 2
     while step:
-        best, distance = write, _squared_distance(texel, write, side)
-        for offset in (step * (side * row + column) for row in (-1, 0, 1) for column in (-1, 0, 1)):
-            candidate = _shifted(read, offset)
-            away = _squared_distance(texel, candidate, side)
-            best, distance = torch.where(away < distance, candidate, best), torch.minimum(away, distance)
-        read, write = best, read
+        flood(read, write, step, side)
+        read, write = write, read
         step //= 2
     return torch.where(read == UNKNOWN, texel, read).long()
+
+
+def _flood_compiled(read: Tensor, write: Tensor, step: int, side: int) -> None:
+    from models.step1x3d.texture.nearest_compiled import flood_pass
+
+    flood_pass(read.numpy(), write.numpy(), step, side)
+
+
+def _flood(read: Tensor, write: Tensor, step: int, side: int) -> None:
+    """Compare what lies `step` texels around in `read` with what `write` has, and replace that."""
+    texel = torch.arange(side * side, dtype=torch.int32, device=read.device)
+    distance = _squared_distance(texel, write, side)
+    for offset in (step * (side * row + column) for row in (-1, 0, 1) for column in (-1, 0, 1)):
+        candidate = _shifted(read, offset)
+        away = _squared_distance(texel, candidate, side)
+        write.copy_(torch.where(away < distance, candidate, write))
+        torch.minimum(away, distance, out=distance)
 
 
 def _shifted(values: Tensor, offset: int) -> Tensor:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Six pictures of one mesh after one reference picture: the sampling of Step1X-3D's texture half.
+"""Six pictures of one mesh, as latents, after one reference picture: the sampling of Step1X-3D's texture half.
 
 Source: Step1X-3D (arXiv 2505.07747).
 """
@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 
 from models.step1x3d.texture.attention import VIEWS
-from models.step1x3d.texture.backgrounds import Backgrounds
+from models.step1x3d.texture.backgrounds import draw_colors
 from models.step1x3d.texture.denoiser import MultiViewDenoiser, Words
-from models.step1x3d.texture.latents import CHANNELS, decode_latents, encode_picture
+from models.step1x3d.texture.latents import CHANNELS
 from models.step1x3d.texture.scheduler import ShiftedDDPM
 from models.step1x3d.texture.synchronize import Coverage, exponent_at, paint_texture, show_texture
 from models.step1x3d.texture.words import Guidance
@@ -34,92 +33,83 @@ class PaintSettings:
 
     steps: int = 50
     guidance: float = 3.0
-    seed: int = 2025
     halves: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What is painted. reference: (3, S, S) float32, −1 to 1. control: (6, 6, S, S) float32, 0 to 1. coverage: of
-    S / 8 × S / 8 pixels. S: a multiple of 64.
+    """What is painted, on any device. control: (6, 6, 8 H, 8 W) float32, 0 to 1. coverage: of H × W pixels. reference:
+    latents (1, 4, H, W). colors: latents (14, 4, H, W) of the plain backgrounds.
     """
 
-    reference: Tensor
     control: Tensor
     coverage: Coverage
+    reference: Tensor
+    colors: Tensor
 
 
-class Painter:
-    """The networks at work. Noise is drawn on the CPU from one seed: the same seed paints the same on a device."""
+@torch.inference_mode()
+def paint_latents(
+    denoiser: MultiViewDenoiser,
+    guidance: Guidance,
+    scene: Scene,
+    settings: PaintSettings,
+    generator: torch.Generator,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    """Clean latents (6, 4, H, W) float32 of the six views.
 
-    def __init__(self, denoiser: MultiViewDenoiser, vae: AutoencoderKL, guidance: Guidance) -> None:
-        self._denoiser, self._vae, self._guidance = denoiser, vae, guidance
-        self._ddpm = ShiftedDDPM()
+    generator: of the CPU, so that a seed paints the same on every device of a kind. report: called before each step
+    with steps done and all; what it raises ends the work.
+    """
+    predict = _predictor(denoiser, guidance, scene, settings)
+    device, coverage, ddpm = denoiser.unet.device, scene.coverage, ShiftedDDPM()
+    mask, shape = coverage.mask(), (VIEWS, CHANNELS, coverage.height, coverage.width)
 
-    @torch.inference_mode()
-    def paint(
-        self,
-        scene: Scene,
-        settings: PaintSettings,
-        report: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Tensor:
-        """The six views (6, 3, S, S) float32 on the CPU, 0 to 1.
+    def noise(*size: int) -> Tensor:
+        return torch.randn(size, generator=generator).to(device)
 
-        report: called before each step with steps done and all; what it raises ends the work.
-        """
-        generator = torch.Generator().manual_seed(settings.seed)
-        try:
-            latents = self._sample(scene, settings, generator, report)
-        finally:
-            self._denoiser.forget()
-        return decode_latents(self._vae, latents)
-
-    def _sample(
-        self, scene: Scene, settings: PaintSettings, generator: torch.Generator, report: Callable[[int, int], None]
-    ) -> Tensor:
-        """Clean latents (6, 4, H, W)."""
-        device, dtype = self._denoiser.unet.device, self._denoiser.unet.dtype
-        wanted, unwanted = (words.to(device, dtype) for words in (self._guidance.wanted, self._guidance.unwanted))
-        reference = encode_picture(self._vae, scene.reference, generator)
-        backgrounds = Backgrounds(self._vae, scene.reference.shape[-1], generator)
-        self._denoiser.remember(reference.to(device, dtype), wanted)
-        features = self._denoiser.control_features(scene.control.to(device, dtype))
-
-        def noise(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator).to(device)
-
-        def predict(latents: Tensor, t: int) -> Tensor:
-            return self._guided(latents.to(dtype), t, (unwanted, wanted), features, settings).float()
-
-        coverage, ddpm = scene.coverage, self._ddpm
-        mask, shape = coverage.mask(), (VIEWS, CHANNELS, coverage.height, coverage.width)
-        texture = noise(CHANNELS, coverage.side, coverage.side)
-        start = ddpm.blend(noise(*shape), noise(*shape), TOP_LEVEL)
-        latents = show_texture(coverage, texture) * mask + start * (1 - mask)
-        levels = ddpm.timesteps(settings.steps)
-        for index, t in enumerate(levels):
-            report(index, len(levels))
+    texture = noise(CHANNELS, coverage.side, coverage.side)
+    start = ddpm.blend(noise(*shape), noise(*shape), TOP_LEVEL)
+    latents = show_texture(coverage, texture) * mask + start * (1 - mask)
+    drawn = draw_colors(TOP_LEVEL, generator)
+    try:
+        for index, t in enumerate(ddpm.timesteps(settings.steps)):
+            report(index, settings.steps)
             clean = ddpm.clean(predict(latents, t), t, latents)
             weights = ddpm.weights(t, t - ddpm.stride(settings.steps))
             if t > SYNCHRONIZED_ABOVE:
-                shared = paint_texture(coverage, clean, exponent_at(index, len(levels)))
+                shared = paint_texture(coverage, clean, exponent_at(index, settings.steps))
                 texture = ddpm.step(shared, texture, noise(*texture.shape), weights)
-                behind = ddpm.blend(backgrounds.latents().to(device), noise(*shape), t)
+                behind = ddpm.blend(scene.colors[drawn].to(device), noise(*shape), t)
                 latents = show_texture(coverage, texture) * mask + behind * (1 - mask)
-                backgrounds.draw_after(t)
+                drawn = draw_colors(t, generator)
             else:
                 latents = ddpm.step(clean, latents, noise(*shape), weights)
-        report(len(levels), len(levels))
-        return latents
+    finally:
+        denoiser.forget()
+    report(settings.steps, settings.steps)
+    return latents
 
-    def _guided(
-        self, latents: Tensor, t: int, words: Sequence[Words], features: Sequence[Tensor], settings: PaintSettings
-    ) -> Tensor:
-        """The noise that guidance leads to: from what is unwanted past what is wanted."""
+
+def _predictor(
+    denoiser: MultiViewDenoiser, guidance: Guidance, scene: Scene, settings: PaintSettings
+) -> Callable[[Tensor, int], Tensor]:
+    """The noise in latents at a level, guided: from what is unwanted past what is wanted. Float32."""
+    device, dtype = denoiser.unet.device, denoiser.unet.dtype
+    words = [item.to(device, dtype) for item in (guidance.unwanted, guidance.wanted)]
+    denoiser.remember(scene.reference.to(device, dtype), words[1])
+    features = denoiser.control_features(scene.control.to(device, dtype))
+
+    def run(latents: Tensor, t: int, told: Sequence[Words], sees: Sequence[bool]) -> Tensor:
+        return denoiser(latents, t, told, features, sees)
+
+    def predict(latents: Tensor, t: int) -> Tensor:
+        given = latents.to(dtype)
         if settings.halves:
-            pairs = zip(words, SEES_REFERENCE, strict=True)
-            parts = [self._denoiser(latents, t, [item], features, [sees]) for item, sees in pairs]
+            unwanted, wanted = (run(given, t, [item], [sees]) for item, sees in zip(words, SEES_REFERENCE, strict=True))
         else:
-            parts = self._denoiser(latents, t, words, features, SEES_REFERENCE).chunk(2)
-        unwanted, wanted = parts
-        return unwanted + settings.guidance * (wanted - unwanted)
+            unwanted, wanted = run(given, t, words, SEES_REFERENCE).chunk(2)
+        return (unwanted + settings.guidance * (wanted - unwanted)).float()
+
+    return predict
