@@ -27,7 +27,7 @@ def record_step1x3d_texture() -> None:
         "latents": generator.normal(size=(6, 4, 8, 8)),
         "reference": generator.normal(size=(1, 4, 8, 8)),
         "control": generator.uniform(size=(6, 6, 64, 64)),
-        "tokens": generator.normal(size=(2, 3, 12)),
+        "tokens": generator.normal(size=(2, 3, 32)),
         "pooled": generator.normal(size=(2, 10)),
     }
     single = {key: value.astype(np.float32) for key, value in vectors.items()}

@@ -11,17 +11,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trimesh
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline
 from diffusers.models.attention_processor import Attention
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from models.common.checkpoint import CheckpointDamaged, CheckpointMismatch, CheckpointMissing, load_strictly
 from models.step1x3d.texture.attention import Looking, MultiViewAttention
+from models.step1x3d.texture.coverage import find_coverage
 from models.step1x3d.texture.denoiser import SDXL_UNET, MultiViewDenoiser, Words, load_denoiser
-from models.step1x3d.texture.nearest import nearest_known
+from models.step1x3d.texture.geometry_maps import render_geometry_maps
+from models.step1x3d.texture.latents import decode_latents, encode_picture
+from models.step1x3d.texture.mesh_preparation import prepare_mesh
+from models.step1x3d.texture.painter import PaintSettings, Scene, paint_latents
+from models.step1x3d.texture.parts import read_network
 from models.step1x3d.texture.scheduler import ShiftedDDPM
-from models.step1x3d.texture.synchronize import Coverage, cover, paint_texture, show_texture
+from models.step1x3d.texture.words import UNWANTED, WANTED, Guidance, encode_words
 from tests.parity.seeded import plain_weights
+from tests.parity.step1x3d_texture_tiny import UNET, save_added, save_base, save_vae
 
 OWN_VECTORS = Path(__file__).parents[1] / "golden" / "step1x3d_texture.npz"
 ATTENTION_ATOL = 2e-6
@@ -37,7 +46,7 @@ def golden(shared_root: Path) -> Path:
 
 
 def largest_difference(found: Tensor, expected: Tensor) -> float:
-    return float((found - expected).abs().max())
+    return float((found - expected).detach().abs().max())
 
 
 def relative_difference(found: Tensor, expected: np.ndarray) -> float:
@@ -119,48 +128,6 @@ def test_steps_are_those_of_the_reference(golden: Path) -> None:
         assert relative_difference(stepped, vectors[f"prev_sample_{t}"]) < SCHEDULER_RTOL
 
 
-def coverage_of(vectors: dict[str, np.ndarray]) -> Coverage:
-    face = vectors["pix_to_face"].astype(np.int64)
-    corners = vectors["uv"][vectors["uv_faces"].astype(np.int64)][np.maximum(face, 0)]
-    uv = np.einsum("vhwc,vhwcd->vhwd", vectors["bary"], corners).astype(np.float32)
-    tensors = (face >= 0, uv, vectors["cos_view"], vectors["visible_triangles"])
-    return cover(*(torch.from_numpy(item) for item in tensors))
-
-
-@pytest.mark.shared
-def test_synchronisation_is_that_of_the_reference(golden: Path) -> None:
-    vectors = dict(np.load(golden / "texture_sync.npz"))
-    coverage, side = coverage_of(vectors), vectors["cos_map"].shape[1]
-    for view in range(6):
-        hits = torch.bincount(coverage.texels[view], minlength=side**2).view(side, side)
-        assert np.array_equal(hits.numpy(), vectors["hit_count"][view])
-    assert largest_difference(coverage.cosines.view(6, side, side), torch.from_numpy(vectors["cos_map"])) < SYNC_ATOL
-    views, texture = torch.from_numpy(vectors["bake_in"]), torch.from_numpy(vectors["noise_texture"])
-    for exponent, name in ((0.36, "baked_exp036"), (0.0, "baked_exp0")):
-        painted = paint_texture(coverage, views, exponent)
-        assert largest_difference(painted, torch.from_numpy(vectors[name])) < SYNC_ATOL
-    mask = torch.from_numpy(vectors["noise_views"][:, 4:])
-    assert torch.equal(coverage.mask(), mask)
-    shown = show_texture(coverage, texture)
-    assert largest_difference(shown, torch.from_numpy(vectors["noise_views"][:, :4]) * mask) < SYNC_ATOL
-
-
-@pytest.mark.shared
-def test_a_synchronised_step_is_that_of_the_reference(golden: Path) -> None:
-    vectors, ddpm = dict(np.load(golden / "texture_sync.npz")), ShiftedDDPM()
-    coverage, t = coverage_of(vectors), int(vectors["step_t"])
-    names = ("bake_in", "noise_texture", "step_eps", "step_noise")
-    views, texture, eps, noise = (torch.from_numpy(vectors[name]) for name in names)
-    clean = ddpm.clean(eps, t, views)
-    assert relative_difference(clean, vectors["pred_x0_views"]) < SYNC_ATOL
-    shared = paint_texture(coverage, clean, float(vectors["step_exp"]))
-    stepped = ddpm.step(shared, texture, noise, ddpm.weights(t, t - ddpm.stride(50)))
-    assert largest_difference(stepped, torch.from_numpy(vectors["prev_tex"])) < SYNC_ATOL
-    mask = coverage.mask()
-    expected = torch.from_numpy(vectors["prev_sample"]) * mask
-    assert largest_difference(show_texture(coverage, stepped), expected) < SYNC_ATOL
-
-
 def full_size() -> MultiViewDenoiser:
     with torch.device("meta"):
         return MultiViewDenoiser(SDXL_UNET)
@@ -190,20 +157,8 @@ def test_sizes_of_the_published_networks() -> None:
     assert sum(tensor.numel() for tensor in network.state_dict().values()) - added == BASE_PARAMETERS
 
 
-OWN_UNET = SDXL_UNET | {
-    "block_out_channels": [8, 16, 16],
-    "attention_head_dim": [2, 2, 4],
-    "cross_attention_dim": 12,
-    "addition_time_embed_dim": 4,
-    "projection_class_embeddings_input_dim": 34,
-    "transformer_layers_per_block": [1, 1, 1],
-    "norm_num_groups": 4,
-    "sample_size": 8,
-}
-
-
 def own_network() -> MultiViewDenoiser:
-    network = MultiViewDenoiser(OWN_UNET).eval()
+    network = MultiViewDenoiser(UNET).eval()
     load_strictly(network, plain_weights(network), "own")
     return network
 
@@ -251,19 +206,9 @@ def test_one_flipped_detail_is_noticed(
 
 def save_own(folder: Path) -> tuple[Path, Path]:
     """The network's two files as they are published: SDXL's UNet in its folder, the rest in one file."""
-    network = own_network()
-    base, added = {}, {}
-    for key, tensor in network.state_dict().items():
-        if key.startswith("adapter."):
-            added[key.removeprefix("adapter.")] = tensor
-        else:
-            (added if "_mv." in key or "_ref." in key else base)[key.removeprefix("unet.")] = tensor
-    unet = folder / "unet"
-    unet.mkdir()
-    (unet / "config.json").write_text(json.dumps(OWN_UNET))
-    save_file(base, unet / "diffusion_pytorch_model.safetensors")
-    save_file(added, folder / "added.safetensors")
-    return unet, folder / "added.safetensors"
+    save_base(folder)
+    save_added(folder / "added.safetensors")
+    return folder / "unet", folder / "added.safetensors"
 
 
 def test_the_published_files_are_read(tmp_path: Path) -> None:
@@ -292,35 +237,114 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
         load_denoiser(unet, added)
 
 
-def test_every_texel_takes_a_near_known_one() -> None:
-    generator = torch.Generator().manual_seed(3)
-    known = torch.rand(48, 48, generator=generator) < 0.03
-    source = nearest_known(known)
-    assert known.flatten()[source].all()
-    places = torch.stack(torch.meshgrid(torch.arange(48), torch.arange(48), indexing="ij"), -1).view(-1, 2).float()
-    exact = torch.cdist(places, places[known.flatten()]).min(1).values
-    found = (places - places[source]).norm(dim=1)
-    assert (found >= exact - 1e-5).all()
-    assert ((found - exact) < 1e-5).float().mean() > 0.97  # jump flooding misses a few
-
-
-def test_nothing_known_stays_as_it_is() -> None:
-    assert torch.equal(nearest_known(torch.zeros(4, 4, dtype=torch.bool)), torch.arange(16))
-
-
-def test_a_view_that_sees_nothing_gives_nothing() -> None:
-    covered = torch.zeros(6, 4, 4, dtype=torch.bool)
-    covered[0] = True
-    uv = torch.rand(6, 4, 4, 2, generator=torch.Generator().manual_seed(0))
-    visible = torch.zeros(6, 16, 16, dtype=torch.bool)
-    visible[0] = True
-    coverage = cover(covered, uv, torch.ones(6, 4, 4), visible)
-    views = torch.full((6, 1, 4, 4), 5.0)
-    views[0] = 2.0
-    assert torch.allclose(paint_texture(coverage, views, 1.0), torch.full((1, 16, 16), 2.0))
-
-
 def test_the_last_step_ends_without_noise() -> None:
     ddpm = ShiftedDDPM()
     weights = ddpm.weights(1, 1 - ddpm.stride(50))
     assert weights.sigma == 0.0 and weights.noisy == 0.0 and weights.clean == pytest.approx(1.0)
+
+
+def test_words_are_encoded_as_sdxl_encodes_them(tmp_path: Path) -> None:
+    save_base(tmp_path)
+    found = encode_words(tmp_path, 64)
+    parts = {
+        name: kind.from_pretrained(tmp_path / name)
+        for name, kind in (
+            ("tokenizer", CLIPTokenizer),
+            ("tokenizer_2", CLIPTokenizer),
+            ("text_encoder", CLIPTextModel),
+            ("text_encoder_2", CLIPTextModelWithProjection),
+        )
+    }
+    pipeline = StableDiffusionXLPipeline(vae=None, unet=None, scheduler=EulerDiscreteScheduler(), **parts)
+    wanted, unwanted, pooled, unwanted_pooled = pipeline.encode_prompt(WANTED, negative_prompt=UNWANTED, device="cpu")
+    for words, tokens, summary in ((found.wanted, wanted, pooled), (found.unwanted, unwanted, unwanted_pooled)):
+        assert largest_difference(words.tokens, tokens) < 1e-6
+        assert largest_difference(words.pooled, summary) < 1e-6
+        assert words.time_ids.tolist() == [[64, 64, 0, 0, 64, 64]]
+
+
+def test_parts_of_the_base_are_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    save_vae(tmp_path / "vae")
+    file = tmp_path / "vae" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    dropped = weights.pop("decoder.conv_in.bias")
+    save_file(weights, file)
+    with pytest.raises(CheckpointMismatch, match=r"decoder\.conv_in\.bias"):
+        read_network(AutoencoderKL, tmp_path / "vae", torch.float32)
+    save_file({**weights, "decoder.conv_in.bias": dropped, "more": dropped.clone()}, file)
+    with pytest.raises(CheckpointMismatch, match="more"):
+        read_network(AutoencoderKL, tmp_path / "vae", torch.float32)
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(CheckpointDamaged, match="vae cannot be read"):
+        read_network(AutoencoderKL, tmp_path / "vae", torch.float32)
+    with pytest.raises(CheckpointMissing, match="gone"):
+        read_network(AutoencoderKL, tmp_path / "gone", torch.float32)
+
+
+def test_a_picture_comes_back_at_its_size_from_its_latents(tmp_path: Path) -> None:
+    save_vae(tmp_path)
+    vae = read_network(AutoencoderKL, tmp_path, torch.float32)
+    picture = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    with torch.inference_mode():
+        first, again = (encode_picture(vae, picture, torch.Generator().manual_seed(4)) for _ in range(2))
+        mean = vae.encode(picture[None]).latent_dist.mean * vae.config.scaling_factor
+        back = decode_latents(vae, torch.cat([first, mean]))
+    assert first.shape == (1, 4, 8, 8) and torch.equal(first, again) and not torch.equal(first, mean)
+    assert back.shape == (2, 3, 64, 64) and back.min() >= 0 and back.max() <= 1
+
+
+def small_scene() -> tuple[MultiViewDenoiser, Guidance, Scene]:
+    """Six views of 8 × 8 cells of a ball, before plain backgrounds."""
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    mesh = prepare_mesh(np.asarray(ball.vertices, np.float32), np.asarray(ball.faces, np.int32))
+    control = torch.from_numpy(render_geometry_maps(mesh.vertices, mesh.faces, 64).control)
+    generator = torch.Generator().manual_seed(9)
+    reference, colors = torch.randn(1, 4, 8, 8, generator=generator), torch.randn(14, 4, 8, 8, generator=generator)
+    scene = Scene(control, find_coverage(mesh, 8, 64), reference, colors)
+    tokens, pooled = torch.randn(2, 5, 32, generator=generator), torch.randn(2, 10, generator=generator)
+    words = [Words(tokens[i : i + 1], pooled[i : i + 1], torch.full((1, 6), 64.0)) for i in (0, 1)]
+    return own_network(), Guidance(*words), scene
+
+
+def test_views_are_painted_alike_by_a_seed_and_in_halves() -> None:
+    network, guidance, scene = small_scene()
+
+    def paint(seed: int, **settings: float) -> Tensor:
+        chosen = PaintSettings(4, **settings)
+        return paint_latents(network, guidance, scene, chosen, torch.Generator().manual_seed(seed))
+
+    first = paint(1)
+    assert torch.equal(first, paint(1)) and torch.isfinite(first).all()
+    assert not torch.allclose(first, paint(2), atol=1e-2)
+    assert not torch.allclose(first, paint(1, guidance=1.0), atol=1e-2)
+    assert torch.allclose(first, paint(1, halves=True), atol=1e-3)
+
+
+def test_views_that_share_a_texel_agree_while_they_are_synchronised() -> None:
+    """Stopped at the last synchronised step, all views show one texture."""
+    network, guidance, scene = small_scene()
+    seen: list[Tensor] = []
+    keep = network.register_forward_pre_hook(lambda module, given: seen.append(given[0].clone()))
+    paint_latents(network, guidance, scene, PaintSettings(4), torch.Generator().manual_seed(1))
+    keep.remove()
+    texture: dict[int, Tensor] = {}
+    shared = 0
+    for view, pixels, texels in zip(seen[1].flatten(2), scene.coverage.pixels, scene.coverage.texels, strict=True):
+        for pixel, texel in zip(pixels.tolist(), texels.tolist(), strict=True):
+            if texel in texture:
+                shared += 1
+                assert torch.equal(view[:, pixel], texture[texel])
+            texture[texel] = view[:, pixel]
+    assert shared
+
+
+def test_painting_stops_where_it_is_asked_to_and_forgets_the_picture() -> None:
+    network, guidance, scene = small_scene()
+
+    def stop_at_second(done: int, total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        paint_latents(network, guidance, scene, PaintSettings(4), torch.Generator(), stop_at_second)
+    assert not network._looking.reference

@@ -29,20 +29,35 @@ class PreparedMesh:
 
 
 def prepare_mesh(vertices: np.ndarray, faces: np.ndarray, *, centers: bool = True) -> PreparedMesh:
-    """Reduce, centre, scale and lay out a mesh.
+    """Centre, scale, reduce and lay out a mesh.
 
     vertices: (V, 3) float32, +y up, the front toward +z, any unit. faces: (F, 3) int32. centers: move the middle of
     the bounding box to the origin first, which a mesh that stands on the ground needs; the official flow does not.
     Raises MeshUnusable, UnwrapperMissing.
     """
+    vertices, faces = reduce_faces(place_in_views(vertices, faces, centers=centers), faces)
+    layout = unwrap(vertices, faces)
+    return PreparedMesh(vertices[layout.source], layout.faces, layout.uv, UvMesh(vertices, faces, layout.uv))
+
+
+def prepare_target(vertices: np.ndarray, faces: np.ndarray, prepared: PreparedMesh) -> UvMesh:
+    """The mesh that is textured, with all its faces, where `prepare_mesh` put its reduced twin.
+
+    vertices, faces: those that `prepare_mesh` had, centred. Raises MeshUnusable, UnwrapperMissing.
+    """
+    if len(prepared.faces) == len(faces):
+        return prepared.whole
+    placed = place_in_views(vertices, faces, centers=True)
+    return UvMesh(placed, faces, unwrap(placed, faces).uv)
+
+
+def place_in_views(vertices: np.ndarray, faces: np.ndarray, *, centers: bool) -> np.ndarray:
+    """See `prepare_mesh`: (V, 3) float32, reduced by nothing. Raises MeshUnusable."""
     check_mesh(vertices, faces)
-    vertices, faces = reduce_faces(vertices, faces)
     if centers:
         used = vertices[faces].reshape(-1, 3)
         vertices = vertices - (used.min(axis=0) + used.max(axis=0)) / 2
-    vertices = fit_to_views(vertices)
-    layout = unwrap(vertices, faces)
-    return PreparedMesh(vertices[layout.source], layout.faces, layout.uv, UvMesh(vertices, faces, layout.uv))
+    return fit_to_views(vertices)
 
 
 def reduce_faces(vertices: np.ndarray, faces: np.ndarray, most: int = MOST_FACES) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from models.common.raster.jit import compile_loop
 
 @compile_loop
 def flood_pass(read: np.ndarray, write: np.ndarray, step: int, side: int) -> None:
-    """One pass over flat int32 arrays (side * side,), −1 where nothing is known yet; `write` is compared and replaced."""
+    """One pass over flat int32 arrays (side * side,), −1 where nothing is known yet: from `read` into `write`."""
     for texel in range(side * side):
         row, column = texel // side, texel % side
         best, nearest = write[texel], 2 * side * side

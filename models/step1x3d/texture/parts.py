@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils.logging import disable_progress_bar
 
 from models.common.checkpoint import CheckpointDamaged, CheckpointMismatch, CheckpointMissing
+
+COUNTED = "position_ids"  # text encoders were saved with the numbers of their places, which are made anew
 
 
 def read_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
@@ -17,10 +20,12 @@ def read_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch.
     """
     key = "torch_dtype" if kind.__module__.startswith("diffusers") else "dtype"
+    disable_progress_bar()
     network, told = read_part(kind, folder, output_loading_info=True, use_safetensors=True, **{key: dtype})
-    if told["missing_keys"] or told["mismatched_keys"] or told["unexpected_keys"]:
-        shapes = {key: (tuple(has), tuple(wants)) for key, has, wants in told["mismatched_keys"]}
-        raise CheckpointMismatch(folder.name, list(told["missing_keys"]), list(told["unexpected_keys"]), shapes)
+    unexpected = [name for name in told["unexpected_keys"] if not name.endswith(COUNTED)]
+    if told["missing_keys"] or told["mismatched_keys"] or unexpected:
+        shapes = {name: (tuple(has), tuple(wants)) for name, has, wants in told["mismatched_keys"]}
+        raise CheckpointMismatch(folder.name, list(told["missing_keys"]), unexpected, shapes)
     return network.eval().requires_grad_(False)
 
 

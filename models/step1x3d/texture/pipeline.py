@@ -15,10 +15,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from models.common.bake.bake import Texture
 from models.common.offload import Rest, Slot
 from models.step1x3d.texture.backgrounds import encode_colors
-from models.step1x3d.texture.bake import bake_views
 from models.step1x3d.texture.coverage import find_coverage
 from models.step1x3d.texture.denoiser import MultiViewDenoiser, load_denoiser
 from models.step1x3d.texture.geometry_maps import render_geometry_maps
@@ -38,6 +36,9 @@ class Sizes:
 
     view_px: int = 768
     sync_px: int = 1536
+
+
+OFFICIAL = Sizes()
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,6 @@ class TextureModel:
 
     def _read_denoiser(self, device: torch.device) -> MultiViewDenoiser:
         return load_denoiser(self._folders.base / "unet", self._folders.added, device, self._dtype)
-
-
-def bake_painted(
-    views: np.ndarray, mesh: PreparedMesh, texture_px: int, raise_if_cancelled: Callable[[], None] = lambda: None
-) -> Texture:
-    """The mesh's texture from the six painted views (6, S, S, 3) uint8."""
-    return bake_views(views, mesh.whole, texture_px, raise_if_cancelled)
 
 
 def _as_tensor(rgb: np.ndarray) -> Tensor:  # (H, W, 3) uint8

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Neural texture: Step1X-3D paints six views of the mesh after the picture, and they are baked onto it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar, TypeVar
+
+from inference_server.core.stage import Device, Requirements, RunContext
+from inference_server.core.types import Engine, StageName, TexturedMesh, TextureInput
+from inference_server.errors import BakeFailed, EngineUnavailable, WeightsCorrupt, WeightsMissing
+from inference_server.stages.leaner_modes import LeanerModes
+from inference_server.weights import WeightStore
+
+ADDED_ID, BASE_ID, VAE_ID = WEIGHT_IDS = ("step1x3d-texture", "sdxl-base", "sdxl-vae-fp16-fix")
+_ADDED_FILE = "Step1X-3D-Texture/step1x-3d-ig2v.safetensors"
+_MODULES = ("torch", "diffusers", "transformers", "xatlas", "fast_simplification")
+# Shares of the stage's progress: the mesh is laid out, the steps are walked, the rest is the bake.
+_PREPARED, _WALKED = 0.1, 0.85
+# Below this the outlines of picture and mesh are hardly those of one subject.
+_LIKE = 0.6
+
+Result = TypeVar("Result")
+
+
+class NeuralTexture:
+    """One layout for the whole mesh; what no view sees is continued from what they see."""
+
+    name: ClassVar[StageName] = "texture"
+    engine: ClassVar[Engine] = "neural"
+    version: ClassVar[int] = 1
+    requires: Requirements
+    setting_names: ClassVar[tuple[str, ...]] = ("texture_px", "texture_steps")
+    uses_seed: ClassVar[bool] = True
+
+    _code: SimpleNamespace
+    _leaner: LeanerModes
+    _model: Any = None
+
+    def __init__(self, weights: WeightStore) -> None:
+        """Raises WeightsMissing, WeightsCorrupt: the weights are looked for, not read."""
+        self._added, self._base, self._vae = (weights.locate(item) for item in WEIGHT_IDS)
+        self.requires = Requirements(
+            peak_bytes=12 << 30,
+            weight_ids=WEIGHT_IDS,
+            modules=_MODULES,
+            weight_digests=tuple(digest for item in WEIGHT_IDS for digest in weights.digests(item)),
+        )
+
+    def load(self, device: Device) -> None:
+        """Import torch; the networks are read when it is their turn."""
+        from models.common import checkpoint, offload
+        from models.common import device as devices
+        from models.common.bake import errors
+        from models.step1x3d.texture import bake, coverage, likeness, mesh_preparation, pipeline
+
+        self._code = SimpleNamespace(
+            checkpoint=checkpoint,
+            errors=errors,
+            bake=bake,
+            likeness=likeness,
+            coverage=coverage,
+            preparation=mesh_preparation,
+        )
+        place = devices.pick_device(device.name)
+        folders = pipeline.Folders(self._base, self._vae, self._added / _ADDED_FILE)
+        self._model = pipeline.TextureModel(folders, place, devices.usual_dtype(place))
+        self._leaner = LeanerModes(
+            self._model,
+            pipeline.MODES,
+            offload.is_shortage,
+            "the views were painted",
+            "Close other programs that use it, or choose the draft engine for the texture.",
+        )
+
+    def unload(self) -> None:
+        """Drop the networks."""
+        if self._model is not None:
+            self._model.clear()
+        self._model = None
+
+    def run(self, value: TextureInput, ctx: RunContext) -> TexturedMesh:
+        """Raises BakeFailed, EngineUnavailable, OutOfMemory, WeightsMissing, WeightsCorrupt."""
+        mesh, rgba = value.mesh, value.image.rgba
+        try:
+            prepared = self._code.preparation.prepare_mesh(mesh.vertices, mesh.faces)
+            target = self._code.preparation.prepare_target(mesh.vertices, mesh.faces, prepared)
+            ctx.progress(_PREPARED, 1)
+            self._compare_outlines(rgba, prepared, ctx)
+            views = self._leaner.run(ctx, lambda: self._checked(lambda: self._paint(rgba, prepared, ctx)))
+            texture = self._code.bake.bake_views(views, target, ctx.settings["texture_px"], ctx.raise_if_cancelled)
+        except self._code.errors.UnwrapperMissing as error:
+            raise EngineUnavailable(str(error), "Choose the draft engine for the texture.") from error
+        except self._code.errors.BakeError as error:
+            raise BakeFailed(str(error), "Use another mesh, or the draft engine.") from error
+        ctx.note("What none of the six painted views saw is continued from what they saw.")
+        return TexturedMesh(mesh, target.uv, texture.rgb)
+
+    def _compare_outlines(self, rgba: Any, prepared: Any, ctx: RunContext) -> None:
+        front = self._code.coverage.front_outline(prepared)
+        likeness = self._code.likeness.outline_likeness(rgba[..., 3], front)
+        if likeness < _LIKE:
+            ctx.note(
+                f"The picture's outline is not the mesh's ({likeness:.0%} alike): its colours may lie in wrong places."
+            )
+
+    def _paint(self, rgba: Any, prepared: Any, ctx: RunContext) -> Any:
+        def tell(done: int, total: int) -> None:
+            ctx.raise_if_cancelled()
+            ctx.progress(_PREPARED + (_WALKED - _PREPARED) * done / total, 1)
+
+        return self._model.paint(rgba, prepared, ctx.settings["texture_steps"], ctx.seed, tell)
+
+    def _checked(self, work: Callable[[], Result]) -> Result:
+        """Raises WeightsMissing, WeightsCorrupt for what the weights' own errors say."""
+        fetch = f"Run: figurine weights verify {' '.join(WEIGHT_IDS)}"
+        try:
+            return work()
+        except self._code.checkpoint.CheckpointMissing as error:
+            raise WeightsMissing(str(error), fetch) from error
+        except self._code.checkpoint.CheckpointError as error:
+            raise WeightsCorrupt(str(error), fetch) from error
