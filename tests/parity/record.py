@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet
+from tests.parity import test_birefnet, test_step1x3d_own
 
 
 def record_birefnet() -> None:
@@ -20,5 +20,12 @@ def record_birefnet() -> None:
     np.savez_compressed(test_birefnet.OWN_VECTORS, x=x, logits=logits)
 
 
+def record_step1x3d() -> None:
+    """Tiny networks of the geometry half, each once."""
+    with torch.inference_mode():
+        np.savez_compressed(test_step1x3d_own.VECTORS, **test_step1x3d_own.compute())
+
+
 if __name__ == "__main__":
     record_birefnet()
+    record_step1x3d()

@@ -171,7 +171,7 @@ def read_config(cls: type[Config], document: Mapping[str, Any], source: str) -> 
     """
     hints = get_type_hints(cls)
     required = {field.name for field in fields(cls)} - {name for name in hints if hasattr(cls, name)}
-    missing = sorted(required - document.keys())
+    missing = sorted(name for name in required if document.get(name) is None)
     if missing:
         raise ConfigUnsupported(f"{source} lacks {', '.join(missing)}.")
     values = {}
