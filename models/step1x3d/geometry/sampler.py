@@ -43,8 +43,9 @@ def sample(
 ) -> Tensor:
     """Latents of the noise's shape, device and dtype.
 
-    noise: (B, num_latents, channels). conditions: as the denoiser takes them, for B items. on_step: told each step's
-    number, from 1 on, and its latents; what it raises ends the walk.
+    noise: (B, num_latents, channels) float32; the path stays in that precision whichever the network computes in.
+    conditions: as the denoiser takes them, for B items, in its dtype. on_step: told each step's number, from 1 on, and
+    its latents; what it raises ends the walk.
     """
     times, levels = flow_times(sampling.steps)
     velocity_at = _Velocity(denoiser, conditions, sampling)
@@ -84,7 +85,9 @@ class _Velocity:
         cache = None
         if self._sampling.cache_threshold > 0.0:
             cache = self._caches.setdefault(part, BlockCache(self._sampling.cache_threshold))
-        return self._denoiser(x, x.new_full((len(x),), time, dtype=torch.float32), conditions, cache)
+        dtype = next(iter(conditions.values())).dtype
+        times = torch.full((len(x),), time, dtype=torch.float32, device=x.device)
+        return self._denoiser(x.to(dtype), times, conditions, cache).to(x.dtype)
 
 
 def draw_noise(shape: tuple[int, ...], seed: int) -> Tensor:
