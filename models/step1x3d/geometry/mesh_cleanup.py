@@ -55,15 +55,15 @@ def drop_floaters(mesh: Triangles) -> tuple[Triangles, int]:
     return mesh.keep(~is_floater[part]), int(is_floater.sum())
 
 
-def decimate(mesh: Triangles, face_budget: int) -> Triangles:
-    """At most about as many faces, by quadric edge collapse (Garland and Heckbert, 1997); a mesh within it unchanged.
+def decimate(mesh: Triangles, most_faces: int) -> Triangles:
+    """At most as many faces, where the shape's own holes and parts allow it; a mesh within the budget as it is.
 
-    Only edges are collapsed that leave every edge with the faces that it had, so a closed mesh stays closed. It takes
-    about a second for each 100,000 faces and cannot be interrupted.
+    Quadric edge collapse (Garland and Heckbert, 1997) of those edges alone whose neighbours stay two-sided: a closed
+    mesh stays closed. It takes about a second for each 100,000 faces and cannot be interrupted.
     """
-    if len(mesh.faces) <= face_budget:
+    if len(mesh.faces) <= most_faces:
         return mesh
-    vertices, faces, _, _ = igl.qslim(mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64), face_budget)
+    vertices, faces, _, _ = igl.qslim(mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64), most_faces)
     return Triangles(vertices.astype(np.float32), faces.astype(np.int32))
 
 
@@ -74,9 +74,3 @@ def open_edges(mesh: Triangles) -> int:
     one_way, times = np.unique(starts * count + ends, return_counts=True)
     is_sound = np.isin(one_way % count * count + one_way // count, one_way, assume_unique=True) & (times == 1)
     return int((~is_sound).sum())
-
-
-def signed_volume(mesh: Triangles) -> float:
-    """Positive where a closed mesh's faces point outward."""
-    a, b, c = (mesh.vertices[mesh.faces[:, corner]].astype(np.float64) for corner in range(3))
-    return float((a * np.cross(b, c)).sum() / 6)
