@@ -110,6 +110,32 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], source: str
     network.load_state_dict(cast, strict=True, assign=any(tensor.is_meta for tensor in wanted.values()))
 
 
+def load_file(
+    network: nn.Module,
+    path: Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    unused: tuple[str, ...] = (),
+) -> None:
+    """Fill a network on the `meta` device from a safetensors file, tensor by tensor, so that the peak is hardly more
+    than the network. unused: prefixes of keys that the network does without; whatever else differs is refused.
+
+    Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch; the network is then unchanged.
+    """
+    shapes = {key: shape for key, shape in read_shapes(path).items() if not key.startswith(unused)}
+    check_keys(shapes, network, f"{path.parent.name}/{path.name}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = {key: WRAPPERS.sub("", key) for key in file.keys()}
+            kept = {key: name for key, name in names.items() if name in shapes}
+            # A copy even where nothing changes: a tensor of the mapped file would vanish with it.
+            tensors = {name: file.get_tensor(key).to(device, dtype, copy=True) for key, name in kept.items()}
+    except SafetensorError as error:
+        raise _damaged(path, str(error)) from error
+    network.load_state_dict(tensors, strict=True, assign=True)
+
+
 def check_keys(shapes: Mapping[str, Sequence[int]], network: nn.Module, source: str) -> None:
     """Raise CheckpointMismatch unless keys and shapes are exactly those of the network."""
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet, test_step1x3d_texture
+from tests.parity import test_birefnet, test_step1x3d_own, test_step1x3d_texture
 
 
 def record_birefnet() -> None:
@@ -18,6 +18,12 @@ def record_birefnet() -> None:
     with torch.inference_mode():
         logits = test_birefnet.own_network()(torch.from_numpy(x)).numpy()
     np.savez_compressed(test_birefnet.OWN_VECTORS, x=x, logits=logits)
+
+
+def record_step1x3d() -> None:
+    """Tiny networks of the geometry half, each once."""
+    with torch.inference_mode():
+        np.savez_compressed(test_step1x3d_own.VECTORS, **test_step1x3d_own.compute())
 
 
 def record_step1x3d_texture() -> None:
@@ -38,4 +44,5 @@ def record_step1x3d_texture() -> None:
 
 if __name__ == "__main__":
     record_birefnet()
+    record_step1x3d()
     record_step1x3d_texture()

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One model folder, ready to go from a picture to latents and from latents to a field, in the memory that it is given.
+
+The parts are needed strictly one after another: encoders, transformer, shape autoencoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.common.offload import Rest, Slot, watched
+from models.step1x3d.geometry import checkpoint
+from models.step1x3d.geometry.checkpoint import Placement
+from models.step1x3d.geometry.labels import Label
+from models.step1x3d.geometry.picture import frame_subject
+from models.step1x3d.geometry.sampler import Sampling, draw_noise, sample
+from models.step1x3d.geometry.vae import ShapeField, ShapeVae
+
+Watch = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How much memory a run takes. rest: where networks wait. is_split: the guided pair is evaluated one by one.
+
+    query_points: of the field that are asked at once.
+    """
+
+    name: str
+    rest: Rest
+    is_split: bool
+    query_points: int
+
+
+# The last is the leanest: whichever network runs is alone in memory.
+MODES = (
+    Mode("resident", "device", False, 65_536),
+    Mode("offloaded", "host", False, 65_536),
+    Mode("sequential", "disk", True, 16_384),
+    Mode("minimal", "disk", True, 4_096),
+)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """device, dtype: where the networks compute, and in which precision. is_compiled: blocks of the transformer and
+    the decoder go through torch.compile first, which costs a minute and needs a C++ compiler or Triton.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    is_compiled: bool = False
+
+
+class GeometryModel:
+    """The networks of a published folder. Belongs to one thread. `enter` a mode before anything is asked of it.
+
+    Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch and ConfigUnsupported: configs at once, weights
+    when they are first needed.
+    """
+
+    mode: Mode | None = None
+
+    def __init__(self, folder: Path, hardware: Hardware) -> None:
+        self.configs = checkpoint.read_configs(folder)
+        self._folder = folder
+        self._hardware = hardware
+        self._slots: dict[str, Slot[Any]] = {}
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether symmetry and edges can be asked for."""
+        return self.configs.label_encoder is not None
+
+    def enter(self, mode: Mode) -> None:
+        """Drop every network; from now on they are held as the mode says."""
+        self.clear()
+        self.mode = mode
+        parts = {
+            "picture": (checkpoint.load_visual_encoder, self.configs.visual_encoder),
+            "label": (checkpoint.load_label_encoder, self.configs.label_encoder),
+            "denoiser": (self._load_denoiser, self.configs.transformer),
+            "vae": (checkpoint.load_vae, self.configs.vae),
+        }
+        self._slots = {name: self._slot(load, config, mode.rest) for name, (load, config) in parts.items()}
+
+    def _slot(self, load: Callable[..., Any], config: Any, rest: Rest) -> Slot[Any]:
+        dtype = self._hardware.dtype
+        return Slot(lambda device: load(self._folder, config, Placement(device, dtype)), self._hardware.device, rest)
+
+    def _load_denoiser(self, folder: Path, config: Any, to: Placement) -> Any:
+        network = checkpoint.load_denoiser(folder, config, to)
+        if self._hardware.is_compiled:
+            for block in _blocks(network):
+                block.compile()
+        return network
+
+    @torch.inference_mode()
+    def conditions(self, rgba: np.ndarray, label: Label | None = None, *, is_fixed: bool = False) -> dict[str, Tensor]:
+        """The tokens of a cut-out picture, and of a label where the model knows labels (none gives zeros).
+
+        rgba: (H, W, 4) uint8, straight alpha. is_fixed: see `labels`. Raises PictureEmpty, LabelUnknown.
+        """
+        picture = frame_subject(rgba)
+        with self._slots["picture"].use() as encoder:
+            found = {"visual": encoder.encode(picture)}
+        if self.has_labels:
+            with self._slots["label"].use() as encoder:
+                tokens = encoder([label or {}], is_fixed=is_fixed)
+            found["label"] = tokens if label is not None else torch.zeros_like(tokens)
+        return found
+
+    def latents(
+        self,
+        conditions: dict[str, Tensor],
+        seed: int,
+        sampling: Sampling,
+        on_step: Callable[[int], None],
+        look_up: Watch,
+    ) -> Tensor:
+        """One shape's latents: (1, num_latents, embed_dim) float32 on the CPU.
+
+        on_step: told the number of each step that is done. look_up: called before each block of the network, too.
+        """
+        shape = (1, self.configs.vae.num_latents, self.configs.vae.embed_dim)
+        noise = draw_noise(shape, seed).to(self._hardware.device)
+        sampling = replace(sampling, is_split=self.mode is not None and self.mode.is_split)
+        with self._slots["denoiser"].use() as denoiser:
+            blocks = [] if self._hardware.is_compiled else _blocks(denoiser)
+            with watched(blocks, look_up):
+                return sample(denoiser, noise, conditions, sampling, lambda step, _: on_step(step)).cpu()
+
+    def with_field(self, latents: Tensor, work: Callable[[ShapeField], Any], look_up: Watch) -> Any:
+        """What `work` makes of the shape's field, which is gone afterwards. latents: (1, num_latents, embed_dim)."""
+        with self._slots["vae"].use() as vae, watched(list(vae.transformer.resblocks), look_up):
+            return work(vae.decode(latents))
+
+    @torch.inference_mode()
+    def encode_surface(self, surface: Tensor, sharp_surface: Tensor) -> Tensor:
+        """The likeliest latents of a surface: (B, num_latents, embed_dim) float32 on the CPU.
+
+        surface, sharp_surface: (B, N, 6) float32, places in the cube and normals; N ≥ num_latents / 2.
+        """
+        placement = Placement(self._hardware.device, self._hardware.dtype)
+        vae: ShapeVae = checkpoint.load_vae(self._folder, self.configs.vae, placement, has_encoder=True)
+        posterior = vae.encode(surface.to(placement.device), sharp_surface.to(placement.device))
+        return posterior.mode().float().cpu()
+
+    def clear(self) -> None:
+        """Give the memory of all networks back."""
+        for slot in self._slots.values():
+            slot.clear()
+
+
+def _blocks(denoiser: Any) -> list[torch.nn.Module]:
+    return [*denoiser.dit_model.transformer_blocks, *denoiser.dit_model.single_transformer_blocks]
