@@ -83,6 +83,11 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
     },
     "symmetry": {"description": "What neural geometry is told: auto for nothing."},
     "edges": {"description": "What neural geometry is told: auto for nothing."},
+    "texture_steps": {
+        "description": "Of neural texture, from noise to views.",
+        "minimum": STEPS_RANGE[0],
+        "maximum": STEPS_RANGE[1],
+    },
     "texture_px": {"enum": list(TEXTURE_SIZES_PX)},
     "pause_after": {"description": "The stage after which the job waits to be continued."},
     "outputs": {"description": "rig: skeleton and weights only; no FBX, GLB or preview is made."},

@@ -21,7 +21,7 @@ CHAINS: Mapping[InputKind, tuple[StageName, ...]] = {
 ENGINES: Mapping[StageName, tuple[Engine, ...]] = {
     "normalize": ("draft", "neural"),
     "geometry": ("draft", "neural"),
-    "texture": ("draft",),
+    "texture": ("draft", "neural"),
     "rig": ("draft",),
     "export": ("blender",),
 }

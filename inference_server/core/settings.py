@@ -37,7 +37,7 @@ class JobSettings:
 
     Of neural geometry: steps, from noise to shape; guidance, how closely it follows the picture, 1 is loosely;
     resolution, cells a side of the volume that its surface is taken from; faces, the most triangles that it may have;
-    symmetry and edges, what it is told to be.
+    symmetry and edges, what it is told to be. texture_steps: of the neural texture, from noise to views.
 
     Raises SettingInvalid for a value outside its range.
     """
@@ -57,6 +57,7 @@ class JobSettings:
     symmetry: Symmetry = "auto"
     edges: Edges = "auto"
     texture_px: int = 2048
+    texture_steps: int = 50
     pause_after: StageName | None = None
     outputs: Outputs = "all"
 
@@ -77,6 +78,7 @@ class JobSettings:
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
         _require_range("depth", self.depth, DEPTH_RANGE)
         _require_range("number of steps", self.steps, STEPS_RANGE)
+        _require_range("number of texture steps", self.texture_steps, STEPS_RANGE)
         _require_range("guidance", self.guidance, GUIDANCE_RANGE)
         _require_choice("resolution", self.resolution, RESOLUTIONS)
         _require_range("number of faces", self.faces, FACES_RANGE)

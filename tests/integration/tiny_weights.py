@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inference_server.weights import OWN_MANIFEST_NAME, WeightStore, read_manifest
+from tests.parity.step1x3d_texture_tiny import save_added, save_base, save_vae
 from tests.parity.step1x3d_tiny import save_checkpoint
 
+TEXTURE_IDS = ("step1x3d-texture", "sdxl-base", "sdxl-vae-fp16-fix")
 LABEL_ID, BASE_ID = "step1x3d-geometry-label", "step1x3d-geometry"
 FOLDERS = {LABEL_ID: "Step1X-3D-Geometry-Label-1300m", BASE_ID: "Step1X-3D-Geometry-1300m"}
 
@@ -29,6 +31,19 @@ def add_geometry_weights(
         stream.write("\n".join([*lines, f"files = [{listed}]", ""]))
     store_of(home).verify(weight_id, lambda count: None)
     return folder
+
+
+def add_texture_weights(home: Path, spoil: Callable[[Path], None] = lambda file: None) -> None:
+    """The tiny networks in the places of the published ones. spoil: what is done to the added file before the check."""
+    root = home / "weights"
+    added, base, vae = (root / item for item in TEXTURE_IDS)
+    file = added / "Step1X-3D-Texture" / "step1x-3d-ig2v.safetensors"
+    save_added(file)
+    spoil(file)
+    save_base(base)
+    save_vae(vae)
+    for item in TEXTURE_IDS:
+        store_of(home).verify(item, lambda count: None)
 
 
 def store_of(home: Path) -> WeightStore:

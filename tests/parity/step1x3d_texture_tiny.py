@@ -37,15 +37,14 @@ LETTERS = [chr(code) for code in range(33, 127)]
 
 
 def save_base(folder: Path) -> None:
-    """In SDXL's layout: unet, two text encoders, two tokenizers."""
+    """In SDXL's layout, half precision: unet, two text encoders, two tokenizers."""
     network = MultiViewDenoiser(UNET)
     weights = {key: x for key, x in plain_weights(network).items() if key.startswith("unet.") and not _is_added(key)}
     unet = folder / "unet"
     unet.mkdir(parents=True)
     (unet / "config.json").write_text(json.dumps({"_class_name": "UNet2DConditionModel", **UNET}))
-    save_file(
-        {key.removeprefix("unet."): x for key, x in weights.items()}, unet / "diffusion_pytorch_model.safetensors"
-    )
+    halves = {key.removeprefix("unet."): x.half() for key, x in weights.items()}
+    save_file(halves, unet / "diffusion_pytorch_model.fp16.safetensors")
     for suffix, kind, width in (("", CLIPTextModel, WORDS), ("_2", CLIPTextModelWithProjection, MORE_WORDS)):
         tokens = save_tokenizer(folder / f"tokenizer{suffix}")
         config = CLIPTextConfig(
@@ -59,7 +58,7 @@ def save_base(folder: Path) -> None:
             eos_token_id=tokens - 1,
         )
         torch.manual_seed(width)
-        kind(config).save_pretrained(folder / f"text_encoder{suffix}")
+        kind(config).half().save_pretrained(folder / f"text_encoder{suffix}", variant="fp16")
 
 
 def save_tokenizer(folder: Path) -> int:
@@ -72,6 +71,7 @@ def save_tokenizer(folder: Path) -> int:
     special = {"bos_token": first, "eos_token": last, "unk_token": last, "pad_token": last}
     told = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    (folder / "special_tokens_map.json").write_text(json.dumps(special))
     return len(tokens)
 
 

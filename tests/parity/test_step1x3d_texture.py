@@ -214,7 +214,8 @@ def save_own(folder: Path) -> tuple[Path, Path]:
 def test_the_published_files_are_read(tmp_path: Path) -> None:
     read = load_denoiser(*save_own(tmp_path))
     kept = own_network().state_dict()
-    assert all(torch.equal(tensor, kept[key]) for key, tensor in read.state_dict().items())
+    for key, tensor in read.state_dict().items():
+        assert torch.allclose(tensor, kept[key], atol=1e-3, rtol=1e-3)  # the base is in half precision
 
 
 def test_a_file_with_other_prefixes_is_refused(tmp_path: Path) -> None:
@@ -246,15 +247,13 @@ def test_the_last_step_ends_without_noise() -> None:
 def test_words_are_encoded_as_sdxl_encodes_them(tmp_path: Path) -> None:
     save_base(tmp_path)
     found = encode_words(tmp_path, 64)
-    parts = {
-        name: kind.from_pretrained(tmp_path / name)
-        for name, kind in (
-            ("tokenizer", CLIPTokenizer),
-            ("tokenizer_2", CLIPTokenizer),
-            ("text_encoder", CLIPTextModel),
-            ("text_encoder_2", CLIPTextModelWithProjection),
-        )
+    tokenizers = {name: CLIPTokenizer.from_pretrained(tmp_path / name) for name in ("tokenizer", "tokenizer_2")}
+    half = {"variant": "fp16", "dtype": torch.float32}
+    encoders = {
+        "text_encoder": CLIPTextModel.from_pretrained(tmp_path / "text_encoder", **half),
+        "text_encoder_2": CLIPTextModelWithProjection.from_pretrained(tmp_path / "text_encoder_2", **half),
     }
+    parts = {**tokenizers, **encoders}
     pipeline = StableDiffusionXLPipeline(vae=None, unet=None, scheduler=EulerDiscreteScheduler(), **parts)
     wanted, unwanted, pooled, unwanted_pooled = pipeline.encode_prompt(WANTED, negative_prompt=UNWANTED, device="cpu")
     for words, tokens, summary in ((found.wanted, wanted, pooled), (found.unwanted, unwanted, unwanted_pooled)):

@@ -15,13 +15,16 @@ COUNTED = "position_ids"  # text encoders were saved with the numbers of their p
 
 
 def read_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """A network of one of the two libraries' classes, on the CPU, not for training.
+    """A network of one of the two libraries' classes, on the CPU, not for training; from its half-precision file where
+    there is one.
 
     Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch.
     """
     key = "torch_dtype" if kind.__module__.startswith("diffusers") else "dtype"
     disable_progress_bar()
-    network, told = read_part(kind, folder, output_loading_info=True, use_safetensors=True, **{key: dtype})
+    variant = "fp16" if any(folder.glob("*.fp16.safetensors")) else None
+    options = {key: dtype, "variant": variant, "use_safetensors": True, "output_loading_info": True}
+    network, told = read_part(kind, folder, **options)
     unexpected = [name for name in told["unexpected_keys"] if not name.endswith(COUNTED)]
     if told["missing_keys"] or told["mismatched_keys"] or unexpected:
         shapes = {name: (tuple(has), tuple(wants)) for name, has, wants in told["mismatched_keys"]}

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Step1X-3D's texture through the server, by tiny checkpoints in the published layouts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from tests.integration.jobs import kept_result
+from tests.integration.server_process import Server
+
+pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
+
+from safetensors.torch import load_file, save_file
+
+from inference_server.core.settings import JobSettings
+from inference_server.core.stage import Control, Device, RunContext
+from inference_server.core.types import Mesh, NormalizedImage, TexturedMesh, TextureInput
+from inference_server.errors import BakeFailed, Cancelled, OutOfMemory, WeightsCorrupt, WeightsMissing
+from inference_server.stages.blender import BlenderProcess
+from inference_server.stages.registry import EngineRegistry
+from models.step1x3d.texture.pipeline import MODES, Sizes
+from tests.integration.tiny_weights import TEXTURE_IDS, add_texture_weights, store_of
+
+QUICK: dict[str, Any] = {"engines": {"texture": "neural"}, "texture_steps": 2, "texture_px": 1024, "outputs": "rig"}
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory, make_figure_picture: Callable[..., Image.Image]) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "person.png"
+    make_figure_picture(512).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("neural") / "home"
+    add_texture_weights(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    with Server(home) as server:
+        yield server
+
+
+def registry_of(home: Path) -> EngineRegistry:
+    return EngineRegistry(BlenderProcess(None, home / "work"), store_of(home))
+
+
+def test_a_figure_is_painted_by_the_network_and_keeps_its_mesh(server: Server, home: Path, picture: Path) -> None:
+    job = server.wait(server.submit(picture, **QUICK))
+    assert job["state"] == "done", job["error"]
+    report = server.request("GET", f"/v1/jobs/{job['id']}/artifacts/report.json").json()
+    stage = next(item for item in report["stages"] if item["stage"] == "texture")
+    assert stage["engine"] == "neural" and stage["fallback_reason"] == ""
+    expected = [digest for item in TEXTURE_IDS for digest in store_of(home).digests(item)]
+    assert stage["weight_digests"] == expected
+    mesh: Mesh = kept_result(home, report, "geometry")
+    textured: TexturedMesh = kept_result(home, report, "texture")
+    assert np.array_equal(textured.mesh.vertices, mesh.vertices) and np.array_equal(textured.mesh.faces, mesh.faces)
+    assert textured.base_color.shape == (1024, 1024, 3)
+    assert np.unique(textured.base_color.reshape(-1, 3), axis=0).shape[0] > 100
+
+
+def test_a_job_is_cancelled_while_views_are_painted_and_goes_on_from_the_shape(server: Server, picture: Path) -> None:
+    settings = {**QUICK, "texture_steps": 200, "seed": 3}
+    job_id = server.submit(picture, **settings)
+    server.wait(job_id, lambda job: job["stage"] == "texture" and job["progress"] > 0)
+    server.request("POST", f"/v1/jobs/{job_id}/cancel")
+    job = server.wait(job_id)
+    assert job["state"] == "cancelled", job
+    again = server.wait(server.submit(picture, **{**QUICK, "seed": 3}))
+    assert again["state"] == "done", again["error"]
+    assert {item["stage"]: item["reused"] for item in again["stages"]}["geometry"]
+
+
+@pytest.fixture
+def stage(home: Path) -> Iterator[Any]:
+    found = registry_of(home).choose("texture", "neural").stage
+    found.load(Device("cpu"))
+    found._model._sizes = Sizes(64, 128)
+    yield found
+    found.unload()
+
+
+def ball() -> Mesh:
+    shape = trimesh.creation.icosphere(subdivisions=3)
+    return Mesh(np.asarray(shape.vertices, np.float32) * np.float32(0.4), np.asarray(shape.faces, np.int32))
+
+
+def disc() -> NormalizedImage:
+    rows, columns = np.mgrid[:96, :96] - 47.5
+    rgba = np.full((96, 96, 4), 255, np.uint8)
+    rgba[..., :2] = 90
+    rgba[..., 3] = np.where(np.hypot(rows, columns) < 40, 255, 0)
+    return NormalizedImage(rgba, (), (), 0.8)
+
+
+def run(stage: Any, mesh: Mesh, image: NormalizedImage, seed: int = 1, control: Control | None = None) -> Any:
+    document = JobSettings(texture_steps=3, texture_px=1024).to_document()
+    chosen = {name: document[name] for name in stage.setting_names}
+    context = RunContext("texture", "neural", seed, chosen, control or Control())
+    return stage.run(TextureInput(mesh, image), context), context
+
+
+def test_a_seed_decides_the_texture(stage: Any) -> None:
+    first, again, other = (run(stage, ball(), disc(), seed)[0] for seed in (1, 1, 2))
+    assert np.array_equal(first.base_color, again.base_color)
+    assert not np.array_equal(first.base_color, other.base_color)
+    assert first.uv.shape == (len(ball().faces), 3, 2)
+
+
+def test_a_picture_of_something_else_is_told(stage: Any) -> None:
+    assert not any("outline" in sentence for sentence in run(stage, ball(), disc())[1].notes)
+    rgba = disc().rgba.copy()
+    rgba[..., 3] = 0
+    rgba[40:50, 10:90, 3] = 255
+    context = run(stage, ball(), NormalizedImage(rgba, (), (), 0.1))[1]
+    assert any("outline is not the mesh's" in sentence for sentence in context.notes)
+
+
+def test_every_step_is_told_and_can_be_the_last(stage: Any) -> None:
+    told: list[float] = []
+    run(stage, ball(), disc(), 1, Control(lambda progress: told.append(progress.fraction)))
+    assert told == sorted(told) and len(set(told)) >= 4
+    for stop_at in sorted(set(told)):
+        control = Control()
+        control.on_progress = lambda progress, stop_at=stop_at, control=control: (
+            control.cancel() if progress.fraction >= stop_at else None
+        )
+        with pytest.raises(Cancelled):
+            run(stage, ball(), disc(), 1, control)
+
+
+def test_meshes_that_cannot_be_painted_are_refused_before_the_networks_are_read(stage: Any) -> None:
+    broken = ball()
+    vertices = broken.vertices.copy()
+    vertices[3] = np.nan
+    faces = np.zeros((1_000_001, 3), np.int32)
+    with pytest.raises(BakeFailed, match="not finite"):
+        run(stage, unchecked_mesh(vertices, broken.faces), disc())
+    with pytest.raises(BakeFailed, match="1,000,001 faces"):
+        run(stage, unchecked_mesh(broken.vertices, faces), disc())
+    assert stage._model._denoiser._network is None
+
+
+def unchecked_mesh(vertices: np.ndarray, faces: np.ndarray) -> Any:
+    """What the type itself would refuse, or what is too large to make honestly."""
+    mesh = object.__new__(Mesh)
+    for name, value in (("vertices", vertices), ("faces", faces), ("front_view", None)):
+        object.__setattr__(mesh, name, value)
+    return mesh
+
+
+def test_where_memory_runs_out_leaner_modes_are_tried_and_told(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    paint = stage._model.paint
+
+    def paint_in_the_leanest(*given: Any) -> Any:
+        tried.append(stage._model.mode.name)
+        if stage._model.mode is not MODES[-1]:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return paint(*given)
+
+    monkeypatch.setattr(stage._model, "paint", paint_in_the_leanest)
+    _, context = run(stage, ball(), disc())
+    assert tried == [mode.name for mode in MODES]
+    assert sum("Memory ran out" in sentence for sentence in context.notes) == len(MODES) - 1
+    monkeypatch.setattr(stage._model, "paint", lambda *given: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(OutOfMemory, match="even in the leanest mode"):
+        run(stage, ball(), disc())
+
+
+def test_weights_that_are_missing_or_spoiled_are_named(home: Path, tmp_path: Path) -> None:
+    choice = registry_of(tmp_path).choose("texture", "auto")
+    assert choice.stage.engine == "draft" and "figurine weights fetch step1x3d-texture" in choice.fallback_reason
+    with pytest.raises(WeightsMissing):
+        registry_of(tmp_path).choose("texture", "neural")
+    lost: list[str] = []
+
+    def drop_a_key(file: Path) -> None:
+        weights = load_file(file)
+        lost.append(next(key for key in weights if "to_q_mv" in key))
+        save_file({key: tensor for key, tensor in weights.items() if key != lost[0]}, file)
+
+    add_texture_weights(tmp_path, drop_a_key)
+    stage = registry_of(tmp_path).choose("texture", "neural").stage
+    stage.load(Device("cpu"))
+    stage._model._sizes = Sizes(64, 128)
+    with pytest.raises(WeightsCorrupt, match=re.escape(lost[0])):
+        run(stage, ball(), disc())
