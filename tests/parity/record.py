@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet, test_step1x3d_own, test_step1x3d_texture
+from tests.parity import test_birefnet, test_step1x3d_own, test_step1x3d_texture, test_step1x3d_texture_bake
 
 
 def record_birefnet() -> None:
@@ -42,7 +42,13 @@ def record_step1x3d_texture() -> None:
     np.savez_compressed(test_step1x3d_texture.OWN_VECTORS, **single, noise=noise)
 
 
+def record_texture_bake() -> None:
+    """Two boxes: maps, bake and fill at small sizes, and a reference picture."""
+    np.savez_compressed(test_step1x3d_texture_bake.OWN_VECTORS, **test_step1x3d_texture_bake.own_results())
+
+
 if __name__ == "__main__":
     record_birefnet()
     record_step1x3d()
     record_step1x3d_texture()
+    record_texture_bake()

@@ -24,7 +24,9 @@ from models.common.bake.projection import (
     splat_view,
 )
 from models.common.bake.unwrap import uv_problem
+from models.common.raster.rasterize import pick_backend
 
+WORTH_TELLING = 0.02  # share of the surface
 TEXTURE_SIDES = (256, 4096)  # less shows nothing, more does not fit the memory of the machines this is for
 
 
@@ -42,12 +44,13 @@ class BakeSettings:
 @dataclass(frozen=True, eq=False)
 class Texture:
     """rgb: (T, T, 3) uint8 sRGB, row 0 on top. seen: (T, T) bool, texels that a view painted; the others are a guess.
-    gains: what each view's brightness was multiplied with.
+    gains: what each view's brightness was multiplied with. notes: what the user should know, in sentences.
     """
 
     rgb: np.ndarray
     seen: np.ndarray
     gains: tuple[float, ...]
+    notes: tuple[str, ...] = ()
 
 
 def bake(
@@ -72,14 +75,23 @@ def bake(
     )
     color, seen = blend(lit)
     if not seen.any():
-        raise ViewsUnusable(
-            "None of the views shows any part of the mesh. Check that the cameras look at it and that it fills the view."
-        )
+        raise ViewsUnusable("None of the views shows any part of the mesh. Check that the cameras look at it.")
     raise_if_cancelled()
     filled, known = fill_vertices(color, seen, mesh)
     raise_if_cancelled()
     levels = (np.clip(filled, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-    return Texture(complete(levels, known, texels.used), seen, tuple(float(gain) for gain in gains))
+    rgb = complete(levels, known, texels.used)
+    return Texture(rgb, seen, tuple(float(gain) for gain in gains), _notes(seen, texels.used))
+
+
+def _notes(seen: np.ndarray, used: np.ndarray) -> tuple[str, ...]:
+    notes = []
+    unseen = 1.0 - np.count_nonzero(seen & used) / max(np.count_nonzero(used), 1)
+    if unseen > WORTH_TELLING:
+        notes.append(f"{unseen:.0%} of the surface was in no view; its colours are continued from around it.")
+    if pick_backend() != "compiled":
+        notes.append("numba is not installed here, so the texture was baked many times slower than it could be.")
+    return tuple(notes)
 
 
 def _paint(
@@ -116,7 +128,7 @@ def check_input(views: Sequence[View], mesh: UvMesh, settings: BakeSettings) -> 
         raise ViewsUnusable("There is no picture to put onto the mesh. Give at least one view.")
     for number, view in enumerate(views, start=1):
         shape = view.image.shape
-        if view.image.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3 or not shape[0]:
+        if view.image.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] not in (3, 4):
             raise ViewsUnusable(
-                f"View {number} is {view.image.dtype} of shape {shape}; a square RGB picture of 8 bits is needed."
+                f"View {number} is {view.image.dtype} of shape {shape}; a square picture of 8 bits is needed."
             )

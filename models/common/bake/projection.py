@@ -17,6 +17,7 @@ from models.common.raster.rasterize import EXACT, RasterRules, interpolate, pick
 MOST_OBLIQUE = np.float32(np.cos(np.radians(75.0)))  # surface seen at a flatter angle takes no colour
 DEPTH_SLACK = 1e-3  # a texel this little behind what the view sees is the same surface, in the mesh's extent
 PIXEL_SLACK = 1.0  # and this many pixels of the view across a slanted surface
+SOLID = 250  # alpha; less is mixed with what was behind the subject
 REMAP_ROW = 1024  # OpenCV samples grids of less than 2¹⁵ columns and rows
 
 
@@ -24,7 +25,8 @@ REMAP_ROW = 1024  # OpenCV samples grids of less than 2¹⁵ columns and rows
 class View:
     """A picture of the mesh and from where it was taken.
 
-    image: (S, S, 3) uint8 sRGB, row 0 on top. camera: in the mesh's frame and unit. weight: how much it counts.
+    image: (S, S, 3 or 4) uint8 sRGB, row 0 on top; pixels that are not solid paint nothing. camera: in the mesh's frame
+    and unit. weight: how much it counts.
     """
 
     image: np.ndarray
@@ -68,7 +70,10 @@ def _look(view: View, mesh: UvMesh, rules: ProjectionRules) -> _Sight:
     window = to_window(mesh.vertices, view.camera, size, size, rules.pixel_rule)
     fragments = rasterize(window, mesh.faces, size, size, rules.drawing)
     distance = interpolate(fragments, mesh.faces, view.camera.distance(mesh.vertices)[:, None])[..., 0]
-    return _Sight(fragments, distance, trusted_pixels(distance, fragments.covered))
+    shows = fragments.covered
+    if view.image.shape[2] == 4:
+        shows = shows & (fit_picture(view.image[..., 3], size) >= SOLID)
+    return _Sight(fragments, distance, trusted_pixels(distance, fragments.covered, shows))
 
 
 def splat_view(view: View, mesh: UvMesh, rules: ProjectionRules) -> Painted:
@@ -84,7 +89,7 @@ def splat_view(view: View, mesh: UvMesh, rules: ProjectionRules) -> Painted:
     else:
         to_viewer = view.camera.backward.astype(np.float32)
     cosine = _cosines(normals, to_viewer)
-    image = fit_picture(view.image, rules.render_px)[trusted].astype(np.float32) / 255.0
+    image = fit_picture(view.image[..., :3], rules.render_px)[trusted].astype(np.float32) / 255.0
     uv = interpolate(fragments, mesh.corners, mesh.uv.reshape(-1, 2))[trusted]
     last = rules.texture_px - 1
     places = np.stack([(1.0 - uv[:, 1]) * last, uv[:, 0] * last], axis=1)
@@ -136,7 +141,7 @@ def gather_view(view: View, mesh: UvMesh, texels: Texels, rules: ProjectionRules
     color = np.zeros((*texels.used.shape, 3), np.float32)
     cosines = np.zeros(texels.used.shape, np.float32)
     painted = texels.index[facing[seen]]
-    color.reshape(-1, 3)[painted] = _sample(fit_picture(view.image, size), column[seen], row[seen])
+    color.reshape(-1, 3)[painted] = _sample(fit_picture(view.image[..., :3], size), column[seen], row[seen])
     cosines.reshape(-1)[painted] = cosine[seen]
     return Painted(color, cosines)
 
@@ -144,7 +149,7 @@ def gather_view(view: View, mesh: UvMesh, texels: Texels, rules: ProjectionRules
 def _sample(image: np.ndarray, column: np.ndarray, row: np.ndarray) -> np.ndarray:  # (S, S, 3) uint8, (N,), (N,)
     """Bilinear samples, (N, 3) float32, 0..1."""
     width = REMAP_ROW
-    padded = -len(column) % width
+    padded = width - len(column) % width  # at least one, so that the grid is never empty
     grid = [np.pad(line, (0, padded)).reshape(-1, width) for line in (column, row)]
     found = cv2.remap(image.astype(np.float32) / 255.0, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return found.reshape(-1, 3)[: len(column)]
@@ -161,8 +166,8 @@ def splat(places: np.ndarray, values: np.ndarray, size: int) -> tuple[np.ndarray
     return splat_plain(places, values, size)
 
 
-def fit_picture(image: np.ndarray, size: int) -> np.ndarray:  # (S, S, C) uint8
-    """The picture with this side, (size, size, C) uint8."""
+def fit_picture(image: np.ndarray, size: int) -> np.ndarray:  # (S, S) or (S, S, C) uint8
+    """The picture with this side, uint8."""
     if image.shape[0] == size:
         return image
     smoother = cv2.INTER_LANCZOS4 if image.shape[0] < size else cv2.INTER_AREA

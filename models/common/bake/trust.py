@@ -10,12 +10,16 @@ MARGIN = 2 / 512  # pixels nearer to an edge are not trusted, in sides of the pi
 CANNY = (30, 80)  # hysteresis thresholds, in levels of a depth picture of 8 bit
 
 
-def trusted_pixels(distance: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """(H, W) bool. distance: (H, W) float32, from the viewer, used where `covered`, (H, W) bool."""
+def trusted_pixels(distance: np.ndarray, covered: np.ndarray, shows: np.ndarray) -> np.ndarray:
+    """(H, W) bool.
+
+    distance: (H, W) float32, from the viewer, used where `covered`, (H, W) bool. shows: (H, W) bool, where the picture
+    has something to say; a subset of `covered`.
+    """
     reach = int(MARGIN * covered.shape[0])
     box = np.ones((2 * reach + 1,) * 2, np.uint8)
     edges = cv2.Canny(_depth_picture(distance, covered), *CANNY)
-    suspect = (edges > 0) | ~covered
+    suspect = (edges > 0) | ~shows
     return cv2.dilate(suspect.astype(np.uint8), box) == 0
 
 

@@ -17,7 +17,16 @@ VIEW_WEIGHTS = (1.0, 0.1, 0.5, 0.1, 0.05, 0.05)
 RENDER_PX = 2048
 DEPTH_STEPS = 0.49999 * 2**18  # the official rasteriser tells depths apart no finer: the first face wins a tie
 
-OFFICIAL_DRAWING = RasterRules(depth_steps=DEPTH_STEPS)
+
+def official_settings(texture_px: int = 2048, render_px: int = RENDER_PX) -> BakeSettings:
+    """The bake exactly as published: pixels shared out among texels, and views as bright as they are."""
+    rules = ProjectionRules(texture_px, render_px, RasterRules(depth_steps=DEPTH_STEPS), "centres")
+    return BakeSettings(rules, method="splat", balances=False)
+
+
+def quality_settings(texture_px: int = 2048) -> BakeSettings:
+    """Texels looked up in the views, so that none is missed where they are smaller than pixels; one brightness."""
+    return BakeSettings(ProjectionRules(texture_px, RENDER_PX))
 
 
 def six_views(images: np.ndarray) -> tuple[View, ...]:  # (6, S, S, 3) uint8
@@ -31,13 +40,11 @@ def six_views(images: np.ndarray) -> tuple[View, ...]:  # (6, S, S, 3) uint8
 def bake_views(
     images: np.ndarray,
     mesh: UvMesh,
-    texture_px: int = 2048,
+    settings: BakeSettings,
     raise_if_cancelled: Callable[[], None] = lambda: None,
 ) -> Texture:
     """The mesh's texture. images: (6, S, S, 3) uint8 sRGB. mesh: within ±0.5, gltf axes.
 
-    Each texel is looked up in the views; the official way, pixels shared out among texels, leaves holes where texels
-    are smaller than pixels (`BakeSettings.method`). Raises MeshUnusable, ViewsUnusable.
+    Raises MeshUnusable, ViewsUnusable.
     """
-    rules = ProjectionRules(texture_px, RENDER_PX)
-    return bake(six_views(images), mesh, BakeSettings(rules), raise_if_cancelled)
+    return bake(six_views(images), mesh, settings, raise_if_cancelled)

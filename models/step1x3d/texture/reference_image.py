@@ -19,12 +19,9 @@ def prepare_reference(rgba: np.ndarray, size: int = 768) -> np.ndarray:
     top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
     subject = rgba[top : rows[-1] + 1, left : columns[-1] + 1]
     height, width = subject.shape[:2]
-    longer = int(size * FILL)
-    if height > width:
-        height, width = longer, int(width * longer / height)
-    else:
-        height, width = int(height * longer / width), longer
-    fitted = np.asarray(Image.fromarray(subject).resize((max(width, 1), max(height, 1))))
+    scale = size * FILL / max(height, width)
+    height, width = max(int(height * scale), 1), max(int(width * scale), 1)
+    fitted = np.asarray(Image.fromarray(subject).resize((width, height)))
     canvas = np.zeros((size, size, 4), np.float32)
     top, left = (size - height) // 2, (size - width) // 2
     canvas[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted.astype(np.float32) / 255.0
