@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In which mode a model folder runs, decided before the run from what is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from models.common.memory import GIB, FreeMemory, Need, first_fit, free_memory
+from models.step1x3d.geometry.checkpoint import ModelConfigs
+from models.step1x3d.geometry.conditioner import VisualEncoder
+from models.step1x3d.geometry.pipeline import MODES, Hardware, Mode
+from models.step1x3d.geometry.transformer import Denoiser
+from models.step1x3d.geometry.vae import ShapeVae
+
+# What a network's blocks hold at a time, in rows of their width for each token: the most of any of its blocks.
+BLOCK_ROWS = 20
+LABEL_TOKENS = 3
+# A sample of the finest grid: its value, its copy for marching cubes, and the masks that tell where to ask.
+SAMPLE_BYTES = 16
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """mode: to run in. sentence: tells the artist which it is, what it needs, and what was free."""
+
+    mode: Mode
+    sentence: str
+
+
+def plan_memory(
+    configs: ModelConfigs, hardware: Hardware, resolution: int, free: FreeMemory | None = None
+) -> MemoryPlan:
+    """The first mode, from the fastest on, that fits into the free memory; the leanest where none does.
+
+    resolution: cells a side of the surface's grid. free: as it is now, unless given.
+    """
+    free = free or free_memory(hardware.device)
+    needs = [need_of(mode, configs, hardware, resolution) for mode in MODES]
+    place = first_fit(needs, free)
+    chosen = len(MODES) - 1 if place is None else place
+    mode, need = MODES[chosen], needs[chosen]
+    if free.is_shared:
+        told = f"about {_gib(need.device_bytes + need.host_bytes)}; {_gib(free.host_bytes)} are free"
+    else:
+        told = (
+            f"about {_gib(need.device_bytes)} on {hardware.device} and {_gib(need.host_bytes)} beside it; "
+            f"{_gib(free.device_bytes)} and {_gib(free.host_bytes)} are free"
+        )
+    if place is None:
+        return MemoryPlan(mode, f"Memory mode {mode.name}, the leanest, may not be enough: it needs {told}.")
+    return MemoryPlan(mode, f"Memory mode {mode.name}: it needs {told}.")
+
+
+def need_of(mode: Mode, configs: ModelConfigs, hardware: Hardware, resolution: int) -> Need:
+    """About what a run takes at its peak."""
+    itemsize = hardware.dtype.itemsize
+    weights = _weights(configs, itemsize)
+    scratch = _scratch(mode, configs, itemsize)
+    turns = [own + used for own, used in zip(weights, scratch, strict=True)]
+    grid_bytes = (resolution + 1) ** 3 * SAMPLE_BYTES
+    is_apart = hardware.device.type == "cuda"
+    if mode.rest == "device" or (mode.rest == "host" and not is_apart):
+        return Need(sum(weights) + max(scratch), grid_bytes)
+    return Need(max(turns), grid_bytes + (sum(weights) if mode.rest == "host" else 0))
+
+
+def _weights(configs: ModelConfigs, itemsize: int) -> tuple[int, int, int]:
+    """Bytes of the encoder, the transformer and the decoder."""
+    with torch.device("meta"):
+        networks: tuple[nn.Module, ...] = (
+            VisualEncoder(configs.visual_encoder),
+            Denoiser(configs.transformer),
+            ShapeVae(configs.vae, has_encoder=False),
+        )
+    encoder, denoiser, decoder = (
+        itemsize * sum(parameter.numel() for parameter in network.parameters()) for network in networks
+    )
+    return encoder, denoiser, decoder
+
+
+def _scratch(mode: Mode, configs: ModelConfigs, itemsize: int) -> tuple[int, int, int]:
+    """Bytes that the encoder, the transformer and the decoder compute in."""
+    vits = [configs.visual_encoder.dino, configs.visual_encoder.clip]
+    tokens = [(vit.image_size // vit.patch_size) ** 2 + 1 for vit in vits if vit is not None]
+    joint = sum(tokens) + LABEL_TOKENS + configs.vae.num_latents
+    pair = 1 if mode.is_split else 2
+    return (
+        BLOCK_ROWS * itemsize * max(tokens) * configs.visual_encoder.dino.hidden_size,
+        BLOCK_ROWS * itemsize * pair * joint * configs.transformer.width,
+        BLOCK_ROWS * itemsize * max(mode.query_points, configs.vae.num_latents) * configs.vae.width,
+    )
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
