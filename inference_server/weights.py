@@ -18,6 +18,8 @@ from inference_server.errors import WeightsCorrupt, WeightsMissing
 
 MANIFEST = Path(__file__).resolve().parents[1] / "models" / "manifest.toml"
 RECORD_NAME = "figurine.json"
+# In the weights folder: sets of the artist's own, fine-tunes and mirrors, in the same form.
+OWN_MANIFEST_NAME = "manifest.toml"
 LFS_POINTER = b"version https://git-lfs"
 _BLOCK_BYTES = 1 << 22
 
@@ -70,11 +72,12 @@ def read_manifest(path: Path = MANIFEST) -> dict[str, WeightSet]:
 
 
 class WeightStore:
-    """The sets that lie in one folder."""
+    """The sets that lie in one folder. Its own manifest.toml, where there is one, adds sets or replaces them by id."""
 
     def __init__(self, root: Path, manifest: dict[str, WeightSet]) -> None:
+        """Raises WeightsCorrupt where the folder's own manifest cannot be read."""
         self.root = root
-        self._manifest = manifest
+        self._manifest = manifest | _read_own_manifest(root / OWN_MANIFEST_NAME)
 
     def sets(self) -> tuple[WeightSet, ...]:
         """Every set of the manifest."""
@@ -178,6 +181,15 @@ class WeightStore:
             )
             for file in self.set_of(weight_id).files
         )
+
+
+def _read_own_manifest(path: Path) -> dict[str, WeightSet]:
+    if not path.is_file():
+        return {}
+    try:
+        return read_manifest(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsCorrupt(f"{path} cannot be read: {error}.", "Mend it like models/manifest.toml.") from error
 
 
 def _get(recorded: dict[str, WeightFile], path: str, name: str) -> Any:

@@ -18,7 +18,16 @@ from inference_server.api.operation import Operation, describe, operation_of
 from inference_server.api.services import current_services
 from inference_server.core.correction import RigCorrection
 from inference_server.core.hints import is_required
-from inference_server.core.settings import DEPTH_RANGE, HEIGHT_RANGE_M, TEXTURE_SIZES_PX, JobSettings
+from inference_server.core.settings import (
+    DEPTH_RANGE,
+    FACES_RANGE,
+    GUIDANCE_RANGE,
+    HEIGHT_RANGE_M,
+    RESOLUTIONS,
+    STEPS_RANGE,
+    TEXTURE_SIZES_PX,
+    JobSettings,
+)
 from inference_server.errors import (
     BadToken,
     FigurineError,
@@ -56,6 +65,24 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
         "minimum": DEPTH_RANGE[0],
         "maximum": DEPTH_RANGE[1],
     },
+    "steps": {
+        "description": "Of neural geometry, from noise to shape.",
+        "minimum": STEPS_RANGE[0],
+        "maximum": STEPS_RANGE[1],
+    },
+    "guidance": {
+        "description": "How closely neural geometry follows the picture.",
+        "minimum": GUIDANCE_RANGE[0],
+        "maximum": GUIDANCE_RANGE[1],
+    },
+    "resolution": {"description": "Cells a side of neural geometry's volume.", "enum": list(RESOLUTIONS)},
+    "faces": {
+        "description": "The most triangles of neural geometry.",
+        "minimum": FACES_RANGE[0],
+        "maximum": FACES_RANGE[1],
+    },
+    "symmetry": {"description": "What neural geometry is told: auto for nothing."},
+    "edges": {"description": "What neural geometry is told: auto for nothing."},
     "texture_px": {"enum": list(TEXTURE_SIZES_PX)},
     "pause_after": {"description": "The stage after which the job waits to be continued."},
     "outputs": {"description": "rig: skeleton and weights only; no FBX, GLB or preview is made."},

@@ -20,7 +20,7 @@ CHAINS: Mapping[InputKind, tuple[StageName, ...]] = {
 # Each of these is the module inference_server/stages/<stage>/<engine>.py.
 ENGINES: Mapping[StageName, tuple[Engine, ...]] = {
     "normalize": ("draft", "neural"),
-    "geometry": ("draft",),
+    "geometry": ("draft", "neural"),
     "texture": ("draft",),
     "rig": ("draft",),
     "export": ("blender",),

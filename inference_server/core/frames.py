@@ -17,6 +17,10 @@ from inference_server.core.types import Float32, FrontView
 
 Floats = NDArray[np.floating[Any]]
 
+# Step1X-3D's raw vertices times this are in the house frame. By its texture half, which takes them as they are for +Y
+# up and +Z front; its published weights may show otherwise.
+STEP1X3D_TO_HOUSE = np.eye(3)
+
 _BLENDER_FRONT = np.array([0.0, -1.0, 0.0])
 _BLENDER_UP = np.array([0.0, 0.0, 1.0])
 # Squared distance from the -Y axis below which Blender gives a bone fixed axes (its vec_roll_to_mat3).
@@ -33,6 +37,11 @@ def from_blender(points: Floats) -> Float32:  # (..., 3) Blender
     """Blender to house; keeps the shape, returns float32."""
     x, y, z = np.moveaxis(points, -1, 0)
     return np.ascontiguousarray(np.stack([x, z, -y], axis=-1), dtype=np.float32)
+
+
+def from_step1x3d(points: Floats) -> Float32:  # (..., 3) raw output of Step1X-3D's geometry half
+    """Its cube to the house; keeps shape, size and origin, returns float32."""
+    return np.ascontiguousarray(points @ STEP1X3D_TO_HOUSE.T, dtype=np.float32)
 
 
 def to_view(points: Floats, view: FrontView) -> Float32:  # (..., 3) house

@@ -11,12 +11,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
 from inference_server.core.hints import describe, fits
-from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, Outputs, StageName
+from inference_server.core.types import STAGE_NAMES, Edges, EnginePolicy, KindChoice, Outputs, StageName, Symmetry
 from inference_server.errors import SettingInvalid
 
 HEIGHT_RANGE_M = (0.001, 1000.0)
 DEPTH_RANGE = (0.1, 3.0)
 TEXTURE_SIZES_PX = (1024, 2048, 4096)
+STEPS_RANGE = (2, 200)
+GUIDANCE_RANGE = (1.0, 20.0)
+RESOLUTIONS = (128, 256, 384, 512)
+FACES_RANGE = (1_000, 1_000_000)
 # Blender's names hold 63 bytes; the armature's ends in _rig.
 _LONGEST_NAME_BYTES = 59
 # Device names that Windows takes for no file, whatever their extension.
@@ -31,6 +35,10 @@ class JobSettings:
     stage whose result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and
     weights, before Blender writes the files.
 
+    Of neural geometry: steps, from noise to shape; guidance, how closely it follows the picture, 1 is loosely;
+    resolution, cells a side of the volume that its surface is taken from; faces, the most triangles that it may have;
+    symmetry and edges, what it is told to be.
+
     Raises SettingInvalid for a value outside its range.
     """
 
@@ -42,6 +50,12 @@ class JobSettings:
     kind: KindChoice = "auto"
     height_m: float | None = None
     depth: float = 1.0
+    steps: int = 50
+    guidance: float = 7.5
+    resolution: int = 384
+    faces: int = 50_000
+    symmetry: Symmetry = "auto"
+    edges: Edges = "auto"
     texture_px: int = 2048
     pause_after: StageName | None = None
     outputs: Outputs = "all"
@@ -62,6 +76,12 @@ class JobSettings:
         _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
         _require_range("depth", self.depth, DEPTH_RANGE)
+        _require_range("number of steps", self.steps, STEPS_RANGE)
+        _require_range("guidance", self.guidance, GUIDANCE_RANGE)
+        _require_choice("resolution", self.resolution, RESOLUTIONS)
+        _require_range("number of faces", self.faces, FACES_RANGE)
+        _require_choice("symmetry", self.symmetry, get_args(Symmetry))
+        _require_choice("kind of edges", self.edges, get_args(Edges))
         if self.height_m is not None:
             _require_range("height", self.height_m, HEIGHT_RANGE_M)
 

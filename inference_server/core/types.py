@@ -24,6 +24,8 @@ EnginePolicy = Literal["auto", "neural", "draft"]
 StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
 Kind = Literal["humanoid", "quadruped", "bird", "generic", "none"]
 Outputs = Literal["all", "rig"]
+Symmetry = Literal["auto", "symmetric", "asymmetric"]
+Edges = Literal["auto", "smooth", "sharp"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
 
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")

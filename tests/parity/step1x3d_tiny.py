@@ -123,37 +123,38 @@ def _value(key: str, shape: tuple[int, ...]) -> np.ndarray:
     return n / np.float32(np.sqrt(np.prod(shape[1:]))) if len(shape) > 1 else n
 
 
-def document(name: str, *, has_labels: bool) -> dict[str, Any]:
+def document(name: str, *, has_labels: bool, vae_width: int) -> dict[str, Any]:
     """The config.json of a folder."""
     documents = {
         "transformer": {**TRANSFORMER, "use_label_condition": has_labels},
-        "vae": VAE,
+        "vae": {**VAE, "width": vae_width},
         "visual_encoder": {**VISUAL_ENCODER, **CLIP} if has_labels else VISUAL_ENCODER,
         "label_encoder": LABEL_ENCODER,
     }
     return documents[name]
 
 
-def seeded(name: str, *, has_labels: bool = False) -> nn.Module:
+def seeded(name: str, *, has_labels: bool = False, vae_width: int = VAE["width"]) -> nn.Module:
     """One of the tiny networks with its seeded weights. name: of its folder."""
     build, config = PARTS[name]
     with torch.device("meta"):
-        network = build(read_config(config, document(name, has_labels=has_labels), name)).eval()
+        network = build(read_config(config, document(name, has_labels=has_labels, vae_width=vae_width), name)).eval()
     network.load_state_dict(seeded_weights(network), assign=True)
     return network.requires_grad_(False)
 
 
-def save_checkpoint(folder: Path, *, has_labels: bool = False) -> None:
+def save_checkpoint(folder: Path, *, has_labels: bool = False, vae_width: int = VAE["width"]) -> None:
     """The whole folder, less than 5 MB. Its shapes are rounded bodies that the latents only ruffle."""
     for name in PARTS if has_labels else (name for name in PARTS if name != "label_encoder"):
-        weights = seeded(name, has_labels=has_labels).state_dict()
+        weights = seeded(name, has_labels=has_labels, vae_width=vae_width).state_dict()
         if name == "vae":
             weights |= _body_field(weights)
         if name == "visual_encoder" and has_labels:  # published files carry CLIP's text half too
             weights |= {"clip_model.logit_scale": torch.zeros(()), "clip_model.text_model.x": torch.zeros(3)}
         (folder / name).mkdir(parents=True, exist_ok=True)
         save_file(weights, folder / name / WEIGHTS_NAME)
-        (folder / name / "config.json").write_text(json.dumps(document(name, has_labels=has_labels)), encoding="utf-8")
+        config = document(name, has_labels=has_labels, vae_width=vae_width)
+        (folder / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (folder / "scheduler").mkdir(exist_ok=True)
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER), encoding="utf-8")
     (folder / "model_index.json").write_text(json.dumps(INDEX), encoding="utf-8")

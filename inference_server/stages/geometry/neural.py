@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Neural geometry: Step1X-3D makes the whole shape from the picture, its back included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar, TypeVar
+
+from inference_server.core.frames import from_step1x3d
+from inference_server.core.stage import Device, Requirements, RunContext
+from inference_server.core.types import Engine, Mesh, NormalizedImage, StageName
+from inference_server.errors import EmptySurface, NoSubject, OutOfMemory, WeightsCorrupt, WeightsMissing
+from inference_server.stages.geometry.placement import place_before_picture
+from inference_server.weights import WeightStore
+
+# The first that is here is used: the label model does what the other does, and listens to labels.
+WEIGHT_IDS = ("step1x3d-geometry-label", "step1x3d-geometry")
+_FOLDERS = {
+    "step1x3d-geometry-label": "Step1X-3D-Geometry-Label-1300m",
+    "step1x3d-geometry": "Step1X-3D-Geometry-1300m",
+}
+_WORDS = {"auto": "", "symmetric": "x", "asymmetric": "asymmetry"}
+# Shares of the stage's progress: the picture is read, the steps are walked, the rest is the surface.
+_READ, _WALKED = 0.05, 0.75
+
+Result = TypeVar("Result")
+
+
+class NeuralGeometry:
+    """The mesh of the square picture: one metre a side until its height is known, lowest point on the ground."""
+
+    name: ClassVar[StageName] = "geometry"
+    engine: ClassVar[Engine] = "neural"
+    version: ClassVar[int] = 1
+    requires: Requirements
+    setting_names: ClassVar[tuple[str, ...]] = ("steps", "guidance", "resolution", "faces", "symmetry", "edges")
+    uses_seed: ClassVar[bool] = True
+
+    _code: SimpleNamespace
+    _model: Any = None
+
+    def __init__(self, weights: WeightStore) -> None:
+        """Raises WeightsMissing, WeightsCorrupt: the weights are looked for, not read."""
+        self._id = next((item for item in WEIGHT_IDS if weights.state(item) != "absent"), WEIGHT_IDS[0])
+        self._folder = weights.locate(self._id) / _FOLDERS[self._id]
+        self.requires = Requirements(
+            peak_bytes=9 << 30,
+            weight_ids=(self._id,),
+            modules=("torch", "safetensors"),
+            weight_digests=weights.digests(self._id),
+        )
+
+    def load(self, device: Device) -> None:
+        """Import torch and read what the folder says of its networks; they are read when it is their turn.
+
+        Raises WeightsMissing, WeightsCorrupt.
+        """
+        from models.common import checkpoint, offload
+        from models.common import device as devices
+        from models.step1x3d.geometry import config, labels, memory, picture, pipeline, sampler, surface
+
+        self._code = SimpleNamespace(
+            checkpoint=checkpoint,
+            offload=offload,
+            config=config,
+            labels=labels,
+            memory=memory,
+            picture=picture,
+            sampler=sampler,
+            surface=surface,
+        )
+        place = devices.pick_device(device.name)
+        hardware = pipeline.Hardware(place, devices.usual_dtype(place))
+        self._modes = list(pipeline.MODES)
+        self._model = self._checked(lambda: pipeline.GeometryModel(self._folder, hardware, self._modes[0]))
+
+    def run(self, value: NormalizedImage, ctx: RunContext) -> Mesh:
+        """Raises NoSubject, EmptySurface, OutOfMemory, WeightsMissing, WeightsCorrupt."""
+        conditions = self._within_memory(ctx, lambda: self._read_picture(value, ctx))
+        ctx.progress(_READ, 1)
+        latents = self._within_memory(ctx, lambda: self._walk(conditions, ctx))
+        made = self._within_memory(ctx, lambda: self._extract(latents, ctx))
+        for sentence in made.notes:
+            ctx.note(sentence)
+        return place_before_picture(from_step1x3d(made.vertices), made.faces, value.rgba)
+
+    def unload(self) -> None:
+        """Drop the networks."""
+        if self._model is not None:
+            self._model.clear()
+        self._model = None
+
+    def _read_picture(self, value: NormalizedImage, ctx: RunContext) -> Any:
+        label, is_fixed = self._label(ctx)
+        try:
+            return self._model.conditions(value.rgba, label, is_fixed=is_fixed)
+        except self._code.picture.PictureEmpty as error:
+            raise NoSubject(str(error), "Use a picture with a character in it.") from error
+
+    def _label(self, ctx: RunContext) -> tuple[dict[str, str] | None, bool]:
+        """The label that the settings ask for, and whether it is read as meant: only so are edges heard."""
+        symmetry, edges = ctx.settings["symmetry"], ctx.settings["edges"]
+        if symmetry == edges == "auto":
+            return None, False
+        if not self._model.has_labels:
+            ctx.note(f"Symmetry and edges were not heard: fetch the weights that listen to them, {WEIGHT_IDS[0]}.")
+            return None, False
+        label = {"symmetry": _WORDS[symmetry]}
+        return (label, False) if edges == "auto" else ({**label, "edge_type": edges}, True)
+
+    def _walk(self, conditions: Any, ctx: RunContext) -> Any:
+        """The latents, after every step of the flow."""
+        steps = ctx.settings["steps"]
+        sampling = self._code.sampler.Sampling(steps=steps, guidance_scale=ctx.settings["guidance"])
+
+        def tell(step: int) -> None:
+            ctx.progress(_READ + (_WALKED - _READ) * step / steps, 1)
+
+        return self._model.latents(conditions, ctx.seed, sampling, tell, ctx.raise_if_cancelled)
+
+    def _extract(self, latents: Any, ctx: RunContext) -> Any:
+        """Raises EmptySurface."""
+        wanted = self._code.surface.SurfaceOptions(
+            resolution=ctx.settings["resolution"],
+            most_faces=ctx.settings["faces"],
+            chunk_points=self._model.mode.query_points,
+        )
+
+        def tell(share: float) -> None:
+            ctx.progress(_WALKED + (1 - _WALKED) * share, 1)
+
+        try:
+            return self._model.with_field(
+                latents, lambda field: self._code.surface.extract(field.query, wanted, tell), ctx.raise_if_cancelled
+            )
+        except self._code.surface.SurfaceError as error:
+            raise EmptySurface(str(error), "Use another seed, a clearer picture, or the draft engine.") from error
+
+    def _within_memory(self, ctx: RunContext, work: Callable[[], Result]) -> Result:
+        """What the work gives; where memory runs out it is done again in the next leaner mode, and the artist is told.
+
+        Raises OutOfMemory where the leanest is not lean enough.
+        """
+        while True:
+            try:
+                return self._checked(work)
+            except Exception as error:
+                if not self._code.offload.is_shortage(error):
+                    raise
+            self._enter_leaner_mode(ctx)
+
+    def _enter_leaner_mode(self, ctx: RunContext) -> None:
+        mode = self._model.mode
+        leaner = self._modes[self._modes.index(mode) + 1 :]
+        self._model.clear()
+        if not leaner:
+            raise OutOfMemory(
+                f"Memory ran out while the shape was made, even in the leanest mode ({mode.name}).",
+                "Close other programs, choose a lower resolution, or the draft engine.",
+            )
+        self._model.enter(leaner[0])
+        ctx.note(f"Memory ran out in the {mode.name} mode: it was done again in the {leaner[0].name} mode, slower.")
+
+    def _checked(self, work: Callable[[], Result]) -> Result:
+        """Raises WeightsMissing, WeightsCorrupt for what the weights' own errors say."""
+        try:
+            return work()
+        except self._code.checkpoint.CheckpointMissing as error:
+            raise WeightsMissing(str(error), f"Run: figurine weights fetch {self._id}") from error
+        except (self._code.checkpoint.CheckpointError, self._code.config.ConfigUnsupported) as error:
+            raise WeightsCorrupt(str(error), f"Run: figurine weights verify {self._id}") from error
