@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from inference_server.weights import OWN_MANIFEST_NAME, WeightStore, read_manifest
@@ -12,11 +13,14 @@ LABEL_ID, BASE_ID = "step1x3d-geometry-label", "step1x3d-geometry"
 FOLDERS = {LABEL_ID: "Step1X-3D-Geometry-Label-1300m", BASE_ID: "Step1X-3D-Geometry-1300m"}
 
 
-def add_geometry_weights(home: Path, weight_id: str, **shape: int) -> Path:
-    """The tiny model in the place of a published one; its folder."""
+def add_geometry_weights(
+    home: Path, weight_id: str, spoil: Callable[[Path], None] = lambda folder: None, **shape: int
+) -> Path:
+    """The tiny model in the place of a published one; its folder. spoil: what is done to that before it is checked."""
     root = home / "weights"
     folder = root / weight_id / FOLDERS[weight_id]
     save_checkpoint(folder, has_labels=weight_id == LABEL_ID, **shape)
+    spoil(folder)
     files = sorted(path.relative_to(root / weight_id).as_posix() for path in folder.rglob("*") if path.is_file())
     listed = ", ".join(f'{{ path = "{name}" }}' for name in files)
     words = {"title": "tiny", "use": "tests", "repository": "none/none", "revision": "main", "licence": "GPL-3.0"}

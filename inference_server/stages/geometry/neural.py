@@ -38,6 +38,7 @@ class NeuralGeometry:
     uses_seed: ClassVar[bool] = True
 
     _code: SimpleNamespace
+    _hardware: Any
     _model: Any = None
 
     def __init__(self, weights: WeightStore) -> None:
@@ -58,25 +59,28 @@ class NeuralGeometry:
         """
         from models.common import checkpoint, offload
         from models.common import device as devices
-        from models.step1x3d.geometry import config, labels, memory, picture, pipeline, sampler, surface
+        from models.step1x3d.geometry import config, memory, picture, pipeline, sampler, surface
 
         self._code = SimpleNamespace(
             checkpoint=checkpoint,
             offload=offload,
             config=config,
-            labels=labels,
             memory=memory,
+            modes=pipeline.MODES,
             picture=picture,
             sampler=sampler,
             surface=surface,
         )
         place = devices.pick_device(device.name)
-        hardware = pipeline.Hardware(place, devices.usual_dtype(place))
-        self._modes = list(pipeline.MODES)
-        self._model = self._checked(lambda: pipeline.GeometryModel(self._folder, hardware, self._modes[0]))
+        self._hardware = pipeline.Hardware(place, devices.usual_dtype(place))
+        self._model = self._checked(lambda: pipeline.GeometryModel(self._folder, self._hardware))
 
     def run(self, value: NormalizedImage, ctx: RunContext) -> Mesh:
         """Raises NoSubject, EmptySurface, OutOfMemory, WeightsMissing, WeightsCorrupt."""
+        if self._model.mode is None:
+            plan = self._code.memory.plan_memory(self._model.configs, self._hardware, ctx.settings["resolution"])
+            self._model.enter(plan.mode)
+            ctx.note(plan.sentence)
         conditions = self._within_memory(ctx, lambda: self._read_picture(value, ctx))
         ctx.progress(_READ, 1)
         latents = self._within_memory(ctx, lambda: self._walk(conditions, ctx))
@@ -152,7 +156,7 @@ class NeuralGeometry:
 
     def _enter_leaner_mode(self, ctx: RunContext) -> None:
         mode = self._model.mode
-        leaner = self._modes[self._modes.index(mode) + 1 :]
+        leaner = self._code.modes[self._code.modes.index(mode) + 1 :]
         self._model.clear()
         if not leaner:
             raise OutOfMemory(

@@ -60,17 +60,19 @@ class Hardware:
 
 
 class GeometryModel:
-    """The networks of a published folder. Belongs to one thread.
+    """The networks of a published folder. Belongs to one thread. `enter` a mode before anything is asked of it.
 
     Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch and ConfigUnsupported: configs at once, weights
     when they are first needed.
     """
 
-    def __init__(self, folder: Path, hardware: Hardware, mode: Mode) -> None:
+    mode: Mode | None = None
+
+    def __init__(self, folder: Path, hardware: Hardware) -> None:
         self.configs = checkpoint.read_configs(folder)
         self._folder = folder
         self._hardware = hardware
-        self.enter(mode)
+        self._slots: dict[str, Slot[Any]] = {}
 
     @property
     def has_labels(self) -> bool:
@@ -79,17 +81,19 @@ class GeometryModel:
 
     def enter(self, mode: Mode) -> None:
         """Drop every network; from now on they are held as the mode says."""
+        self.clear()
         self.mode = mode
-        self._picture_encoder = self._slot(checkpoint.load_visual_encoder, self.configs.visual_encoder)
-        self._label_encoder = self._slot(checkpoint.load_label_encoder, self.configs.label_encoder)
-        self._denoiser = self._slot(self._load_denoiser, self.configs.transformer)
-        self._vae = self._slot(checkpoint.load_vae, self.configs.vae)
+        parts = {
+            "picture": (checkpoint.load_visual_encoder, self.configs.visual_encoder),
+            "label": (checkpoint.load_label_encoder, self.configs.label_encoder),
+            "denoiser": (self._load_denoiser, self.configs.transformer),
+            "vae": (checkpoint.load_vae, self.configs.vae),
+        }
+        self._slots = {name: self._slot(load, config, mode.rest) for name, (load, config) in parts.items()}
 
-    def _slot(self, load: Callable[..., Any], config: Any) -> Slot[Any]:
+    def _slot(self, load: Callable[..., Any], config: Any, rest: Rest) -> Slot[Any]:
         dtype = self._hardware.dtype
-        return Slot(
-            lambda device: load(self._folder, config, Placement(device, dtype)), self._hardware.device, self.mode.rest
-        )
+        return Slot(lambda device: load(self._folder, config, Placement(device, dtype)), self._hardware.device, rest)
 
     def _load_denoiser(self, folder: Path, config: Any, to: Placement) -> Any:
         network = checkpoint.load_denoiser(folder, config, to)
@@ -105,10 +109,10 @@ class GeometryModel:
         rgba: (H, W, 4) uint8, straight alpha. is_fixed: see `labels`. Raises PictureEmpty, LabelUnknown.
         """
         picture = frame_subject(rgba)
-        with self._picture_encoder.use() as encoder:
+        with self._slots["picture"].use() as encoder:
             found = {"visual": encoder.encode(picture)}
         if self.has_labels:
-            with self._label_encoder.use() as encoder:
+            with self._slots["label"].use() as encoder:
                 tokens = encoder([label or {}], is_fixed=is_fixed)
             found["label"] = tokens if label is not None else torch.zeros_like(tokens)
         return found
@@ -127,15 +131,15 @@ class GeometryModel:
         """
         shape = (1, self.configs.vae.num_latents, self.configs.vae.embed_dim)
         noise = draw_noise(shape, seed).to(self._hardware.device)
-        sampling = replace(sampling, is_split=self.mode.is_split)
-        with self._denoiser.use() as denoiser:
+        sampling = replace(sampling, is_split=self.mode is not None and self.mode.is_split)
+        with self._slots["denoiser"].use() as denoiser:
             blocks = [] if self._hardware.is_compiled else _blocks(denoiser)
             with watched(blocks, look_up):
                 return sample(denoiser, noise, conditions, sampling, lambda step, _: on_step(step)).cpu()
 
     def with_field(self, latents: Tensor, work: Callable[[ShapeField], Any], look_up: Watch) -> Any:
         """What `work` makes of the shape's field, which is gone afterwards. latents: (1, num_latents, embed_dim)."""
-        with self._vae.use() as vae, watched(list(vae.transformer.resblocks), look_up):
+        with self._slots["vae"].use() as vae, watched(list(vae.transformer.resblocks), look_up):
             return work(vae.decode(latents))
 
     @torch.inference_mode()
@@ -151,7 +155,7 @@ class GeometryModel:
 
     def clear(self) -> None:
         """Give the memory of all networks back."""
-        for slot in (self._picture_encoder, self._label_encoder, self._denoiser, self._vae):
+        for slot in self._slots.values():
             slot.clear()
 
 
