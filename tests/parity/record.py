@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet, test_step1x3d_own
+from tests.parity import test_birefnet, test_isosurface_published, test_step1x3d_own
 
 
 def record_birefnet() -> None:
@@ -26,6 +26,12 @@ def record_step1x3d() -> None:
         np.savez_compressed(test_step1x3d_own.VECTORS, **test_step1x3d_own.compute())
 
 
+def record_isosurface() -> None:
+    """The published grid of an egg, and its surface."""
+    np.savez_compressed(test_isosurface_published.OWN_VECTORS, **test_isosurface_published.compute())
+
+
 if __name__ == "__main__":
     record_birefnet()
     record_step1x3d()
+    record_isosurface()
