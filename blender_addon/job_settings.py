@@ -7,7 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,20 @@ _LONGEST_NAME_BYTES = 59
 _SAME_SIZE = 1e-5
 # Device names that Windows takes for no file, whatever their extension.
 _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+@dataclass(frozen=True)
+class NeuralShape:
+    """What the artist asks of neural geometry, as the server documents it. The defaults are the server's."""
+
+    steps: int = 50
+    guidance: float = 7.5
+    resolution: int = 384
+    faces: int = 50_000
+    symmetry: str = "auto"
+    edges: str = "auto"
+    speed: str = "exact"
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class Wishes:
     depth: float = 1.0
     texture_px: int = 2048
     pause_after: str = ""
+    neural: NeuralShape = NeuralShape()
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,8 @@ def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:
         document["height_m"] = round(wishes.height_m, 6)
     if wishes.pause_after:
         document["pause_after"] = wishes.pause_after
+    usual, chosen = asdict(NeuralShape()), asdict(wishes.neural)
+    document |= {name: value for name, value in chosen.items() if value != usual[name]}
     return document
 
 

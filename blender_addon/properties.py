@@ -16,7 +16,7 @@ from bpy.props import (
 
 from . import previews
 from .importer import ImportOptions
-from .job_settings import Wishes
+from .job_settings import NeuralShape, Wishes
 from .units import metres_per_unit
 from .wording import STAGE_LABELS
 
@@ -54,6 +54,26 @@ _PAUSES = (
 )
 
 
+_RESOLUTIONS = (
+    ("128", "128", "A quick look"),
+    ("256", "256", "Rounded shapes; an eighth of the time of 512"),
+    ("384", "384", "Right for most"),
+    ("512", "512", "Fine detail; needs more memory"),
+)
+_SYMMETRIES = (
+    ("auto", "As the Picture Shows", "Nothing is said about it"),
+    ("symmetric", "Symmetric", "Left and right are mirror images"),
+    ("asymmetric", "Asymmetric", "Left and right differ"),
+)
+_EDGES = (
+    ("auto", "As the Picture Shows", "Nothing is said about them"),
+    ("smooth", "Smooth", "Rounded forms"),
+    ("sharp", "Sharp", "Crisp creases"),
+)
+_SPEEDS = (
+    ("exact", "Exact", "All of the work"),
+    ("fast", "Fast", "Without work that changes the shape little"),
+)
 # In the scene's units, as Blender stores lengths.
 HEIGHT = {"subtype": "DISTANCE", "unit": "LENGTH", "min": 0.0, "max": _LARGEST_HEIGHT, "default": 0.0}
 DEPTH = {"min": 0.1, "max": 3.0, "default": 1.0, "step": 10}
@@ -101,6 +121,61 @@ class FigurineRequest(bpy.types.PropertyGroup):
         name="Thickness",
         description="How thick a draft is: 1 is as estimated, 0.5 half of it, 2 twice",
         **DEPTH,
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="Of neural geometry, from noise to shape. Time grows with them",
+        min=2,
+        max=200,
+        default=50,
+    )
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How closely neural geometry follows the picture. 1 is loosely, and twice as fast",
+        min=1.0,
+        max=20.0,
+        default=7.5,
+        step=50,
+        precision=1,
+    )
+    resolution: EnumProperty(
+        name="Resolution",
+        description="How finely the shape of neural geometry is sampled",
+        items=_RESOLUTIONS,
+        default="384",
+    )
+    faces: IntProperty(
+        name="Faces",
+        description="The most triangles that neural geometry may have",
+        min=1_000,
+        max=1_000_000,
+        default=50_000,
+        step=1000,
+    )
+    symmetry: EnumProperty(
+        name="Symmetry",
+        description="What the shape is told to be. Needs the label model's weights",
+        items=_SYMMETRIES,
+        default="auto",
+    )
+    edges: EnumProperty(
+        name="Edges",
+        description="What edges the shape is told to have. Needs the label model's weights",
+        items=_EDGES,
+        default="auto",
+    )
+    speed: EnumProperty(
+        name="Speed",
+        description="Whether work of neural geometry is left out",
+        items=_SPEEDS,
+        default="exact",
+    )
+    candidates: IntProperty(
+        name="Candidates",
+        description="How many shapes neural geometry makes. Of several, the job waits until one is chosen",
+        min=1,
+        max=8,
+        default=1,
     )
     texture_px: EnumProperty(name="Texture", description="The side of the texture", items=_TEXTURES, default="2048")
     pause_after: EnumProperty(
@@ -150,6 +225,16 @@ class FigurineRequest(bpy.types.PropertyGroup):
             depth=self.depth,
             texture_px=int(self.texture_px),
             pause_after="" if self.pause_after == "none" else self.pause_after,
+            neural=NeuralShape(
+                steps=self.steps,
+                guidance=round(self.guidance, 4),
+                resolution=int(self.resolution),
+                faces=self.faces,
+                symmetry=self.symmetry,
+                edges=self.edges,
+                speed=self.speed,
+                candidates=self.candidates,
+            ),
         )
 
 

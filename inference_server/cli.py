@@ -19,7 +19,7 @@ from types import FrameType
 from typing import NoReturn, get_args
 
 from inference_server import __version__
-from inference_server.core.types import EnginePolicy, KindChoice
+from inference_server.core.types import Edges, EnginePolicy, KindChoice, Speed, Symmetry
 from inference_server.errors import FigurineError
 
 EXIT_USAGE = 2
@@ -94,6 +94,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
     parser.add_argument("--height", type=float, metavar="M", dest="height_m", help="metres; 1.7 humanoid, 1.0 other")
     parser.add_argument("--depth", type=float, metavar="X", default=1.0, help="thickness of a draft, 1 as estimated")
+    parser.add_argument("--steps", type=int, metavar="N", default=50, help="of neural geometry, from noise to shape")
+    parser.add_argument("--guidance", type=float, metavar="X", default=7.5, help="how closely it follows the picture")
+    parser.add_argument("--resolution", type=int, metavar="N", default=384, help="of its volume: 128, 256, 384 or 512")
+    parser.add_argument("--faces", type=int, metavar="N", default=50_000, help="the most triangles that it may have")
+    symmetries = get_args(Symmetry)
+    parser.add_argument("--shape-symmetry", choices=symmetries, default="auto", dest="symmetry", help="what it is told")
+    parser.add_argument("--edges", choices=get_args(Edges), default="auto", help="what it is told to have")
+    parser.add_argument("--speed", choices=get_args(Speed), default="exact", help="fast leaves out what changes little")
     parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bones of an earlier run of it, edited")
     parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
     parser.set_defaults(verb=run_picture)

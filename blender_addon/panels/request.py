@@ -49,6 +49,8 @@ def draw_settings(layout: bpy.types.UILayout, request: FigurineRequest, now: Run
     row = column.row(align=True)
     row.prop(request, "seed")
     row.operator("figurine.new_seed", text="", icon="FILE_REFRESH")
+    if request.engine != "draft":
+        _draw_neural_shape(layout, request)
     header, body = layout.panel("figurine_advanced", default_closed=True)
     header.label(text="Advanced")
     if body is not None:
@@ -59,6 +61,16 @@ def _draw_missing_engine(column: bpy.types.UILayout, request: FigurineRequest, n
     engines = now.snapshot.server.engines
     if engines and request.engine != "auto" and request.engine not in engines:
         draw_text(column, f"This server runs {' and '.join(engines)} only.", "INFO", is_in_box=False)
+
+
+def _draw_neural_shape(layout: bpy.types.UILayout, request: FigurineRequest) -> None:
+    header, body = layout.panel("figurine_neural_shape", default_closed=True)
+    header.label(text="Neural Shape")
+    if body is not None:
+        body.use_property_split = True
+        body.use_property_decorate = False
+        for name in ("symmetry", "edges", "steps", "guidance", "resolution", "faces", "speed", "candidates"):
+            body.prop(request, name)
 
 
 def _draw_advanced(body: bpy.types.UILayout, request: FigurineRequest) -> None:

@@ -46,7 +46,10 @@ def answer_accepted(job: Job, is_new: bool) -> tuple[Response, int, dict[str, st
 
 
 def merge_settings(job: Job, changes: dict[str, Any]) -> JobSettings:
-    """The job's settings with these changes; it pauses only where they say so. Raises SettingInvalid."""
-    settings = settings_from_document({**job.settings, "pause_after": None, **changes})
+    """The job's settings with these changes; it pauses, and makes several shapes, only where they say so.
+
+    Raises SettingInvalid.
+    """
+    settings = settings_from_document({**job.settings, "pause_after": None, "candidates": 1, **changes})
     require_stages_of_chain(job.input_kind, settings)
     return settings

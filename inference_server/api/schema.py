@@ -19,6 +19,7 @@ from inference_server.api.services import current_services
 from inference_server.core.correction import RigCorrection
 from inference_server.core.hints import is_required
 from inference_server.core.settings import (
+    CANDIDATES_RANGE,
     DEPTH_RANGE,
     FACES_RANGE,
     GUIDANCE_RANGE,
@@ -83,6 +84,13 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
     },
     "symmetry": {"description": "What neural geometry is told: auto for nothing."},
     "edges": {"description": "What neural geometry is told: auto for nothing."},
+    "speed": {"description": "fast leaves out work of neural geometry that changes the shape little."},
+    "candidates": {
+        "description": "How many shapes neural geometry makes, of the seed and the next ones. Of several, the job "
+        "waits after geometry; the geometry's seed that it is continued with says which one it takes.",
+        "minimum": CANDIDATES_RANGE[0],
+        "maximum": CANDIDATES_RANGE[1],
+    },
     "texture_steps": {
         "description": "Of neural texture, from noise to views.",
         "minimum": STEPS_RANGE[0],

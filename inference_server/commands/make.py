@@ -31,6 +31,9 @@ from inference_server.stages.registry import EngineRegistry
 from inference_server.stages.scene import read_scene
 from inference_server.weights import WeightStore, read_manifest
 
+# Settings that `figurine run` alone has, by their names.
+_PICTURE_OPTIONS = ("depth", "texture_px", "steps", "guidance", "resolution", "faces", "symmetry", "edges", "speed")
+
 
 def run_picture(options: argparse.Namespace) -> int:
     """figurine run. Raises the errors of the tree; leaves nothing behind then."""
@@ -94,7 +97,7 @@ def _whole_skeleton(path: Path) -> RigCorrection:
 
 def _settings(options: argparse.Namespace, config: Config, source: Path, **chosen: Any) -> JobSettings:
     name = safe_name(source.stem if options.name is None else options.name)
-    extra = {key: getattr(options, key) for key in ("depth", "texture_px") if key in options}
+    extra = {key: getattr(options, key) for key in _PICTURE_OPTIONS if key in options}
     return JobSettings(name=name, engine=config.engine, seed=options.seed, kind=options.kind, **extra, **chosen)
 
 

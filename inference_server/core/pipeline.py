@@ -18,7 +18,7 @@ from inference_server.core.cache import StageCache
 from inference_server.core.correction import RigCorrection
 from inference_server.core.digest import digest, sha256_of
 from inference_server.core.metering import Meter
-from inference_server.core.settings import JobSettings
+from inference_server.core.settings import SEEDS, JobSettings
 from inference_server.core.skeleton_edits import apply_correction, is_for_another_mesh
 from inference_server.core.stage import Control, JobPaused, RunContext, Stage
 from inference_server.core.types import (
@@ -94,7 +94,7 @@ class Pipeline:
         """Picture → rigged asset → files. Raises the errors of the tree."""
         job = _Job(self._registry, self._cache, self._warm, settings, control)
         image: NormalizedImage = job.run("normalize", source)
-        mesh: Mesh = job.run("geometry", image, lambda value: _raise_any(EmptySurface, mesh_problems(value)))
+        mesh = job.choose_mesh(image)
         textured: TexturedMesh = job.run(
             "texture", TextureInput(mesh, image), lambda value: _raise_any(BakeFailed, texture_problems(value))
         )
@@ -190,6 +190,38 @@ class _Job:
 
         notes: sentences of this job, beside the stage's own. Of a stage that is run twice the second record stays.
         """
+        record, result = self._make(name, value, check, notes)
+        self.control.on_result(record, result)
+        if self._settings.pause_after == name != "rig":  # that one has its place only when it stands
+            raise JobPaused(name)
+        return result
+
+    def choose_mesh(self, image: NormalizedImage) -> Mesh:
+        """The picture's shape. Where several are asked for, and the engine has chance in it, those of the next seeds
+        are made too, and the job waits: the seed of the geometry stage says which one it goes on with.
+        """
+
+        def check(value: Mesh) -> None:
+            _raise_any(EmptySurface, mesh_problems(value))
+
+        count = self._settings.candidates
+        if count == 1 or not self._registry.choose("geometry", self._settings.engine_for("geometry")).stage.uses_seed:
+            mesh: Mesh = self.run("geometry", image, check)
+            return mesh
+        made = [self._make("geometry", image, check, turn=(turn, count)) for turn in range(count)]
+        self.control.on_candidates(tuple(mesh for _, mesh in made))
+        self.control.on_result(*made[0])
+        raise JobPaused("geometry")
+
+    def _make(
+        self,
+        name: StageName,
+        value: Any,
+        check: Callable[[Any], None],
+        notes: tuple[str, ...] = (),
+        turn: tuple[int, int] = (0, 1),
+    ) -> tuple[StageRecord, Any]:
+        """The record and the result. turn: which candidate of how many it is; each has the seed after the last's."""
         self.control.raise_if_cancelled()
         choice = self._registry.choose(name, self._settings.engine_for(name))
         stage = choice.stage
@@ -197,10 +229,11 @@ class _Job:
         ctx = RunContext(
             name,
             stage.engine,
-            self._settings.seed_for(name),
+            (self._settings.seed_for(name) + turn[0]) % SEEDS,
             {setting: document[setting] for setting in stage.setting_names},
             self.control,
         )
+        ctx.span = turn[0] / turn[1], (turn[0] + 1) / turn[1]
         with typed_system_errors("Figurine's data folder"):
             key = _key(stage, value, ctx)
         ctx.progress(0, 1)
@@ -215,10 +248,7 @@ class _Job:
         record = _record(stage, ctx, choice.fallback_reason, key, kept, reused)
         record = replace(record, notes=(*record.notes, *notes))
         self.records = [*(other for other in self.records if other.stage != name), record]
-        self.control.on_result(record, kept["result"])
-        if self._settings.pause_after == name != "rig":  # that one has its place only when it stands
-            raise JobPaused(name)
-        return kept["result"]
+        return record, kept["result"]
 
     def add_note(self, sentence: str) -> None:
         """A sentence for the artist about the last stage's result."""

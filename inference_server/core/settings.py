@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
 from inference_server.core.hints import describe, fits
-from inference_server.core.types import STAGE_NAMES, Edges, EnginePolicy, KindChoice, Outputs, StageName, Symmetry
+from inference_server.core.types import (
+    STAGE_NAMES,
+    Edges,
+    EnginePolicy,
+    KindChoice,
+    Outputs,
+    Speed,
+    StageName,
+    Symmetry,
+)
 from inference_server.errors import SettingInvalid
 
 HEIGHT_RANGE_M = (0.001, 1000.0)
@@ -21,6 +30,8 @@ STEPS_RANGE = (2, 200)
 GUIDANCE_RANGE = (1.0, 20.0)
 RESOLUTIONS = (128, 256, 384, 512)
 FACES_RANGE = (1_000, 1_000_000)
+CANDIDATES_RANGE = (1, 8)
+SEEDS = 2**32
 # Blender's names hold 63 bytes; the armature's ends in _rig.
 _LONGEST_NAME_BYTES = 59
 # Device names that Windows takes for no file, whatever their extension.
@@ -37,7 +48,9 @@ class JobSettings:
 
     Of neural geometry: steps, from noise to shape; guidance, how closely it follows the picture, 1 is loosely;
     resolution, cells a side of the volume that its surface is taken from; faces, the most triangles that it may have;
-    symmetry and edges, what it is told to be. texture_steps: of the neural texture, from noise to views.
+    symmetry and edges, what it is told to be; speed, "fast" leaves out what changes little; candidates, how many
+    shapes are made, of the seed and the next ones, for the artist to choose from: more than one, and the job waits
+    after geometry. texture_steps: of the neural texture, from noise to views.
 
     Raises SettingInvalid for a value outside its range.
     """
@@ -56,6 +69,8 @@ class JobSettings:
     faces: int = 50_000
     symmetry: Symmetry = "auto"
     edges: Edges = "auto"
+    speed: Speed = "exact"
+    candidates: int = 1
     texture_px: int = 2048
     texture_steps: int = 50
     pause_after: StageName | None = None
@@ -71,8 +86,8 @@ class JobSettings:
         if self.pause_after is not None:
             _require_choice("stage to pause after", self.pause_after, STAGE_NAMES[:-1])  # nothing follows the last
         for seed in (self.seed, *self.seeds.values()):
-            if not 0 <= seed < 2**32:
-                raise SettingInvalid(f"The seed is {seed}.", f"Choose a whole number from 0 to {2**32 - 1}.")
+            if not 0 <= seed < SEEDS:
+                raise SettingInvalid(f"The seed is {seed}.", f"Choose a whole number from 0 to {SEEDS - 1}.")
         _require_choice("kind", self.kind, get_args(KindChoice))
         _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
@@ -82,7 +97,9 @@ class JobSettings:
         _require_range("guidance", self.guidance, GUIDANCE_RANGE)
         _require_choice("resolution", self.resolution, RESOLUTIONS)
         _require_range("number of faces", self.faces, FACES_RANGE)
+        _require_range("number of candidates", self.candidates, CANDIDATES_RANGE)
         _require_choice("symmetry", self.symmetry, get_args(Symmetry))
+        _require_choice("speed", self.speed, get_args(Speed))
         _require_choice("kind of edges", self.edges, get_args(Edges))
         if self.height_m is not None:
             _require_range("height", self.height_m, HEIGHT_RANGE_M)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from inference_server.core.types import Engine, RiggedAsset, RiggedScene, StageName, StageRecord
+from inference_server.core.types import Engine, Mesh, RiggedAsset, RiggedScene, StageName, StageRecord
 from inference_server.errors import Cancelled
 
 In = TypeVar("In", contravariant=True)
@@ -51,7 +51,8 @@ class JobPaused(Exception):
 
 class Control:
     """The caller's side of a running job: cancel it, watch it. on_result gets each stage's record and result; on_rigged
-    the rigged asset at its final size and place, where files are still to be made of it.
+    the rigged asset at its final size and place, where files are still to be made of it; on_candidates the shapes of
+    which one is to be chosen.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Control:
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_result: Callable[[StageRecord, Any], None] = lambda record, result: None,
         on_rigged: Callable[[RiggedAsset | RiggedScene], None] = lambda asset: None,
+        on_candidates: Callable[[tuple[Mesh, ...]], None] = lambda meshes: None,
     ) -> None:
         self._cancelled = threading.Event()
         self.on_progress = on_progress
         self.on_result = on_result
         self.on_rigged = on_rigged
+        self.on_candidates = on_candidates
 
     def cancel(self) -> None:
         """Ask the job to stop at its next step. Safe from any thread and from a signal handler."""
@@ -77,7 +80,8 @@ class Control:
 
 class RunContext:
     """What a stage sees of its job: its seed, the settings it declared, progress, cancellation, a place for notes, and
-    one for what has to be cleared away."""
+    one for what has to be cleared away. span: of the stage's progress, what this run of it is.
+    """
 
     def __init__(
         self, stage: StageName, engine: Engine, seed: int, settings: Mapping[str, Any], control: Control
@@ -86,6 +90,7 @@ class RunContext:
         self.settings = settings
         self.notes: list[str] = []
         self.clearing = ExitStack()
+        self.span = (0.0, 1.0)
         self._stage = stage
         self._engine = engine
         self._control = control
@@ -93,7 +98,9 @@ class RunContext:
     def progress(self, done: float, total: float) -> None:
         """Report `done` of `total` steps; raises Cancelled when the job was stopped."""
         self.raise_if_cancelled()
-        self._control.on_progress(Progress(self._stage, self._engine, min(1.0, done / total)))
+        start, end = self.span
+        fraction = start + (end - start) * min(1.0, done / total)
+        self._control.on_progress(Progress(self._stage, self._engine, fraction))
 
     def raise_if_cancelled(self) -> None:
         """Raises Cancelled when the job was stopped. Call it at least once a second."""

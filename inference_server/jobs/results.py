@@ -10,15 +10,17 @@ from inference_server.core.codec import png_bytes
 from inference_server.core.pipeline import Outcome
 from inference_server.core.report import build_report, encode_report, rig_document, weights_file
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import NormalizedImage, RiggedAsset, RiggedScene
+from inference_server.core.types import Mesh, NormalizedImage, RiggedAsset, RiggedScene
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.model import Artifact, Job
+from inference_server.stages.geometry.candidates import draw_candidates
 
 MEDIA_TYPES = {
     "figure.fbx": "application/octet-stream",
     "figure.glb": "model/gltf-binary",
     "preview.png": "image/png",
     "normalized.png": "image/png",
+    "candidates.png": "image/png",
     "rig.json": "application/json",
     "weights.npz": "application/octet-stream",
     "report.json": "application/json",
@@ -30,6 +32,11 @@ def publish_intermediate(folders: JobFolders, job: Job, result: Any) -> list[Art
     if isinstance(result, NormalizedImage):
         return [_publish(folders, job, "normalized.png", png_bytes(result.rgba))]
     return []
+
+
+def publish_candidates(folders: JobFolders, job: Job, meshes: tuple[Mesh, ...]) -> list[Artifact]:
+    """The shapes to choose from, side by side in one picture, the first on the left. Raises OSError."""
+    return [_publish(folders, job, "candidates.png", png_bytes(draw_candidates(meshes)))]
 
 
 def publish_rig(

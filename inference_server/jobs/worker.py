@@ -39,7 +39,7 @@ from inference_server.jobs.folder import CORRECTIONS, JobFolders
 from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, new_worker_name
 from inference_server.jobs.model import Artifact, Job, StageEntry, timing_kind
 from inference_server.jobs.queue import JobQueue
-from inference_server.jobs.results import publish_intermediate, publish_outcome, publish_rig
+from inference_server.jobs.results import publish_candidates, publish_intermediate, publish_outcome, publish_rig
 from inference_server.jobs.store import JobStore, LeaseLost
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.registry import EngineRegistry
@@ -209,6 +209,7 @@ class Worker:
 
         control.on_result = on_result
         control.on_rigged = on_rigged
+        control.on_candidates = lambda meshes: declare(publish_candidates(self._folders, job, meshes))
 
 
 class _Run:

@@ -248,7 +248,7 @@ def march(values: np.ndarray, cube: Cube, level: float = 0.0) -> Extracted:  # v
     """The level's surface, closed and with two faces at every edge; marching cubes after Lewiner et al., 2003.
 
     Samples that lie on the level, or all but on it, are moved off it: the surface moves by at most about a hundredth
-    of a cell. A shape that reaches the cube's wall is closed within a cell outside it.
+    of a cell. A shape that reaches the cube's wall is closed flat, half a cell outside it.
     """
     values = values - np.float32(level)
     clearance = np.float32(CLEARANCE * np.abs(values).max())
@@ -257,7 +257,10 @@ def march(values: np.ndarray, cube: Cube, level: float = 0.0) -> Extracted:  # v
     walls = [values.take(end, axis) for axis in range(3) for end in (0, -1)]
     is_cut = any((wall > 0).any() for wall in walls)
     if is_cut:
-        values = np.pad(values, 1, constant_values=-np.abs(values).max())
+        values = np.pad(values, 1, mode="edge")
+        for axis in range(3):
+            shell = values.swapaxes(0, axis)
+            shell[0], shell[-1] = -np.abs(shell[0]), -np.abs(shell[-1])
     vertices, faces, _, _ = marching_cubes(values, 0.0, method="lewiner")
     places = cube.place(vertices - np.float32(is_cut))
     return Extracted(places.astype(np.float32), np.ascontiguousarray(faces[:, ::-1], np.int32), is_cut)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -116,7 +117,8 @@ def test_the_same_seed_gives_the_same_shape_and_another_another(stage: Any, pict
     first, again, other = (run(stage, picture, seed)[0] for seed in (5, 5, 6))
     sharp, fewer = run(stage, picture, 5, edges="sharp")[0], run(stage, picture, 5, guidance=2.0)[0]
     assert digest(first) == digest(again)
-    assert len({digest(mesh) for mesh in (first, other, sharp, fewer)}) == 4
+    fast = run(stage, picture, 5, speed="fast")[0]
+    assert len({digest(mesh) for mesh in (first, other, sharp, fewer, fast)}) == 5
 
 
 def test_every_step_is_told_and_can_be_the_last(stage: Any, picture: Path) -> None:
@@ -136,7 +138,7 @@ def test_every_step_is_told_and_can_be_the_last(stage: Any, picture: Path) -> No
 def test_a_job_is_cancelled_among_the_steps_and_the_next_one_runs(server: Server, picture: Path) -> None:
     job_id = server.submit(picture, **{**QUICK, "steps": 200, "resolution": 256, "seed": 9})
     server.wait(job_id, lambda job: job["stage"] == "geometry")
-    server.request("POST", f"/v1/jobs/{job_id}/cancel")
+    assert server.request("DELETE", f"/v1/jobs/{job_id}").status_code == 202
     job = server.wait(job_id)
     assert job["state"] == "cancelled", job
     assert done(server, picture, seed=10)["stages"]
@@ -154,6 +156,24 @@ def test_a_job_whose_worker_was_killed_goes_on_after_its_last_stage(server: Serv
     report = server.request("GET", f"/v1/jobs/{job_id}/artifacts/report.json").json()
     assert {stage["stage"]: stage["reused"] for stage in report["stages"]}["normalize"]
     assert kept_result(home, report, "geometry").vertices.shape[1] == 3
+
+
+def test_one_of_several_shapes_is_chosen(server: Server, home: Path, picture: Path) -> None:
+    job_id = server.submit(picture, **{**QUICK, "candidates": 3, "seed": 20})
+    job = server.wait(job_id, lambda job: job["state"] not in ("queued", "running"))
+    assert job["state"] == "waiting", job
+    sheet = server.request("GET", f"/v1/jobs/{job_id}/artifacts/candidates.png")
+    with Image.open(io.BytesIO(sheet.content)) as shown:
+        assert shown.width == 3 * shown.height
+        shapes = np.asarray(shown)[..., 3].reshape(shown.height, 3, shown.height)
+    assert (shapes.max(axis=(0, 2)) == 255).all()
+    go_on = {"settings": {"seeds": {"geometry": 21}}}
+    assert server.request("POST", f"/v1/jobs/{job_id}/continue", json=go_on).status_code == 202
+    assert server.wait(job_id)["state"] == "done"
+    report = server.request("GET", f"/v1/jobs/{job_id}/artifacts/report.json").json()
+    geometry = next(stage for stage in report["stages"] if stage["stage"] == "geometry")
+    assert geometry["reused"] and geometry["seed"] == 21
+    assert done(server, picture, seed=21)["digests"]["mesh"] == report["digests"]["mesh"]
 
 
 def test_labels_without_the_label_model_are_told(tmp_path: Path, picture: Path) -> None:

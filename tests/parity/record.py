@@ -9,7 +9,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet, test_step1x3d_own, test_step1x3d_texture, test_step1x3d_texture_bake
+from tests.parity import (
+    test_birefnet,
+    test_isosurface_published,
+    test_step1x3d_own,
+    test_step1x3d_texture,
+    test_step1x3d_texture_bake,
+)
 
 
 def record_birefnet() -> None:
@@ -47,8 +53,14 @@ def record_texture_bake() -> None:
     np.savez_compressed(test_step1x3d_texture_bake.OWN_VECTORS, **test_step1x3d_texture_bake.own_results())
 
 
+def record_isosurface() -> None:
+    """The published grid of an egg, and its surface."""
+    np.savez_compressed(test_isosurface_published.OWN_VECTORS, **test_isosurface_published.compute())
+
+
 if __name__ == "__main__":
     record_birefnet()
     record_step1x3d()
     record_step1x3d_texture()
     record_texture_bake()
+    record_isosurface()

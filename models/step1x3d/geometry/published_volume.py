@@ -78,9 +78,7 @@ def march_published(values: np.ndarray, cube: Cube, level: float = 0.0) -> tuple
     values: (R+1, R+1, R+1) float32, NaN where not asked. Raises EmptyField.
     """
     if not (values > level).any() or not (values < level).any():
-        raise EmptyField(
-            f"The shape has no surface: no two of its {np.isfinite(values).sum():,} samples differ in side."
-        )
+        raise EmptyField(f"The shape has no surface: all {np.isfinite(values).sum():,} samples lie on one side of it.")
     vertices, faces, _, _ = marching_cubes(values, level, method="lewiner")
     places = vertices / (cube.resolution + 1) * (2 * cube.half_side) - cube.half_side
     return places.astype(np.float32), np.ascontiguousarray(faces[:, ::-1], np.int32)

@@ -88,7 +88,7 @@ def _closed(sampler: Sampler, options: SurfaceOptions, on_progress: Callable[[fl
     volume = sample_surface(sampler, cube, options.level)
     on_progress(SAMPLED)
     found = march(volume.values, cube, options.level)
-    cut = ("The shape reached the wall of the space that the network knows and was closed there.",)
+    cut = ("The shape reached the wall of the space that the network knows and was closed flat there.",)
     return Triangles(found.vertices, found.faces), volume.queries, cut if found.is_cut else ()
 
 

@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blender_addon.job_settings import Shape, Wishes, changed_settings, safe_name, settings_document, shape_of
+from blender_addon.job_settings import (
+    NeuralShape,
+    Shape,
+    Wishes,
+    changed_settings,
+    safe_name,
+    settings_document,
+    shape_of,
+)
 from inference_server.core import settings as server
 
 FOX = Path("/pictures/My Fox.png")
@@ -41,6 +50,15 @@ def test_what_is_chosen_arrives() -> None:
         texture_px=1024,
         pause_after="geometry",
     )
+
+
+def test_what_neural_geometry_is_asked_arrives_and_its_defaults_are_the_servers() -> None:
+    usual = {name: getattr(server.JobSettings(), name) for name in asdict(NeuralShape())}
+    assert asdict(NeuralShape()) == usual
+    neural = NeuralShape(10, 3.0, 256, 2000, "symmetric", "sharp", "fast", 4)
+    read = server.settings_from_document(settings_document(Wishes(neural=neural), FOX))
+    assert {name: getattr(read, name) for name in usual} == asdict(neural)
+    assert not set(usual) & settings_document(Wishes(), FOX).keys()
 
 
 def test_the_ends_of_single_precision_ranges_are_accepted() -> None:
