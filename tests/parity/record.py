@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet
+from tests.parity import test_birefnet, test_unirig_skeleton
 
 
 def record_birefnet() -> None:
@@ -20,5 +20,16 @@ def record_birefnet() -> None:
     np.savez_compressed(test_birefnet.OWN_VECTORS, x=x, logits=logits)
 
 
+def record_unirig_skeleton() -> None:
+    """A network of odd widths: points, their prefix, and what is written behind it."""
+    generator = np.random.default_rng(21)
+    points = generator.normal(size=(60, 6)).astype(np.float32)
+    points[:, :3] = np.clip(points[:, :3], -1, 1)
+    points[:, 3:] /= np.linalg.norm(points[:, 3:], axis=1, keepdims=True)
+    found = test_unirig_skeleton.own_vectors(points)
+    np.savez_compressed(test_unirig_skeleton.OWN_VECTORS, points=points, **found)
+
+
 if __name__ == "__main__":
     record_birefnet()
+    record_unirig_skeleton()
