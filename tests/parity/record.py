@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet, test_unirig_skeleton
+from tests.parity import test_birefnet, unirig_skeleton_own
 
 
 def record_birefnet() -> None:
@@ -26,8 +26,8 @@ def record_unirig_skeleton() -> None:
     points = generator.normal(size=(60, 6)).astype(np.float32)
     points[:, :3] = np.clip(points[:, :3], -1, 1)
     points[:, 3:] /= np.linalg.norm(points[:, 3:], axis=1, keepdims=True)
-    found = test_unirig_skeleton.own_vectors(points)
-    np.savez_compressed(test_unirig_skeleton.OWN_VECTORS, points=points, **found)
+    found = unirig_skeleton_own.own_vectors(points)
+    np.savez_compressed(unirig_skeleton_own.OWN_VECTORS, points=points, **found)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.common.checkpoint import CheckpointMismatch, load_strictly
+from models.common.checkpoint import CheckpointMismatch
 from models.unirig.config import (
     PUBLISHED_SKELETON,
     ConfigUnknown,
-    DecoderConfig,
-    PointEncoderConfig,
-    SkeletonConfig,
     skeleton_config,
 )
 from models.unirig.generate import (
@@ -35,21 +32,14 @@ from models.unirig.generate import (
     penalise,
     write,
 )
-from models.unirig.grammar import ReferenceWalk, StrictWalk, count_triples
+from models.unirig.grammar import ReferenceWalk
 from models.unirig.loading import TokenizerMismatch, load_skeleton_network
 from models.unirig.point_encoder import choose_queries, embed_fourier, sample_farthest, unpack_heads
-from models.unirig.preprocess import Surface, draw_on_faces, fit_box, reduce_mesh, sample_surface
-from models.unirig.skeleton import Memory, SkeletonNetwork, attend_to_both
-from models.unirig.templates import arrange
+from models.unirig.skeleton import Memory, SkeletonNetwork
 from models.unirig.tokenizer import (
     VOCABULARY,
-    SequenceInvalid,
-    decode,
-    discretise,
-    encode,
-    tails_of_reference,
-    undiscretise,
 )
+from tests.parity import unirig_skeleton_own as own
 from tests.parity.seeded import total_bytes, unirig_weights
 
 ATOL = 1e-4
@@ -202,80 +192,6 @@ def test_penalties_in_the_reference_s_order(recorded: dict[str, np.ndarray]) -> 
         assert apart(scores.numpy()[is_finite], expected[is_finite]) < 1e-5, name
 
 
-@pytest.mark.shared
-def test_bins_are_those_of_the_reference(golden: Path) -> None:
-    vectors = np.load(golden / "discretize.npz")
-    assert np.array_equal(discretise(vectors["x"], 256), vectors["ids"])
-    assert apart(undiscretise(np.arange(256), 256), vectors["undiscretize_all"]) < 1e-7
-
-
-def cases(golden: Path) -> Iterable[tuple[str, dict[str, object], dict[str, np.ndarray]]]:
-    arrays = np.load(golden / "tokenizer_roundtrip.npz")
-    documents = json.loads((golden / "tokenizer_roundtrip.json").read_text())["cases"]
-    assert len(documents) == 8
-    for name, document in documents.items():
-        names = [key for key in arrays.files if key.startswith(f"{name}.")]
-        yield name, document, {key.partition(".")[2]: arrays[key] for key in names}
-
-
-@pytest.mark.shared
-def test_skeletons_are_written_and_read_as_by_the_reference(golden: Path) -> None:
-    for name, document, arrays in cases(golden):
-        kind = document["cls"]
-        order, starts = arrange(document["in_names"], arrays["in_parents"], kind)
-        assert [document["in_names"][bone] for bone in order] == document["ordered_names"], name
-        assert {str(place): part for place, part in starts.items()} == document["parts_bias"], name
-        box = np.concatenate([arrays["in_vertices_minmax"], arrays["in_joints"]])
-        joints = fit_box(box).apply(arrays["in_joints"])[order]
-        assert apart(joints, arrays["norm_joints_ordered"]) < 1e-6, name
-        tokens = encode(arrays["norm_joints_ordered"], arrays["parents_ordered"], kind, starts)
-        assert np.array_equal(tokens, arrays["tokens"]), name
-        tree = decode(arrays["tokens"])
-        assert apart(tree.joints, arrays["out_bones"][:, 3:]) < 1e-6, name
-        assert np.array_equal(tree.parents, arrays["out_parents"]), name
-        assert apart(tree.joints[tree.parents[1:]], arrays["out_bones"][1:, :3]) < 1e-6, name
-        assert apart(tree.tails, arrays["out_tails"]) < 1e-6, name
-        assert (tree.kind, list(tree.parts)) == (document["out_cls"], document["out_parts"]), name
-        assert list(tree.names) == document["out_names"], name
-        assert count_triples(tokens, VOCABULARY) == document["bones_in_sequence"], name
-
-
-@pytest.mark.shared
-def test_masks_are_those_of_the_reference(golden: Path) -> None:
-    vectors = np.load(golden / "next_token_masks.npz")
-    names = [key.removesuffix(".tokens") for key in vectors.files if key.endswith(".tokens")]
-    assert len(names) == 12
-    for name in names:
-        tokens = vectors[f"{name}.tokens"]
-        walk = ReferenceWalk(VOCABULARY)
-        masks = [walk.allowed()]
-        for token in tokens.tolist():
-            walk = walk.after(token)
-            masks.append(walk.allowed())
-        assert np.array_equal(np.packbits(masks, axis=1), vectors[f"{name}.mask_packed"]), name
-        assert count_triples(tokens, VOCABULARY) == vectors[f"{name}.bones_in_sequence"], name
-
-
-@pytest.mark.shared
-def test_meshes_are_scaled_and_sampled_as_by_the_reference(golden: Path) -> None:
-    vectors = np.load(golden / "preprocess_voxel.npz")
-    surface = reduce_mesh(vectors["in_vertices"], vectors["in_faces"])
-    for name in ("vertices", "faces", "vertex_normals", "face_normals"):
-        assert apart(getattr(surface, name), vectors[f"in_{name}"]) < 2e-6, name
-    scaling = fit_box(np.concatenate([vectors["in_vertices"], vectors["in_joints"]]))
-    places = scaling.apply(vectors["in_vertices"])
-    assert apart(places, vectors["norm_vertices"]) < 1e-6
-    assert apart(scaling.undo(places), vectors["in_vertices"]) < 1e-6
-    exact = (vectors[f"in_{name}"] for name in ("faces", "vertex_normals", "face_normals"))
-    seen = Surface(vectors["norm_vertices"], *exact)
-    samples = sample_surface(seen, 600, 12345, 200)
-    assert apart(samples.points, vectors["sampled_vertices"]) < 1e-6
-    assert apart(samples.normals, vectors["sampled_normals"]) < 1e-6
-    assert apart(samples.interpolate(vectors["voxel_skin_g24"], seen.faces), vectors["sampled_voxel_skin"]) < 1e-6
-    faces, uv = draw_on_faces(vectors["in_vertices"], seen.faces, 100, np.random.RandomState(7))
-    assert np.array_equal(faces, vectors["surf7_face_index"]) and apart(uv, vectors["surf7_bary"][..., 0]) < 1e-6
-
-
 def test_the_published_network_has_the_published_size() -> None:
     with torch.device("meta"):
         network = SkeletonNetwork(PUBLISHED_SKELETON)
@@ -288,119 +204,30 @@ def test_the_published_network_has_the_published_size() -> None:
     assert state["mesh_encoder.encoder.input_proj.weight"].shape == (512, 54)
 
 
-OWN = SkeletonConfig(PointEncoderConfig(12, 3, 2, 3, 3, True, 8), DecoderConfig(267, 20, 3, 5, 28, 300))
-OWN_VECTORS = Path(__file__).parents[1] / "golden" / "unirig_skeleton.npz"
-
-
-def own_network() -> SkeletonNetwork:
-    network = SkeletonNetwork(OWN).eval()
-    load_strictly(network, unirig_weights(network), "own")
-    return network
-
-
-def own_vectors(points: np.ndarray) -> dict[str, np.ndarray]:
-    """What the network of odd widths makes of points (N, 6), places and normals."""
-    network = own_network()
-    queries = choose_queries(points[:, :3], OWN.encoder.token_num)
-    prefix = read_points(network, points[:, :3], points[:, 3:], queries)
-    drawn = Decoding(4, repetition_penalty=1.3, max_new_tokens=40)
-    found = {"queries": queries, "prefix": prefix.numpy()}
-    for name, walk, decoding in (
-        ("reference", ReferenceWalk(VOCABULARY), greedy(drawn)),
-        ("strict", StrictWalk(VOCABULARY, 42), drawn),
-    ):
-        best = write(network, Prompt(prefix, (257, 266), walk), decoding, torch.Generator().manual_seed(1))[0]
-        found[name] = best.tokens
-    with torch.inference_mode():
-        logits, memory = network.start(prefix, torch.tensor([257, 266]))
-        steps = [network.step(torch.full((2,), int(token)), memory) for token in found["strict"][2:9]]
-    found["logits"] = torch.cat([logits, *(step[:1] for step in steps)]).numpy()
-    mesh = Surface(points[:, :3], np.arange(60).reshape(-1, 3), points[:, 3:], points[:20, 3:])
-    found["samples"] = sample_surface(mesh, 90, 3, 30).points
-    joints = points[:20, :3].copy()
-    joints[5:8] = np.array([0.5, 1.5, 2.5])[:, None] / 128 - 1  # halves between two bins
-    joints[12] = joints[9]
-    parents = np.array([-1, *(bone * 5 // 7 for bone in range(19))])
-    found["tokens"] = encode(joints, parents, "articulationxl", {0: None, 11: "body"})
-    tree = decode(found["tokens"])
-    found |= {"parents": tree.parents, "tails": tree.tails}
-    return found
-
-
-def own_apart() -> float:
-    expected = np.load(OWN_VECTORS)
-    found = own_vectors(expected["points"])
-    return max(
-        apart(found[name], expected[name]) if found[name].shape == expected[name].shape else float("inf")
-        for name in found
-    )
-
-
 def test_our_own_vectors() -> None:
-    assert own_apart() < ATOL
-
-
-def parts_before_heads(packed: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
-    return packed.unflatten(2, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-
-
-def frequencies_times_pi(points: Tensor, num_freqs: int) -> Tensor:
-    return torch.cat((points, embed_fourier(points * np.pi, num_freqs)[:, 3:]), dim=-1)
-
-
-def unscaled(q: Tensor, shared: tuple[Tensor, Tensor], own: tuple[Tensor, Tensor]) -> Tensor:
-    return attend_to_both(q * q.shape[-1] ** 0.5, shared, own)
-
-
-def nearest_points(points: np.ndarray, ratio: float) -> np.ndarray:
-    return np.argsort(((points - points[0]) ** 2).sum(axis=1), kind="stable")[: int(len(points) * ratio)]
-
-
-def faces_by_area(
-    vertices: np.ndarray, faces: np.ndarray, count: int, generator: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-    first = vertices[faces[:, 0]]
-    sums = np.cumsum(np.linalg.norm(np.cross(vertices[faces[:, 1]] - first, vertices[faces[:, 2]] - first), axis=1))
-    drawn = np.searchsorted(sums, generator.random_sample(count) * sums[-1])
-    return drawn, draw_on_faces(vertices, faces, count, generator)[1]
-
-
-def halves_up(places: np.ndarray, num_bins: int) -> np.ndarray:
-    return np.clip(np.floor((places + 1) / 2 * num_bins + 0.5), 0, num_bins - 1).astype(np.int64)
-
-
-def bins_at_their_start(bins: np.ndarray, num_bins: int) -> np.ndarray:
-    return undiscretise(bins - 0.5, num_bins)
-
-
-def tails_of_whole_length(joints: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    return joints + 2 * (tails_of_reference(joints, parents) - joints)
-
-
-def rewarded(scores: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    return torch.where(seen, scores / penalty, scores)
+    assert own.own_apart() < ATOL
 
 
 @pytest.mark.parametrize(
     ("module", "name", "flipped"),
     [
-        ("point_encoder", "unpack_heads", parts_before_heads),
-        ("point_encoder", "embed_fourier", frequencies_times_pi),
-        ("point_encoder", "sample_farthest", nearest_points),
-        ("skeleton", "attend_to_both", unscaled),
+        ("point_encoder", "unpack_heads", own.parts_before_heads),
+        ("point_encoder", "embed_fourier", own.frequencies_times_pi),
+        ("point_encoder", "sample_farthest", own.nearest_points),
+        ("skeleton", "attend_to_both", own.unscaled),
         ("skeleton", "POSITION_OFFSET", 1),
-        ("generate", "penalise", rewarded),
-        ("preprocess", "draw_on_faces", faces_by_area),
-        ("tokenizer", "discretise", halves_up),
-        ("tokenizer", "undiscretise", bins_at_their_start),
-        ("tokenizer", "tails_of_reference", tails_of_whole_length),
+        ("generate", "penalise", own.rewarded),
+        ("preprocess", "draw_on_faces", own.faces_by_area),
+        ("tokenizer", "discretise", own.halves_up),
+        ("tokenizer", "undiscretise", own.bins_at_their_start),
+        ("tokenizer", "tails_of_reference", own.tails_of_whole_length),
     ],
 )
 def test_one_flipped_detail_is_noticed(
     monkeypatch: pytest.MonkeyPatch, module: str, name: str, flipped: object
 ) -> None:
     monkeypatch.setattr(f"models.unirig.{module}.{name}", flipped)
-    assert own_apart() > 10 * ATOL
+    assert own.own_apart() > 10 * ATOL
 
 
 def test_heads_are_unpacked_in_order() -> None:
@@ -412,7 +239,7 @@ def test_heads_are_unpacked_in_order() -> None:
 def test_the_decoder_is_opt() -> None:
     """Against transformers' own OPT with the same weights."""
     transformers = pytest.importorskip("transformers")
-    config = OWN.decoder
+    config = own.OWN.decoder
     opt = transformers.OPTForCausalLM(
         transformers.OPTConfig(
             vocab_size=config.vocab_size,
@@ -425,7 +252,7 @@ def test_the_decoder_is_opt() -> None:
             pad_token_id=1,
         )
     ).eval()
-    network = own_network()
+    network = own.own_network()
     opt.load_state_dict(network.transformer.state_dict(), strict=True)
     prefix = torch.randn(1, 9, config.hidden_size, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
@@ -438,7 +265,7 @@ def test_the_decoder_is_opt() -> None:
 
 
 def save_own(path: Path, change: Callable[[dict[str, Tensor]], None]) -> Path:
-    weights = {f"model.{key}": value.clone() for key, value in unirig_weights(SkeletonNetwork(OWN)).items()}
+    weights = {f"model.{key}": value.clone() for key, value in unirig_weights(SkeletonNetwork(own.OWN)).items()}
     change(weights)
     save_file(weights, path)
     return path
@@ -447,7 +274,7 @@ def save_own(path: Path, change: Callable[[dict[str, Tensor]], None]) -> Path:
 def test_a_checkpoint_that_lacks_a_key_is_named(tmp_path: Path) -> None:
     path = save_own(tmp_path / "model.safetensors", lambda weights: weights.pop("model.output_proj.bias"))
     with pytest.raises(CheckpointMismatch, match=r"output_proj\.bias"):
-        load_skeleton_network(path, "cpu", OWN)
+        load_skeleton_network(path, "cpu", own.OWN)
 
 
 def test_a_checkpoint_of_another_tokenizer_is_named(tmp_path: Path) -> None:
@@ -457,7 +284,7 @@ def test_a_checkpoint_of_another_tokenizer_is_named(tmp_path: Path) -> None:
 
     path = save_own(tmp_path / "model.safetensors", shorten)
     with pytest.raises(TokenizerMismatch, match="266 tokens") as caught:
-        load_skeleton_network(path, "cpu", OWN)
+        load_skeleton_network(path, "cpu", own.OWN)
     assert "267" in str(caught.value) and "figurine weights fetch" in str(caught.value)
 
 
@@ -489,26 +316,3 @@ def test_the_golden_keys_are_the_published_ones(golden: Path) -> None:
     assert kinds(network.state_dict()) == kinds(
         key.removeprefix("model.") for key in load_file(golden / "ar_tiny.safetensors")
     )
-
-
-@pytest.mark.parametrize(
-    ("tokens", "said"),
-    [
-        ([257, 266, 1, 2, 3], "eos"),
-        ([266, 1, 2, 3, 258], "bos"),
-        ([], "bos"),
-        ([257, 266, 1, 2, 258], "lacks coordinates"),
-        ([257, 266, 1, 2, 3, 256, 1, 2, 3, 258], "lacks coordinates"),
-        ([257, 266, 1, 2, 3, 257, 258], "stands among"),
-        ([257, 264, 261, 1, 2, 3, 258], "22 names for 1 bones"),
-    ],
-)
-def test_sequences_that_are_no_skeleton_are_refused(tokens: list[int], said: str) -> None:
-    with pytest.raises(SequenceInvalid, match=said):
-        decode(np.array(tokens, np.int64))
-
-
-def test_a_single_bone_ends_above_itself() -> None:
-    tree = decode(np.array([257, 266, 128, 128, 0, 258]))
-    assert tree.parents.tolist() == [-1]
-    assert tree.tails[0, 2] > tree.joints[0, 2] and tree.tails[0, 0] == tree.joints[0, 0]
