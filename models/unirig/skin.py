@@ -20,7 +20,8 @@ from models.unirig.point_transformer import CURVES_AS_THEY_ARE, PointTransformer
 from models.unirig.skin_config import SkinConfig
 
 FFN_RATIO = 4
-BONE_FREQUENCIES = 6  # π·2^k
+BONE_FREQUENCIES = 6
+LOWEST_FREQUENCY = math.pi  # the next ones are twice as high each; the point encoder's begin at 1
 BONE_HIDDEN_RATIO = 4
 HEAD_LAYERS = 4
 EMPTY_FEATURES = 3  # of a point, that training left empty beside its place and its normal
@@ -137,7 +138,7 @@ class FourierFeatures(nn.Module):
     """(J, 3) → (J, 39): the place, then sines and cosines of π·2^k times it, coordinate by coordinate."""
 
     def forward(self, x: Tensor) -> Tensor:
-        frequencies = math.pi * 2.0 ** torch.arange(BONE_FREQUENCIES, device=x.device, dtype=x.dtype)
+        frequencies = LOWEST_FREQUENCY * 2.0 ** torch.arange(BONE_FREQUENCIES, device=x.device, dtype=x.dtype)
         angles = (x[:, :, None] * frequencies).flatten(1)
         return torch.cat((x, angles.sin(), angles.cos()), dim=1)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet
+from models.unirig.skinning import weigh_points
+from tests.parity import test_birefnet, unirig_skin_own
 
 
 def record_birefnet() -> None:
@@ -20,5 +21,12 @@ def record_birefnet() -> None:
     np.savez_compressed(test_birefnet.OWN_VECTORS, x=x, logits=logits)
 
 
+def record_unirig_skin() -> None:
+    """Weights of points by a small skin network."""
+    weights = weigh_points(unirig_skin_own.own_network(), unirig_skin_own.own_input())
+    np.savez_compressed(unirig_skin_own.OWN_VECTORS, weights=weights)
+
+
 if __name__ == "__main__":
     record_birefnet()
+    record_unirig_skin()
