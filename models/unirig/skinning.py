@@ -99,7 +99,7 @@ def predict_skin(
     Raises ValueError where nothing of the mesh has an area.
     """
     vertices, faces = mesh
-    total = len(bones.heads) + len(_parts(network)) + -(-settings.points // network.chunk) + 1
+    total = len(bones.heads) + len(_parts(network)) + -(-settings.points // network.chunk)
     done = -1
 
     def step() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from models.unirig.skinning import weigh_points
-from tests.parity import test_birefnet, unirig_skin_own
+from tests.parity import test_birefnet, test_unirig_transfer, unirig_skin_own
 
 
 def record_birefnet() -> None:
@@ -22,9 +22,13 @@ def record_birefnet() -> None:
 
 
 def record_unirig_skin() -> None:
-    """Weights of points by a small skin network."""
-    weights = weigh_points(unirig_skin_own.own_network(), unirig_skin_own.own_input())
-    np.savez_compressed(unirig_skin_own.OWN_VECTORS, weights=weights)
+    """Weights of points by a small skin network; the prior in a small mesh, and weights brought back to it."""
+    np.savez_compressed(
+        unirig_skin_own.OWN_VECTORS,
+        weights=weigh_points(unirig_skin_own.own_network(), unirig_skin_own.own_input()),
+        prior=test_unirig_transfer.own_prior(),
+        transfer=test_unirig_transfer.own_transfer(),
+    )
 
 
 if __name__ == "__main__":

@@ -65,11 +65,11 @@ def own_network() -> SkinNetwork:
 
 
 def own_mesh() -> tuple[np.ndarray, np.ndarray]:
-    """A bent body and a ball beside it that touches nothing: vertices (V, 3) float32, faces (F, 3)."""
+    """A bent body and two balls beside it, one joined to it by no voxel: vertices (V, 3) float32, faces (F, 3)."""
     low = trimesh.creation.box((0.5, 0.4, 1.4)).subdivide().subdivide()
     arm = trimesh.creation.box((1.0, 0.3, 0.3)).subdivide().apply_translation((0.6, 0.1, 0.5))
-    ball = trimesh.creation.icosphere(1, 0.15).apply_translation((0.9, 0.3, -0.4))
-    mesh = trimesh.util.concatenate((low, arm, ball))
+    balls = [trimesh.creation.icosphere(1, 0.15).apply_translation((0.9, y, -0.4)) for y in (0.3, 0.9)]
+    mesh = trimesh.util.concatenate((low, arm, *balls))
     return mesh.vertices.astype(np.float32), np.asarray(mesh.faces)
 
 
