@@ -190,7 +190,14 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument("--again", action="store_true", help="also what is here already")
     verifying = actions.add_parser("verify", help="read every byte and compare; takes in files put there by hand")
     verifying.add_argument("ids", nargs="*", metavar="ID", help="all that are here by default")
-    for action, function in ((listing, "list_weights"), (fetching, "fetch_weights"), (verifying, "verify_weights")):
+    converting = actions.add_parser("convert", help="make safetensors of published pickles; runs nothing in them")
+    converting.add_argument("ids", nargs="+", metavar="ID")
+    for action, function in (
+        (listing, "list_weights"),
+        (fetching, "fetch_weights"),
+        (converting, "convert_weights"),
+        (verifying, "verify_weights"),
+    ):
         _set_verb(action, "weights", function)
 
 
