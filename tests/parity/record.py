@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tests.parity import test_birefnet, unirig_skeleton_own
+from models.unirig.skinning import weigh_points
+from tests.parity import test_birefnet, test_unirig_transfer, unirig_skeleton_own, unirig_skin_own
 
 
 def record_birefnet() -> None:
@@ -30,6 +31,17 @@ def record_unirig_skeleton() -> None:
     np.savez_compressed(unirig_skeleton_own.OWN_VECTORS, points=points, **found)
 
 
+def record_unirig_skin() -> None:
+    """Weights of points by a small skin network; the prior in a small mesh, and weights brought back to it."""
+    np.savez_compressed(
+        unirig_skin_own.OWN_VECTORS,
+        weights=weigh_points(unirig_skin_own.own_network(), unirig_skin_own.own_input()),
+        prior=test_unirig_transfer.own_prior(),
+        transfer=test_unirig_transfer.own_transfer(),
+    )
+
+
 if __name__ == "__main__":
     record_birefnet()
     record_unirig_skeleton()
+    record_unirig_skin()
