@@ -24,12 +24,11 @@ class VoxelLinks:
 class VoxelTable:
     """Where points lie, sorted for looking up.
 
-    keys: (N,) int64, the voxel of each point as one number. sorted_keys: the same, rising. points: (N,) int64, the
-    points in that order. strides: what one step along x, y and z adds to a key.
+    keys: (N,) int64, the voxels of the points as numbers, rising. points: (N,) int64, the points in that order; those
+    of one voxel stay as they were. strides: what one step along x, y and z adds to a key.
     """
 
     keys: Tensor
-    sorted_keys: Tensor
     points: Tensor
     strides: tuple[int, int, int]
 
@@ -38,16 +37,16 @@ class VoxelTable:
         """margin: how many voxels beyond the outermost may be asked for."""
         _, rows, columns = (int(side) + 1 + 2 * margin for side in grid.amax(dim=0))
         strides = (rows * columns, columns, 1)
-        keys = (grid + margin) @ grid.new_tensor(strides)
-        sorted_keys, points = keys.sort(stable=True)
-        return cls(keys, sorted_keys, points, strides)
+        keys, points = ((grid + margin) * grid.new_tensor(strides)).sum(dim=1).sort(stable=True)
+        return cls(keys, points, strides)
 
     def find(self, offset: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
         """Points that have an occupied voxel at this offset, and the first point in each of those voxels."""
+        # Asked in rising order, neighbouring answers lie side by side in memory.
         wanted = self.keys + sum(step * stride for step, stride in zip(offset, self.strides, strict=True))
-        at = torch.searchsorted(self.sorted_keys, wanted).clamp_(max=len(wanted) - 1)
-        to = (self.sorted_keys[at] == wanted).nonzero()[:, 0]
-        return to, self.points[at[to]]
+        at = torch.searchsorted(self.keys, wanted).clamp_(max=len(wanted) - 1)
+        found = (self.keys[at] == wanted).nonzero()[:, 0]
+        return self.points[found], self.points[at[found]]
 
 
 def link_voxels(grid: Tensor, kernel: int) -> VoxelLinks:
