@@ -21,6 +21,7 @@ ATTEMPTS = 3  # with this seed and the two after it
 MOST_BONES = 256  # the reference's data had no more
 LEAST_SPREAD = 0.05  # of the mesh's longest side: joints nearer together than this move nothing
 FAR_OUTSIDE = 0.15  # of the mesh's longest side beyond its box: no part of the body is there
+HALF_BIN = 1 / VOCABULARY.num_bins  # the reference reads each place so much too far along every axis
 USUAL_TOKENS = 200  # of a character; how many there will be is not known while they are written
 NAMED_FLAWS = 3  # in an error
 PUBLISHED_DECODING = Decoding()
@@ -28,6 +29,11 @@ PUBLISHED_DECODING = Decoding()
 
 class SkeletonFailed(ValueError):
     """No attempt gave a skeleton that can be used. The message says what was wrong with them."""
+
+
+def decoding_of(num_beams: int) -> Decoding:
+    """The published way to write, with so many beams; one alone takes the likeliest token each time."""
+    return replace(PUBLISHED_DECODING, num_beams=num_beams, is_drawn=num_beams > 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +79,8 @@ def find_joints(
         for hook in hooks:
             hook.remove()
     tree = decode(written.tokens)
-    return Joints(scaling.undo(tree.joints.astype(np.float64)), tree.parents, written.score, used_seed)
+    heads = tree.joints.astype(np.float64) - HALF_BIN
+    return Joints(scaling.undo(heads), tree.parents, written.score, used_seed)
 
 
 def _write_soundly(
