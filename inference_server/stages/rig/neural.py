@@ -22,6 +22,7 @@ from inference_server.weights import WeightStore, hash_file
 SKELETON_ID, SKIN_ID = "unirig-skeleton", "unirig-skin"
 # Beside the weights of a network that is trained by the artist's own means: its official configuration.
 CONFIG_NAME = "config.json"
+_SURE_FROM = 0.7
 # The skeleton's share of the work, where both are done.
 _SKELETON_SHARE = 0.5
 
@@ -40,7 +41,9 @@ class NeuralRig:
     _loading: ModuleType
     _autorig: ModuleType
     _skinning: ModuleType
+    _naming: ModuleType
     _tails: ModuleType
+    _facing: ModuleType
 
     def __init__(self, weights: WeightStore) -> None:
         """Raises WeightsMissing, WeightsCorrupt: the weights are looked for, not read."""
@@ -61,9 +64,11 @@ class NeuralRig:
     def load(self, device: Device) -> None:
         """Import torch and the networks' code; each network is read when it is needed first."""
         from models.common import device as devices
-        from models.unirig import autorig, loading, skinning, tails
+        from models.draft import facing
+        from models.unirig import autorig, loading, naming, skinning, tails
 
-        self._loading, self._autorig, self._skinning, self._tails = loading, autorig, skinning, tails
+        self._loading, self._autorig, self._skinning = loading, autorig, skinning
+        self._naming, self._tails, self._facing = naming, tails, facing
         self._device = devices.pick_device(device.name)
         self._draft.load(device)
 
@@ -103,21 +108,31 @@ class NeuralRig:
         )
         if joints.seed != ctx.seed:
             ctx.note(f"Seed {ctx.seed} gave no usable skeleton; this one is of seed {joints.seed}.")
-        return self._named(joints, ctx)
+        return self._named(joints, mesh, ctx)
 
-    def _named(self, joints: Any, ctx: RunContext) -> Skeleton:
-        """The joints as bones with ends, names and roles."""
+    def _named(self, joints: Any, mesh: Mesh, ctx: RunContext) -> Skeleton:
+        """The joints as bones with ends, names and roles, told from their places alone."""
         heads = from_blender(joints.heads)
-        tails = self._tails.end_bones(heads, joints.parents)
-        count = len(heads)
+        naming = self._naming.name_bones(heads, joints.parents)
+        wanted = ctx.settings["kind"]
+        kind = naming.kind if wanted == "auto" else wanted
+        if wanted not in ("auto", "generic", naming.kind):
+            ctx.note(f"A {wanted} was asked for, but the bones that were found are of a {naming.kind} body.")
+        if wanted == "auto" and naming.kind != "generic" and naming.confidence < _SURE_FROM:
+            ctx.note(f"The body was taken for {kind} ({naming.confidence:.0%} sure): the kind can be set.")
+        tails = self._tails.end_bones(heads, joints.parents, naming.roles, float(mesh.vertices[:, 1].max()))
+        # A wrong turn hides the face that the picture shows: only four legs that are seen tell where a body points.
+        is_turned = naming.kind == "quadruped" and naming.confidence >= _SURE_FROM
         return Skeleton(
-            names=tuple(f"bone_{number:02d}" for number in range(count)),
-            roles=("root", *["chain"] * (count - 1)),
+            names=naming.names,
+            roles=naming.roles,
             parents=joints.parents,
             heads=heads,
             tails=tails,
             rolls=front_facing_rolls(heads, tails),
-            kind="generic",
+            kind=kind,
+            confidence=naming.confidence,
+            turn_rad=self._facing.turn_toward(naming.front) if is_turned else 0.0,
         )
 
     def _weigh(self, mesh: Mesh, skeleton: Skeleton, ctx: RunContext, start: float) -> Skin:
