@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models.unirig.generate import Decoding, Prompt, Written, write
-from models.unirig.grammar import StrictWalk
+from models.unirig.grammar import AXES, StrictWalk
 from models.unirig.point_encoder import choose_queries
 from models.unirig.preprocess import SKELETON_POINTS, Surface, fit_box, reduce_mesh, sample_surface
 from models.unirig.skeleton import SkeletonNetwork
@@ -116,8 +116,8 @@ def _prepare(network: SkeletonNetwork, seen: Surface, decoding: Decoding) -> tup
 
 
 def _flaw(written: Written, seen: Surface, most: int) -> str:
-    """What makes a sequence unusable, "" for nothing. seen: the mesh in [−1, 1]. most: tokens with which it was cut."""
-    if not written.has_ended or len(written.tokens) == most:
+    """What makes a sequence unusable, "" for nothing. seen: the mesh in [−1, 1]. most: tokens that had room."""
+    if not written.has_ended or most - len(written.tokens) < AXES:  # it ended because another bone had no room
         return "it did not come to an end"
     tree = decode(written.tokens)
     if len(tree.joints) > MOST_BONES:

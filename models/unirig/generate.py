@@ -95,10 +95,11 @@ def write(
     logits, memory = network.start(prompt.prefix, torch.tensor(prompt.first, device=device))
     for count in range(1, decoding.max_new_tokens + 1):
         on_token(count)
+        before = list(range(len(search.beams)))
         parents = search.advance(logits.float().cpu())
         if search.is_over:
             break
-        if parents != list(range(len(parents))):
+        if parents != before:
             memory.keep(torch.tensor(parents, device=device))
         tokens = torch.tensor([beam.tokens[-1] for beam in search.beams], device=device)
         logits = network.step(tokens, memory)

@@ -34,7 +34,7 @@ ENCODER = {
     "qkv_bias": False,
     "token_num": 8,
 }
-WIDTH = 48
+WIDTH = 160  # words are then so unlike each other that a penalty on repetitions hides none
 SKELETON_CONFIG = {
     "llm": {
         "hidden_size": WIDTH,
