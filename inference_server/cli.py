@@ -19,7 +19,7 @@ from types import FrameType
 from typing import NoReturn, get_args
 
 from inference_server import __version__
-from inference_server.core.types import Edges, EnginePolicy, KindChoice, Speed, Symmetry
+from inference_server.core.types import Edges, EnginePolicy, KindChoice, SkinChoice, Speed, Symmetry
 from inference_server.errors import FigurineError
 
 EXIT_USAGE = 2
@@ -104,6 +104,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", choices=get_args(Speed), default="exact", help="fast leaves out what changes little")
     parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bones of an earlier run of it, edited")
     parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
+    parser.add_argument("--texture-steps", type=int, metavar="N", default=50, help="of the neural texture")
     parser.set_defaults(verb=run_picture)
 
 
@@ -124,6 +125,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--correction", type=Path, metavar="FILE", help="changes to the skeleton that is found")
     parser.add_argument("--engine", choices=get_args(EnginePolicy), help="auto: neural where it can run, else draft")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--beams", type=int, default=15, metavar="N", help="skeletons that the neural rig chooses from")
+    parser.add_argument("--skin", choices=get_args(SkinChoice), default="engine", help="who weighs a neural skeleton")
     parser.add_argument("--quiet", action="store_true", help="print the names of the results and nothing else")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
@@ -198,7 +201,14 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     fetching.add_argument("--again", action="store_true", help="also what is here already")
     verifying = actions.add_parser("verify", help="read every byte and compare; takes in files put there by hand")
     verifying.add_argument("ids", nargs="*", metavar="ID", help="all that are here by default")
-    for action, function in ((listing, "list_weights"), (fetching, "fetch_weights"), (verifying, "verify_weights")):
+    converting = actions.add_parser("convert", help="make safetensors of published pickles; runs nothing in them")
+    converting.add_argument("ids", nargs="+", metavar="ID")
+    for action, function in (
+        (listing, "list_weights"),
+        (fetching, "fetch_weights"),
+        (converting, "convert_weights"),
+        (verifying, "verify_weights"),
+    ):
         _set_verb(action, "weights", function)
 
 

@@ -37,7 +37,11 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class WeightSet:
-    """Files that one network needs. revision: a commit of the repository, or a branch that is resolved when fetched."""
+    """Files that one network needs. revision: a commit of the repository, or a branch that is resolved when fetched.
+
+    converted: the file that is made of the only one here, a pickle, and that alone is read from then on; "" where files
+    are read as they were published.
+    """
 
     id: str
     title: str
@@ -46,11 +50,20 @@ class WeightSet:
     revision: str
     licence: str
     files: tuple[WeightFile, ...]
+    converted: str = ""
+
+    @property
+    def read_files(self) -> tuple[WeightFile, ...]:
+        """The files that the network is read from."""
+        return (WeightFile(self.converted),) if self.converted else self.files
 
 
 @dataclass(frozen=True)
 class FetchedSet:
-    """What `figurine.json` says. revision: the commit that the files are of, empty where a hand put them there."""
+    """What `figurine.json` says. revision: the commit that the files are of, empty where a hand put them there.
+
+    files: those that were published and what was made of them.
+    """
 
     revision: str
     files: tuple[WeightFile, ...]
@@ -93,6 +106,10 @@ class WeightStore:
         """Where the set lies, or would lie."""
         return self.root / self.set_of(weight_id).id
 
+    def published(self, weight_id: str) -> Path:
+        """Where the first of the published files lies, or would lie."""
+        return self.folder(weight_id) / PurePosixPath(self.set_of(weight_id).files[0].path)
+
     def state(self, weight_id: str) -> State:
         """Whether a set can be used, judged by names and sizes alone."""
         try:
@@ -109,7 +126,10 @@ class WeightStore:
         Raises WeightsMissing, WeightsCorrupt.
         """
         self._check_files(weight_id)
-        if self.record(weight_id) is None:
+        record = self.record(weight_id)
+        if record is None or not {file.path for file in self._expected(weight_id)} <= {
+            file.path for file in record.files
+        }:
             raise WeightsMissing(
                 f"The files of {self.set_of(weight_id).title} are there, but nobody has checked them.",
                 f"Run: figurine weights verify {weight_id}",
@@ -135,7 +155,9 @@ class WeightStore:
             if file.sha256 is not None and digest != file.sha256:
                 raise _corrupt(weight_id, path, "differs from the published file")
             seen.append(WeightFile(file.path, path.stat().st_size, digest))
-        fetched = FetchedSet(known.revision if known else "", tuple(seen))
+        read = {file.path for file in seen}
+        others = [file for file in known.files if file.path not in read] if known else []
+        fetched = FetchedSet(known.revision if known else "", (*others, *seen))
         self.write_record(weight_id, fetched)
         return fetched
 
@@ -160,6 +182,7 @@ class WeightStore:
         for file in self._expected(weight_id):
             path = folder / PurePosixPath(file.path)
             if not path.is_file():
+                self._check_conversion(weight_id)
                 raise WeightsMissing(
                     f"The weights of {self.set_of(weight_id).title} are not on this machine: {file.path} is missing.",
                     f"Run: figurine weights fetch {weight_id}",
@@ -169,8 +192,20 @@ class WeightStore:
             if file.size is not None and size != file.size:
                 raise _corrupt(weight_id, path, f"has {size:,} bytes instead of {file.size:,}")
 
+    def has_pickle(self, weight_id: str) -> bool:
+        """Whether a published pickle is there that can be converted."""
+        return bool(self.set_of(weight_id).converted) and self.published(weight_id).is_file()
+
+    def _check_conversion(self, weight_id: str) -> None:
+        """Raises WeightsMissing where the published file is there and what is to be made of it is not."""
+        if self.has_pickle(weight_id):
+            raise WeightsMissing(
+                f"The weights of {self.set_of(weight_id).title} are here as a pickle, which is never read in a job.",
+                f"Run: figurine weights convert {weight_id}",
+            )
+
     def _expected(self, weight_id: str) -> tuple[WeightFile, ...]:
-        """The manifest's files, with size and digest from the record where the manifest does not know them."""
+        """The files that are read, with size and digest from the record where the manifest does not know them."""
         record = self.record(weight_id)
         recorded = {file.path: file for file in record.files} if record else {}
         return tuple(
@@ -179,7 +214,7 @@ class WeightStore:
                 file.size if file.size is not None else _get(recorded, file.path, "size"),
                 file.sha256 or _get(recorded, file.path, "sha256"),
             )
-            for file in self.set_of(weight_id).files
+            for file in self.set_of(weight_id).read_files
         )
 
 

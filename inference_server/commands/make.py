@@ -32,7 +32,18 @@ from inference_server.stages.scene import read_scene
 from inference_server.weights import WeightStore, read_manifest
 
 # Settings that `figurine run` alone has, by their names.
-_PICTURE_OPTIONS = ("depth", "texture_px", "steps", "guidance", "resolution", "faces", "symmetry", "edges", "speed")
+_PICTURE_OPTIONS = (
+    "depth",
+    "steps",
+    "guidance",
+    "resolution",
+    "faces",
+    "symmetry",
+    "edges",
+    "speed",
+    "texture_px",
+    "texture_steps",
+)
 
 
 def run_picture(options: argparse.Namespace) -> int:
@@ -98,7 +109,8 @@ def _whole_skeleton(path: Path) -> RigCorrection:
 def _settings(options: argparse.Namespace, config: Config, source: Path, **chosen: Any) -> JobSettings:
     name = safe_name(source.stem if options.name is None else options.name)
     extra = {key: getattr(options, key) for key in _PICTURE_OPTIONS if key in options}
-    return JobSettings(name=name, engine=config.engine, seed=options.seed, kind=options.kind, **extra, **chosen)
+    common = {key: getattr(options, key) for key in ("seed", "kind", "beams", "skin")}
+    return JobSettings(name=name, engine=config.engine, **common, **extra, **chosen)
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""figurine weights: which networks' weights there are, which are here; fetch them; check them."""
+"""figurine weights: which networks' weights there are, which are here; fetch, convert and check them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from inference_server.config import load_config, make_home
 from inference_server.errors import FigurineError
-from inference_server.weights import WeightStore, read_manifest
+from inference_server.weights import FetchedSet, WeightStore, read_manifest
 
 
 def list_weights(options: argparse.Namespace) -> int:
@@ -39,7 +39,8 @@ def list_weights(options: argparse.Namespace) -> int:
 
 
 def fetch_weights(options: argparse.Namespace) -> int:
-    """Fetch the named sets; what is here already is left alone."""
+    """Fetch the named sets, and convert those that were published as pickles; what is here already is left alone."""
+    from inference_server.weights_convert import convert
     from inference_server.weights_hub import fetch
 
     store = _store()
@@ -47,9 +48,30 @@ def fetch_weights(options: argparse.Namespace) -> int:
         if store.state(weight_id) == "present" and not options.again:
             print(f"{weight_id} is here.")
             continue
+        if store.has_pickle(weight_id) and not options.again:
+            _tell_converted(store, weight_id, convert(store, weight_id, print))
+            continue
         fetched = fetch(store, weight_id, print)
         print(f"{weight_id}: {len(fetched.files)} files of commit {fetched.revision[:12]} in {store.folder(weight_id)}")
+        if store.set_of(weight_id).converted:
+            _tell_converted(store, weight_id, convert(store, weight_id, print))
     return 0
+
+
+def convert_weights(options: argparse.Namespace) -> int:
+    """Make safetensors of the pickles of the named sets."""
+    from inference_server.weights_convert import convert
+
+    store = _store()
+    for weight_id in options.ids:
+        _tell_converted(store, weight_id, convert(store, weight_id, print))
+    return 0
+
+
+def _tell_converted(store: WeightStore, weight_id: str, fetched: FetchedSet) -> None:
+    for file in fetched.files:
+        print(f"  {file.path}: {file.size:,} bytes, sha256 {file.sha256}")
+    print(f"{weight_id} can be used. {store.published(weight_id)} is not needed any more.")
 
 
 def verify_weights(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from inference_server.core.types import (
     EnginePolicy,
     KindChoice,
     Outputs,
+    SkinChoice,
     Speed,
     StageName,
     Symmetry,
@@ -32,6 +33,7 @@ RESOLUTIONS = (128, 256, 384, 512)
 FACES_RANGE = (1_000, 1_000_000)
 CANDIDATES_RANGE = (1, 8)
 SEEDS = 2**32
+BEAMS_RANGE = (1, 15)
 # Blender's names hold 63 bytes; the armature's ends in _rig.
 _LONGEST_NAME_BYTES = 59
 # Device names that Windows takes for no file, whatever their extension.
@@ -42,9 +44,11 @@ _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com"
 class JobSettings:
     """name: of files and objects, as `safe_name` gives it. engine: for every stage that `engines` does not name. kind:
     what body the subject has. height_m: total height for a humanoid, largest side for anything else; None for 1.7 and
-    1.0. depth: thickness of a draft, 1 is as estimated. seeds: by stage, where it differs from `seed`. pause_after: the
-    stage whose result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and
-    weights, before Blender writes the files.
+    1.0. depth: thickness of a draft, 1 is as estimated. beams: how many skeletons the neural rig writes at once and
+    chooses from; 1 is fast and has no chance in it. skin: "draft" binds a neural skeleton with the draft's weights, in
+    seconds, while it is still to be edited. seeds: by stage, where it differs from `seed`. pause_after: the stage whose
+    result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and weights, before
+    Blender writes the files.
 
     Of neural geometry: steps, from noise to shape; guidance, how closely it follows the picture, 1 is loosely;
     resolution, cells a side of the volume that its surface is taken from; faces, the most triangles that it may have;
@@ -73,6 +77,8 @@ class JobSettings:
     candidates: int = 1
     texture_px: int = 2048
     texture_steps: int = 50
+    beams: int = 15
+    skin: SkinChoice = "engine"
     pause_after: StageName | None = None
     outputs: Outputs = "all"
 
@@ -91,6 +97,8 @@ class JobSettings:
         _require_choice("kind", self.kind, get_args(KindChoice))
         _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
+        _require_choice("choice of skin weights", self.skin, get_args(SkinChoice))
+        _require_range("number of beams", self.beams, BEAMS_RANGE)
         _require_range("depth", self.depth, DEPTH_RANGE)
         _require_range("number of steps", self.steps, STEPS_RANGE)
         _require_range("number of texture steps", self.texture_steps, STEPS_RANGE)

@@ -28,6 +28,7 @@ Symmetry = Literal["auto", "symmetric", "asymmetric"]
 Speed = Literal["exact", "fast"]
 Edges = Literal["auto", "smooth", "sharp"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
+SkinChoice = Literal["engine", "draft"]
 
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
 KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "bird", "generic", "none")

@@ -96,6 +96,14 @@ RULES = (
         frozenset({"requests", "tqdm"}),
         late_libraries=frozenset({"huggingface_hub", "httpx"}),
     ),
+    # Reads a published pickle once, at the artist's word; never in a job.
+    Rule(
+        ("inference_server.weights_convert",),
+        ("inference_server.errors", "inference_server.weights"),
+        frozenset(),
+        late_ours=("models",),
+        late_libraries=frozenset({"safetensors"}),
+    ),
     Rule(
         ("inference_server",),
         ("inference_server",),

@@ -9,12 +9,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from models.unirig.skin import weigh_points
 from tests.parity import (
     test_birefnet,
-    test_isosurface_published,
     test_step1x3d_own,
     test_step1x3d_texture,
     test_step1x3d_texture_bake,
+    test_unirig_transfer,
+    unirig_skeleton_own,
+    unirig_skin_own,
 )
 
 
@@ -58,9 +61,31 @@ def record_isosurface() -> None:
     np.savez_compressed(test_isosurface_published.OWN_VECTORS, **test_isosurface_published.compute())
 
 
+def record_unirig_skeleton() -> None:
+    """A network of odd widths: points, their prefix, and what is written behind it."""
+    generator = np.random.default_rng(21)
+    points = generator.normal(size=(60, 6)).astype(np.float32)
+    points[:, :3] = np.clip(points[:, :3], -1, 1)
+    points[:, 3:] /= np.linalg.norm(points[:, 3:], axis=1, keepdims=True)
+    found = unirig_skeleton_own.own_vectors(points)
+    np.savez_compressed(unirig_skeleton_own.OWN_VECTORS, points=points, **found)
+
+
+def record_unirig_skin() -> None:
+    """Weights of points by a small skin network; the prior in a small mesh, and weights brought back to it."""
+    np.savez_compressed(
+        unirig_skin_own.OWN_VECTORS,
+        weights=weigh_points(unirig_skin_own.own_network(), unirig_skin_own.own_input()),
+        prior=test_unirig_transfer.own_prior(),
+        transfer=test_unirig_transfer.own_transfer(),
+    )
+
+
 if __name__ == "__main__":
     record_birefnet()
     record_step1x3d()
     record_step1x3d_texture()
     record_texture_bake()
     record_isosurface()
+    record_unirig_skeleton()
+    record_unirig_skin()
