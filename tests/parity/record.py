@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from models.unirig.skin import weigh_points
+from models.unirig.skinning import weigh_points
 from tests.parity import (
     test_birefnet,
+    test_isosurface_published,
     test_step1x3d_own,
     test_step1x3d_texture,
     test_step1x3d_texture_bake,
