@@ -17,7 +17,7 @@ REFINEMENTS = 3
 TURNED = 1.1  # times as many bones must come in pairs before a body counts as turned
 # A branch whose bones are on the mean nearer to the midline has no side; the second where it has a mirror image.
 MIDLINE, NEAR_MIDLINE = 0.025, 0.004
-ONE_SIDED = 0.6  # of all the ways to the side: below, a branch holds both sides of a body
+ONE_SIDED = 0.3  # of all the ways to the side: below, a branch holds both sides of a body
 UNLIKE = 1.5  # the most that the two branches of a pair may differ: e-fold in length counts 1
 BEGIN_COSTS, MIDDLE_COSTS = (
     4.0,
@@ -59,10 +59,14 @@ class Tree:
             reach[bone] = max(ways, default=LEAF * self.step(bone))
         return reach
 
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """(J,): lengths from the parents' heads to the bones' own; 0 for the root."""
+        return np.linalg.norm(self.heads - self.heads[np.maximum(self.parents, 0)], axis=1) * (self.parents >= 0)
+
     def step(self, bone: int) -> float:
         """Length from the parent's head to this one."""
-        parent = self.parents[bone]
-        return 0.0 if parent < 0 else float(np.linalg.norm(self.heads[bone] - self.heads[parent]))
+        return float(self.steps[bone])
 
     def chain(self, bone: int) -> list[int]:
         """The bone and the longest way below it."""
@@ -182,7 +186,7 @@ def _seen_from(tree: Tree, lateral: np.ndarray) -> Body:
     for bone, children in enumerate(tree.children):
         if sides[bone]:
             continue
-        means = {child: _mean_side(off[tree.branch(child)]) for child in children}
+        means = {child: _mean_side(off[tree.branch(child)], tree.steps[tree.branch(child)]) for child in children}
         lefts, rights = ([child for child in children if sign * means[child] > NEAR_MIDLINE] for sign in (1, -1))
         found = _match(tree, lefts, rights, lateral)
         paired = {child for pair in found for child in (pair.left, pair.right)}
@@ -193,9 +197,12 @@ def _seen_from(tree: Tree, lateral: np.ndarray) -> Body:
     return Body(tree, lateral, tuple(pairs), sides)
 
 
-def _mean_side(off: np.ndarray) -> float:  # (B,)
-    """How far beside the midline a branch is on the mean; 0 for one that has both sides to itself."""
-    return float(off.mean()) if abs(off.sum()) > ONE_SIDED * np.abs(off).sum() else 0.0
+def _mean_side(off: np.ndarray, steps: np.ndarray) -> float:  # (B,), (B,)
+    """How far beside the midline a branch is on the mean, long bones counting more than fingers; 0 for one that has
+    both sides to itself.
+    """
+    weighed = off * (steps + 1e-9) / (steps + 1e-9).sum()
+    return float(weighed.sum()) if abs(weighed.sum()) > ONE_SIDED * np.abs(weighed).sum() else 0.0
 
 
 def _match(tree: Tree, lefts: list[int], rights: list[int], lateral: np.ndarray) -> list[Pair]:
