@@ -14,7 +14,7 @@ from inference_server.core.types import Skeleton
 from inference_server.core.validate import skeleton_problems
 from models.draft.tree import role_of
 from models.unirig.naming import Naming, name_bones
-from models.unirig.tails import aim_tails
+from models.unirig.tails import end_bones
 from tests.bench import rig_names
 
 Bones = dict[str, tuple[str, tuple[float, float, float]]]
@@ -116,9 +116,7 @@ def test_arms_that_cross_keep_their_sides() -> None:
         heads[below, 0] = x * 0.03 + 0.2 * (heads[below, 0] - heads[hand, 0])
         heads[below, 2] += 0.3
     naming = name_bones(heads, parents)
-    assert [name for name in naming.names if name.startswith(("upper", "lower", "hand"))] == [
-        name for name in names if name.startswith(("upper", "lower", "hand"))
-    ]
+    assert [side_of(name) for name in naming.names] == [side_of(name) for name in names]
 
 
 def _is_below(parents: np.ndarray, bone: int, ancestor: int) -> bool:
@@ -161,7 +159,7 @@ def test_any_tree_gets_unique_names_with_sides_that_are_true(seed: int) -> None:
     naming = name_bones(heads, parents)
     assert len(set(naming.names)) == count == len(naming.roles)
     assert naming.kind in ("humanoid", "quadruped", "generic") and 0 <= naming.confidence <= 1
-    tails = aim_tails(heads, parents, naming)
+    tails = end_bones(heads, parents, naming.roles, float(heads[:, 1].max()))
     rolls = front_facing_rolls(heads.astype(np.float32), tails)
     skeleton = Skeleton(naming.names, naming.roles, parents, heads, tails, rolls, naming.kind)
     assert skeleton_problems(skeleton) == []
@@ -172,22 +170,7 @@ def test_a_single_bone_and_bones_in_one_place_are_named(heads: np.ndarray) -> No
     parents = np.arange(len(heads)) - 1
     naming = name_bones(heads, parents)
     assert naming.kind == "generic" and naming.names[0] == "root"
-    assert np.linalg.norm(aim_tails(heads, parents, naming) - heads, axis=1).min() > 0
-
-
-def test_bones_end_where_the_next_part_begins() -> None:
-    bones = humanoid()
-    heads, parents = arrays(bones)
-    tails = dict(zip(bones, aim_tails(heads, parents, name_bones(heads, parents)), strict=True))
-    for bone, following in (
-        ("hips", "spine"),
-        ("upper_chest", "neck"),
-        ("hand.L", "middle_proximal.L"),
-        ("upper_leg.R", "lower_leg.R"),
-        ("foot.R", "toes.R"),
-    ):
-        assert np.allclose(tails[bone], bones[following][1], atol=1e-6)
-    assert tails["head"][1] > bones["head"][1][1]
+    assert np.linalg.norm(end_bones(heads, parents, naming.roles, 1.0) - heads, axis=1).min() > 0
 
 
 @pytest.mark.shared
