@@ -19,7 +19,7 @@ from types import FrameType
 from typing import NoReturn, get_args
 
 from inference_server import __version__
-from inference_server.core.types import EnginePolicy, KindChoice
+from inference_server.core.types import EnginePolicy, KindChoice, SkinChoice
 from inference_server.errors import FigurineError
 
 EXIT_USAGE = 2
@@ -116,6 +116,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--correction", type=Path, metavar="FILE", help="changes to the skeleton that is found")
     parser.add_argument("--engine", choices=get_args(EnginePolicy), help="auto: neural where it can run, else draft")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--beams", type=int, default=15, metavar="N", help="skeletons that the neural rig chooses from")
+    parser.add_argument("--skin", choices=get_args(SkinChoice), default="engine", help="who weighs a neural skeleton")
     parser.add_argument("--quiet", action="store_true", help="print the names of the results and nothing else")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
 

@@ -42,7 +42,7 @@ blueprint = Blueprint("corrections", __name__, url_prefix="/v1/jobs/<job_id>/cor
 # A whole rig.json of a thousand bones takes half of it.
 _MOST_BYTES = 1024 * 1024
 # Settings that change neither the mesh nor the skeleton that was found.
-_HARMLESS = ("name", "texture_px", "pause_after", "outputs")
+_HARMLESS = ("name", "texture_px", "skin", "pause_after", "outputs")
 
 
 @blueprint.post("")

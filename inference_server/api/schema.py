@@ -18,7 +18,7 @@ from inference_server.api.operation import Operation, describe, operation_of
 from inference_server.api.services import current_services
 from inference_server.core.correction import RigCorrection
 from inference_server.core.hints import is_required
-from inference_server.core.settings import DEPTH_RANGE, HEIGHT_RANGE_M, TEXTURE_SIZES_PX, JobSettings
+from inference_server.core.settings import BEAMS_RANGE, DEPTH_RANGE, HEIGHT_RANGE_M, TEXTURE_SIZES_PX, JobSettings
 from inference_server.errors import (
     BadToken,
     FigurineError,
@@ -57,6 +57,12 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
         "maximum": DEPTH_RANGE[1],
     },
     "texture_px": {"enum": list(TEXTURE_SIZES_PX)},
+    "beams": {
+        "description": "Skeletons that the neural rig writes at once and chooses from.",
+        "minimum": BEAMS_RANGE[0],
+        "maximum": BEAMS_RANGE[1],
+    },
+    "skin": {"description": "draft: weights in seconds for a neural skeleton that is still to be edited."},
     "pause_after": {"description": "The stage after which the job waits to be continued."},
     "outputs": {"description": "rig: skeleton and weights only; no FBX, GLB or preview is made."},
 }

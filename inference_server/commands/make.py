@@ -95,7 +95,8 @@ def _whole_skeleton(path: Path) -> RigCorrection:
 def _settings(options: argparse.Namespace, config: Config, source: Path, **chosen: Any) -> JobSettings:
     name = safe_name(source.stem if options.name is None else options.name)
     extra = {key: getattr(options, key) for key in ("depth", "texture_px") if key in options}
-    return JobSettings(name=name, engine=config.engine, seed=options.seed, kind=options.kind, **extra, **chosen)
+    common = {key: getattr(options, key) for key in ("seed", "kind", "beams", "skin")}
+    return JobSettings(name=name, engine=config.engine, **common, **extra, **chosen)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ ENGINES: Mapping[StageName, tuple[Engine, ...]] = {
     "normalize": ("draft", "neural"),
     "geometry": ("draft",),
     "texture": ("draft",),
-    "rig": ("draft",),
+    "rig": ("draft", "neural"),
     "export": ("blender",),
 }
 # By the names that Pillow gives them.

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
 from inference_server.core.hints import describe, fits
-from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, Outputs, StageName
+from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, Outputs, SkinChoice, StageName
 from inference_server.errors import SettingInvalid
 
 HEIGHT_RANGE_M = (0.001, 1000.0)
 DEPTH_RANGE = (0.1, 3.0)
 TEXTURE_SIZES_PX = (1024, 2048, 4096)
+BEAMS_RANGE = (1, 15)
 # Blender's names hold 63 bytes; the armature's ends in _rig.
 _LONGEST_NAME_BYTES = 59
 # Device names that Windows takes for no file, whatever their extension.
@@ -27,9 +28,11 @@ _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com"
 class JobSettings:
     """name: of files and objects, as `safe_name` gives it. engine: for every stage that `engines` does not name. kind:
     what body the subject has. height_m: total height for a humanoid, largest side for anything else; None for 1.7 and
-    1.0. depth: thickness of a draft, 1 is as estimated. seeds: by stage, where it differs from `seed`. pause_after: the
-    stage whose result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and
-    weights, before Blender writes the files.
+    1.0. depth: thickness of a draft, 1 is as estimated. beams: how many skeletons the neural rig writes at once and
+    chooses from; 1 is fast and has no chance in it. skin: "draft" binds a neural skeleton with the draft's weights, in
+    seconds, while it is still to be edited. seeds: by stage, where it differs from `seed`. pause_after: the stage whose
+    result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and weights, before
+    Blender writes the files.
 
     Raises SettingInvalid for a value outside its range.
     """
@@ -43,6 +46,8 @@ class JobSettings:
     height_m: float | None = None
     depth: float = 1.0
     texture_px: int = 2048
+    beams: int = 15
+    skin: SkinChoice = "engine"
     pause_after: StageName | None = None
     outputs: Outputs = "all"
 
@@ -61,6 +66,8 @@ class JobSettings:
         _require_choice("kind", self.kind, get_args(KindChoice))
         _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
+        _require_choice("choice of skin weights", self.skin, get_args(SkinChoice))
+        _require_range("number of beams", self.beams, BEAMS_RANGE)
         _require_range("depth", self.depth, DEPTH_RANGE)
         if self.height_m is not None:
             _require_range("height", self.height_m, HEIGHT_RANGE_M)

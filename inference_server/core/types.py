@@ -25,6 +25,7 @@ StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
 Kind = Literal["humanoid", "quadruped", "bird", "generic", "none"]
 Outputs = Literal["all", "rig"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
+SkinChoice = Literal["engine", "draft"]
 
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
 KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "bird", "generic", "none")

@@ -87,7 +87,7 @@ _FIXED_OF_OPT = {
 def encoder_config(document: Mapping[str, Any]) -> PointEncoderConfig:
     """Read the official `mesh_encoder` or `global_encoder`. Raises ConfigUnknown."""
     names = tuple(PointEncoderConfig.__dataclass_fields__)
-    values = _take(document, names, _FIXED_OF_ENCODER, _UNUSED_BY_ENCODER, "the point encoder")
+    values = take_known(document, names, _FIXED_OF_ENCODER, _UNUSED_BY_ENCODER, "the point encoder")
     return PointEncoderConfig(**values)
 
 
@@ -96,11 +96,11 @@ def skeleton_config(document: Mapping[str, Any]) -> SkeletonConfig:
 
     Raises ConfigUnknown.
     """
-    parts = _take(document, ("llm", "mesh_encoder", "vocab_size"), {}, set(), "the skeleton's network")
+    parts = take_known(document, ("llm", "mesh_encoder", "vocab_size"), {}, set(), "the skeleton's network")
     wanted = ("hidden_size", "word_embed_proj_dim", "max_position_embeddings", "opt_config")
-    llm = _take(parts["llm"], wanted, {"do_layer_norm_before": True}, _UNUSED_BY_LLM, "the language model")
+    llm = take_known(parts["llm"], wanted, {"do_layer_norm_before": True}, _UNUSED_BY_LLM, "the language model")
     wanted = ("num_hidden_layers", "num_attention_heads", "ffn_dim")
-    opt = _take(llm["opt_config"], wanted, _FIXED_OF_OPT, _UNUSED_BY_OPT, "OPT")
+    opt = take_known(llm["opt_config"], wanted, _FIXED_OF_OPT, _UNUSED_BY_OPT, "OPT")
     if llm["word_embed_proj_dim"] != llm["hidden_size"]:
         raise ConfigUnknown("OPT with embeddings of another width than its layers is not supported.")
     decoder = DecoderConfig(
@@ -112,7 +112,7 @@ def skeleton_config(document: Mapping[str, Any]) -> SkeletonConfig:
     return SkeletonConfig(encoder_config(parts["mesh_encoder"]), decoder)
 
 
-def _take(
+def take_known(
     document: Mapping[str, Any], wanted: tuple[str, ...], fixed: Mapping[str, Any], unused: set[str], what: str
 ) -> dict[str, Any]:
     """The wanted members; every other must be unused here or have its one supported value."""

@@ -7,7 +7,7 @@ the same tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +42,18 @@ class Decoding:
 
 
 @dataclass(frozen=True, eq=False)
+class Prompt:
+    """What a sequence starts from. prefix: (1, Q, C), as `read_points` gives it. first: tokens that are given.
+
+    walk: the grammar before the first token.
+    """
+
+    prefix: Tensor
+    first: tuple[int, ...]
+    walk: Walk
+
+
+@dataclass(frozen=True, eq=False)
 class Written:
     """A sequence. tokens: (L,) int64 with the first tokens. score: mean log-probability as the search counts it.
 
@@ -68,30 +80,27 @@ class _Beam:
 @torch.inference_mode()
 def write(
     network: SkeletonNetwork,
-    prefix: Tensor,
-    first: Sequence[int],
-    walk: Walk,
+    prompt: Prompt,
     decoding: Decoding,
     generator: torch.Generator,
     on_token: Callable[[int], None] = lambda count: None,
 ) -> list[Written]:
-    """Sequences behind a prefix (1, Q, C) and the first tokens, best first: up to num_beams, one if greedy.
+    """Sequences behind a prompt, best first: up to num_beams, one if greedy.
 
-    walk: the grammar before the first token. generator: of the CPU, so that a seed means the same everywhere.
-    on_token: gets the number of tokens so far; what it raises stops the search.
+    generator: of the CPU, so that a seed means the same everywhere. on_token: gets the number of tokens so far; what it
+    raises stops the search.
     """
-    for token in first:
-        walk = walk.after(token)
-    logits, memory = network.start(prefix, torch.tensor(first, device=prefix.device))
-    search = _Search(tuple(first), walk, decoding, generator)
+    device = prompt.prefix.device
+    search = _Search(prompt, decoding, generator)
+    logits, memory = network.start(prompt.prefix, torch.tensor(prompt.first, device=device))
     for count in range(1, decoding.max_new_tokens + 1):
         on_token(count)
         parents = search.advance(logits.float().cpu())
         if search.is_over:
             break
         if parents != list(range(len(parents))):
-            memory.keep(torch.tensor(parents, device=prefix.device))
-        tokens = torch.tensor([beam.tokens[-1] for beam in search.beams], device=prefix.device)
+            memory.keep(torch.tensor(parents, device=device))
+        tokens = torch.tensor([beam.tokens[-1] for beam in search.beams], device=device)
         logits = network.step(tokens, memory)
     return search.results()
 
@@ -99,12 +108,15 @@ def write(
 class _Search:
     """The beams, and those that ended. Knows nothing of the network."""
 
-    def __init__(self, first: tuple[int, ...], walk: Walk, decoding: Decoding, generator: torch.Generator) -> None:
-        self._first = len(first)
+    def __init__(self, prompt: Prompt, decoding: Decoding, generator: torch.Generator) -> None:
+        walk = prompt.walk
+        for token in prompt.first:
+            walk = walk.after(token)
+        self._first = len(prompt.first)
         self._decoding = decoding
         self._generator = generator
         self._ended: list[tuple[float, _Beam]] = []
-        self.beams = [_Beam(first, walk, BEHIND if number else 0.0) for number in range(decoding.num_beams)]
+        self.beams = [_Beam(prompt.first, walk, BEHIND if number else 0.0) for number in range(decoding.num_beams)]
         self.is_over = False
 
     def advance(self, logits: Tensor) -> list[int]:

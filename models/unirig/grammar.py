@@ -86,7 +86,8 @@ class ReferenceWalk:
 @dataclass(frozen=True)
 class StrictWalk:
     """The rule under which every sequence that ends is a tree: at least one bone, six coordinates after a branch, no
-    two bones at one place, and an end before the last of `left` tokens.
+    two bones at one place, no part with names (it could imply more of them than there are bones), and an end before the
+    last of `left` tokens.
 
     coordinates: of the bone being written. owed: how many of them are still to come. bones: places of the bones
     before it.
@@ -112,7 +113,7 @@ class StrictWalk:
             mask[: words.num_bins] = self._fits(AXES)
             mask[words.branch] = bool(self.bones) and self._fits(1 + 2 * AXES)
             if self.state is not State.BEFORE_BONE:
-                mask[[words.spring, *words.parts.values()]] = self._fits(1 + AXES)
+                mask[words.spring] = self._fits(1 + AXES)
             if self.state is State.BOS:
                 mask[[words.cls_none, *words.kinds.values()]] = True
             mask[words.eos] = bool(self.bones) and self.state is not State.BEFORE_BONE

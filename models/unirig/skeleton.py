@@ -85,8 +85,8 @@ class OptDecoder(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.embed_positions = nn.Embedding(config.max_positions + POSITION_OFFSET, config.hidden_size)
+        self.embed_tokens = _embedding(config.vocab_size, config.hidden_size)
+        self.embed_positions = _embedding(config.max_positions + POSITION_OFFSET, config.hidden_size)
         self.final_layer_norm = nn.LayerNorm(config.hidden_size)
         self.layers = nn.ModuleList(OptLayer(config) for _ in range(config.num_hidden_layers))
 
@@ -97,6 +97,11 @@ class OptDecoder(nn.Module):
         for number, layer in enumerate(self.layers):
             x = layer(x, memory, number)
         return self.final_layer_norm(x)
+
+
+def _embedding(rows: int, width: int) -> nn.Embedding:
+    """With first values that torch can draw on the meta device without seconds of imports, unlike its own."""
+    return nn.Embedding.from_pretrained(torch.empty(rows, width).uniform_(-1, 1), freeze=False)
 
 
 class OptLayer(nn.Module):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.unirig.config import PUBLISHED_ENCODER, ConfigUnknown, PointEncoderConfig, _take, encoder_config
+from models.unirig.config import PUBLISHED_ENCODER, ConfigUnknown, PointEncoderConfig, encoder_config, take_known
 from models.unirig.point_transformer import PointTransformerConfig
 
 
@@ -67,7 +67,7 @@ _FIXED_OF_POINTS = {
 def point_transformer_config(document: Mapping[str, Any]) -> PointTransformerConfig:
     """Read the official `mesh_encoder` of the skin network. Raises ConfigUnknown."""
     wanted = ("in_channels", "enc_depths", "enc_channels", "enc_num_head", "enc_patch_size")
-    values = _take(document, wanted, _FIXED_OF_POINTS, _UNUSED_BY_POINTS, "the point transformer")
+    values = take_known(document, wanted, _FIXED_OF_POINTS, _UNUSED_BY_POINTS, "the point transformer")
     stages = [tuple(values[name]) for name in wanted[1:]]
     if len({len(stage) for stage in stages}) != 1 or len(set(stages[3])) != 1:
         raise ConfigUnknown("A point transformer whose stages have patches of different sizes is not supported.")
@@ -78,7 +78,7 @@ def point_transformer_config(document: Mapping[str, Any]) -> PointTransformerCon
 def skin_config(document: Mapping[str, Any]) -> SkinConfig:
     """Read the official configuration of the skin network. Raises ConfigUnknown."""
     names = tuple(SkinConfig.__dataclass_fields__)
-    values = _take(document, names, {"__target__": "unirig_skin"}, set(), "the skin network")
+    values = take_known(document, names, {"__target__": "unirig_skin"}, set(), "the skin network")
     parts = {
         "mesh_encoder": point_transformer_config(values["mesh_encoder"]),
         "global_encoder": encoder_config(values["global_encoder"]),

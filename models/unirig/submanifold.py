@@ -69,7 +69,8 @@ class SubmanifoldConv3d(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels_out, kernel, kernel, kernel, channels_in))
         self.bias = nn.Parameter(torch.empty(channels_out)) if has_bias else None
-        nn.init.normal_(self.weight, std=(kernel**3 * channels_in) ** -0.5)
+        bound = (kernel**3 * channels_in) ** -0.5
+        nn.init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from models.unirig.skinning import weigh_points
-from tests.parity import test_birefnet, test_unirig_transfer, unirig_skin_own
+from tests.parity import test_birefnet, test_unirig_transfer, unirig_skeleton_own, unirig_skin_own
 
 
 def record_birefnet() -> None:
@@ -19,6 +19,16 @@ def record_birefnet() -> None:
     with torch.inference_mode():
         logits = test_birefnet.own_network()(torch.from_numpy(x)).numpy()
     np.savez_compressed(test_birefnet.OWN_VECTORS, x=x, logits=logits)
+
+
+def record_unirig_skeleton() -> None:
+    """A network of odd widths: points, their prefix, and what is written behind it."""
+    generator = np.random.default_rng(21)
+    points = generator.normal(size=(60, 6)).astype(np.float32)
+    points[:, :3] = np.clip(points[:, :3], -1, 1)
+    points[:, 3:] /= np.linalg.norm(points[:, 3:], axis=1, keepdims=True)
+    found = unirig_skeleton_own.own_vectors(points)
+    np.savez_compressed(unirig_skeleton_own.OWN_VECTORS, points=points, **found)
 
 
 def record_unirig_skin() -> None:
@@ -33,4 +43,5 @@ def record_unirig_skin() -> None:
 
 if __name__ == "__main__":
     record_birefnet()
+    record_unirig_skeleton()
     record_unirig_skin()

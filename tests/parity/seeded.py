@@ -48,6 +48,27 @@ def _birefnet_value(key: str, shape: tuple[int, ...]) -> np.ndarray:
     return value.astype(np.float32)
 
 
+def unirig_weights(network: nn.Module) -> dict[str, Tensor]:
+    """A value for each key of UniRig's networks: gains about 1, weights that keep their input's size."""
+    weights = {key: torch.from_numpy(_unirig_value(key, tuple(x.shape))) for key, x in network.state_dict().items()}
+    return weights | {key: weights[_TIED[key]] for key in _TIED if key in weights}
+
+
+_TIED = {"transformer.lm_head.weight": "transformer.model.decoder.embed_tokens.weight"}
+
+
+def _unirig_value(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    generator = np.random.RandomState(zlib.crc32(key.encode()) & 0x7FFFFFFF)
+    n = generator.standard_normal(shape)
+    if len(shape) == 1:
+        value = 1 + 0.1 * n if key.endswith("weight") else 0.1 * n
+    elif "embed_" in key:
+        value = 0.5 * n
+    else:
+        value = n / math.sqrt(math.prod(shape[1:]))
+    return value.astype(np.float32)
+
+
 def total_bytes(network: nn.Module) -> int:
     """Bytes of all parameters and buffers that a checkpoint holds."""
     return sum(math.prod(tensor.shape) * tensor.element_size() for tensor in network.state_dict().values())

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-import pickle
+import pickle  # noqa: TID251 - makes what the reader must refuse
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
+pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
+
+import torch
 
 from models.common.checkpoint import CheckpointDamaged, CheckpointError, CheckpointMissing
 from models.common.pickled import PickleRefused, read_pickled
