@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from models.unirig.limbs import Pair, Tree
+from models.unirig.limbs import Body, Pair, Tree
 
 END_SHARE = 0.2  # of a limb: from the wrist or ankle to the tip
 SHARE_COSTS = 2.0  # per share of the limb that is not where it is expected
@@ -37,14 +37,14 @@ class LimbParts:
     fit: float
 
 
-def split_legs(tree: Tree, pair: Pair) -> tuple[LimbParts, LimbParts]:
+def split_legs(body: Body, pair: Pair) -> tuple[LimbParts, LimbParts]:
     """Left and right: upper_leg, lower_leg, foot, toes, and leg_root before them."""
-    return _split(tree, pair, ("upper_leg", "lower_leg", "foot", "toes"), "leg_root")
+    return _split(body, pair, ("upper_leg", "lower_leg", "foot", "toes"), "leg_root")
 
 
-def split_arms(tree: Tree, pair: Pair) -> tuple[LimbParts, LimbParts]:
+def split_arms(body: Body, pair: Pair) -> tuple[LimbParts, LimbParts]:
     """Left and right: upper_arm, lower_arm, hand, and shoulder before them. What is behind the hand are fingers."""
-    return _split(tree, pair, ("upper_arm", "lower_arm", "hand", ""), "shoulder")
+    return _split(body, pair, ("upper_arm", "lower_arm", "hand", ""), "shoulder")
 
 
 def split_paw(tree: Tree, bone: int, end: str) -> LimbParts:
@@ -63,13 +63,13 @@ def split_paw(tree: Tree, bone: int, end: str) -> LimbParts:
     return LimbParts(chain, names, foot, 1.0 if len(chain) > 2 else 0.5)
 
 
-def _split(tree: Tree, pair: Pair, parts: tuple[str, str, str, str], before: str) -> tuple[LimbParts, LimbParts]:
+def _split(body: Body, pair: Pair, parts: tuple[str, str, str, str], before: str) -> tuple[LimbParts, LimbParts]:
     """The choice of three bones (or two, without an end) that costs least; the same on both sides where both have as
     many bones.
     """
-    chains = tree.chain(pair.left), tree.chain(pair.right)
+    chains = body.tree.chain(pair.left), body.tree.chain(pair.right)
     costs = [
-        {choice: _cost(tree, chain, choice, is_leg=bool(parts[3])) for choice in _choices(len(chain))}
+        {choice: _cost(body, chain, choice, is_leg=bool(parts[3])) for choice in _choices(len(chain))}
         for chain in chains
     ]
     if len(chains[0]) == len(chains[1]):
@@ -99,11 +99,12 @@ def _choices(count: int) -> list[Choice]:
     return [*threes, *twos] or [(0, None, None)]
 
 
-def _cost(tree: Tree, chain: list[int], choice: Choice, is_leg: bool) -> float:
+def _cost(body: Body, chain: list[int], choice: Choice, is_leg: bool) -> float:
     """How little three places on a chain are the joints of a limb."""
     upper, lower, end = choice
     if lower is None:
         return 1.0
+    tree = body.tree
     points = np.array([*tree.heads[chain], tree.tip(chain)])
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     along = np.append(0.0, np.cumsum(steps)) / max(steps.sum(), 1e-9)
@@ -111,8 +112,8 @@ def _cost(tree: Tree, chain: list[int], choice: Choice, is_leg: bool) -> float:
     lengths = [float(np.linalg.norm(points[b] - points[a])) + 1e-6 for a, b in ((upper, lower), (lower, last))]
     cost = abs(float(np.log(lengths[0] / lengths[1])))
     cost += SHARE_COSTS * along[upper]
-    reach = max(abs(points[lower][0] - tree.heads[0, 0]), 1e-9)
-    cost += INWARD_COSTS * max(0.0, 0.5 - abs(points[upper][0] - tree.heads[0, 0]) / reach)
+    off = np.abs((points - tree.heads[0]) @ body.lateral)
+    cost += INWARD_COSTS * max(0.0, 0.5 - off[upper] / max(off[lower], 1e-9))
     if not is_leg and lower - upper > 1 and steps[upper] < SHORT_START * lengths[0]:
         cost += SHORT_COSTS
     if end is None:

@@ -12,11 +12,17 @@ from functools import cached_property
 import numpy as np
 
 UP = np.array([0.0, 1.0, 0.0])
-TURNS = 12  # directions, over a half turn, in which a body's sides are looked for
-TURNED = 1.25  # times as many bones must come in pairs before a body counts as turned
+TURNS = 36  # directions, over a half turn, in which a body's sides are looked for
+REFINEMENTS = 3
+TURNED = 1.1  # times as many bones must come in pairs before a body counts as turned
 # A branch whose bones are on the mean nearer to the midline has no side; the second where it has a mirror image.
 MIDLINE, NEAR_MIDLINE = 0.025, 0.004
-UNLIKE = 1.5  # the most that the two branches of a pair may differ: e-fold in length, or a quarter of the size in place
+ONE_SIDED = 0.3  # of all the ways to the side: below, a branch holds both sides of a body
+UNLIKE = 1.5  # the most that the two branches of a pair may differ: e-fold in length counts 1
+BEGIN_COSTS, MIDDLE_COSTS = (
+    4.0,
+    2.0,
+)  # of a whole size between one and the other's mirror image; a pose moves the middle
 LEAF = 0.5  # of its parent's length: how far a last bone reaches
 STANDS = 0.25  # of the height: what ends so low, stands; the feet of some legs hang elsewhere
 LEG_DROP = 0.12  # of the size: legs lead down at least so far
@@ -53,10 +59,14 @@ class Tree:
             reach[bone] = max(ways, default=LEAF * self.step(bone))
         return reach
 
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """(J,): lengths from the parents' heads to the bones' own; 0 for the root."""
+        return np.linalg.norm(self.heads - self.heads[np.maximum(self.parents, 0)], axis=1) * (self.parents >= 0)
+
     def step(self, bone: int) -> float:
         """Length from the parent's head to this one."""
-        parent = self.parents[bone]
-        return 0.0 if parent < 0 else float(np.linalg.norm(self.heads[bone] - self.heads[parent]))
+        return float(self.steps[bone])
 
     def chain(self, bone: int) -> list[int]:
         """The bone and the longest way below it."""
@@ -140,14 +150,27 @@ class Body:
 
 
 def find_body(tree: Tree) -> Body:
-    """The body by its sides. Where nothing comes in pairs, its sides are those of a body that faces +Z."""
+    """The body by its sides. Where no legs come in pairs, its sides are those of a body that faces +Z."""
     turns = np.pi * np.arange(TURNS) / TURNS
     straight, *turned = (_seen_from(tree, np.array([np.cos(turn), 0.0, np.sin(turn)])) for turn in turns)
-    best = max(turned, key=_paired)
-    if _paired(best) <= TURNED * _paired(straight):
+    best = _refined(max(turned, key=_paired))
+    if _paired(best) <= TURNED * _paired(straight) or not any(best.stands_on(pair) for pair in best.pairs):
         return straight
     # Of the two ways to name the sides, the one whose front looks to +Z, or to +X where it looks to neither.
     return best if tuple(np.round(best.front, 6)[[2, 0]]) > (0.0, 0.0) else best.mirrored()
+
+
+def _refined(body: Body) -> Body:
+    """The body seen from where its pairs stand exactly beside each other."""
+    for _ in range(REFINEMENTS):
+        across = np.zeros(3)
+        for pair in body.pairs:
+            across += pair.likeness * (body.tree.heads[pair.left] - body.tree.heads[pair.right])
+        across[1] = 0.0
+        if not across.any():
+            return body
+        body = _seen_from(body.tree, across / np.linalg.norm(across))
+    return body
 
 
 def _paired(body: Body) -> float:
@@ -163,7 +186,7 @@ def _seen_from(tree: Tree, lateral: np.ndarray) -> Body:
     for bone, children in enumerate(tree.children):
         if sides[bone]:
             continue
-        means = {child: float(off[tree.branch(child)].mean()) for child in children}
+        means = {child: _mean_side(off[tree.branch(child)], tree.steps[tree.branch(child)]) for child in children}
         lefts, rights = ([child for child in children if sign * means[child] > NEAR_MIDLINE] for sign in (1, -1))
         found = _match(tree, lefts, rights, lateral)
         paired = {child for pair in found for child in (pair.left, pair.right)}
@@ -172,6 +195,14 @@ def _seen_from(tree: Tree, lateral: np.ndarray) -> Body:
                 sides[tree.branch(child)] = np.sign(mean)
         pairs += found
     return Body(tree, lateral, tuple(pairs), sides)
+
+
+def _mean_side(off: np.ndarray, steps: np.ndarray) -> float:  # (B,), (B,)
+    """How far beside the midline a branch is on the mean, long bones counting more than fingers; 0 for one that has
+    both sides to itself.
+    """
+    weighed = off * (steps + 1e-9) / (steps + 1e-9).sum()
+    return float(weighed.sum()) if abs(weighed.sum()) > ONE_SIDED * np.abs(weighed).sum() else 0.0
 
 
 def _match(tree: Tree, lefts: list[int], rights: list[int], lateral: np.ndarray) -> list[Pair]:
@@ -187,9 +218,9 @@ def _match(tree: Tree, lefts: list[int], rights: list[int], lateral: np.ndarray)
 
 
 def _unlikeness(tree: Tree, left: int, right: int, lateral: np.ndarray) -> float:
-    """How far two branches are from each other's mirror image."""
+    """How far two branches are from each other's mirror image: in length, where they begin, and where they are."""
     reaches = [tree.reaches[bone] + tree.step(bone) + 1e-6 for bone in (left, right)]
-    axis = tree.heads[0]
-    mirrored = tree.heads[right] - 2 * ((tree.heads[right] - axis) @ lateral) * lateral
-    apart = float(np.linalg.norm(tree.heads[left] - mirrored))
-    return abs(float(np.log(reaches[0] / reaches[1]))) + 4 * apart
+    here, there = (np.array([tree.heads[bone], tree.heads[tree.branch(bone)].mean(axis=0)]) for bone in (left, right))
+    mirrored = there - 2 * np.outer((there - tree.heads[0]) @ lateral, lateral)
+    begin, middle = np.linalg.norm(here - mirrored, axis=1)
+    return abs(float(np.log(reaches[0] / reaches[1]))) + BEGIN_COSTS * float(begin) + MIDDLE_COSTS * float(middle)

@@ -109,7 +109,7 @@ def _facing_forward(body: Body, pairs: list[Pair]) -> tuple[Body, list[Pair]]:
     legs = [pair for pair in pairs if body.stands_on(pair)]
     vote = TRUST_IN_Z * float(front[2])
     for pair in legs:
-        for parts in split_legs(tree, pair):
+        for parts in split_legs(body, pair):
             if parts.foot is not None and tree.children[parts.foot]:
                 way = tree.heads[parts.chain[-1]] - tree.heads[parts.foot]
                 say = float(way @ front) / max(float(tree.reaches[parts.chain[0]]), 1e-9)
@@ -177,12 +177,12 @@ def _name_biped(body: Body, legs: Pair, others: list[Pair]) -> tuple[_Names, str
     arms = max(above, key=lambda pair: tree.reaches[pair.left] + tree.reaches[pair.right], default=None)
     fits = []
     loose = _loose_feet(body, hips)
-    for place, (parts, side) in enumerate(zip(split_legs(tree, legs), "LR", strict=True)):
+    for place, (parts, side) in enumerate(zip(split_legs(body, legs), "LR", strict=True)):
         found.give_limb(parts, side, legs.likeness)
         fits.append(parts.fit)
         if loose and parts.foot is None:
             found.give(loose.both[place][0], f"foot.{side}", loose.likeness)
-    for parts, side in zip(split_arms(tree, arms), "LR", strict=True) if arms else ():
+    for parts, side in zip(split_arms(body, arms), "LR", strict=True) if arms else ():
         for finger, name in name_fingers(tree, parts, body.front).items():
             found.give(finger, f"{name}.{side}", KNOWN * arms.likeness)
         found.give_limb(parts, side, arms.likeness)

@@ -72,7 +72,7 @@ def main() -> int:
     print("| rig | taken for | sure | bones with a known part | named right | sides swapped |")
     print("|---|---|---|---|---|---|")
     for folder in sorted(path for path in options.folder.iterdir() if (path / "gt.npz").is_file()):
-        meta, truth = json.loads((folder / "meta.json").read_text()), np.load(folder / "gt.npz")
+        meta, truth = read_asset(folder)
         heads = from_blender(truth["J"].astype(np.float32))
         naming = name_bones(heads, truth["parents"])
         judged = judge(meta, naming)
@@ -85,6 +85,13 @@ def main() -> int:
         rights, total, swaps, sided = rights + right, total + len(judged), swaps + swapped, sided + with_side
     print(f"\n{rights} of {total} roles right ({rights / total:.1%}); {swaps} of {sided} bones on the wrong side.")
     return 0
+
+
+def read_asset(folder: Path) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """What is known about an asset, and its arrays."""
+    with np.load(folder / "gt.npz") as file:
+        arrays = {name: file[name] for name in ("J", "parents")}
+    return json.loads((folder / "meta.json").read_text(encoding="utf-8")), arrays
 
 
 def judge(meta: dict[str, object], naming: Naming) -> list[tuple[str, str, bool]]:
