@@ -29,6 +29,8 @@ class NeuralShape:
     faces: int = 50_000
     symmetry: str = "auto"
     edges: str = "auto"
+    speed: str = "exact"
+    candidates: int = 1
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,10 @@ _EDGES = (
     ("smooth", "Smooth", "Rounded forms"),
     ("sharp", "Sharp", "Crisp creases"),
 )
+_SPEEDS = (
+    ("exact", "Exact", "All of the work"),
+    ("fast", "Fast", "Without work that changes the shape little"),
+)
 # In the scene's units, as Blender stores lengths.
 HEIGHT = {"subtype": "DISTANCE", "unit": "LENGTH", "min": 0.0, "max": _LARGEST_HEIGHT, "default": 0.0}
 DEPTH = {"min": 0.1, "max": 3.0, "default": 1.0, "step": 10}
@@ -160,6 +164,19 @@ class FigurineRequest(bpy.types.PropertyGroup):
         items=_EDGES,
         default="auto",
     )
+    speed: EnumProperty(
+        name="Speed",
+        description="Whether work of neural geometry is left out",
+        items=_SPEEDS,
+        default="exact",
+    )
+    candidates: IntProperty(
+        name="Candidates",
+        description="How many shapes neural geometry makes. Of several, the job waits until one is chosen",
+        min=1,
+        max=8,
+        default=1,
+    )
     texture_px: EnumProperty(name="Texture", description="The side of the texture", items=_TEXTURES, default="2048")
     pause_after: EnumProperty(
         name="Pause After",
@@ -215,6 +232,8 @@ class FigurineRequest(bpy.types.PropertyGroup):
                 faces=self.faces,
                 symmetry=self.symmetry,
                 edges=self.edges,
+                speed=self.speed,
+                candidates=self.candidates,
             ),
         )
 

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import NoReturn, get_args
 
 from inference_server import __version__
-from inference_server.core.types import Edges, EnginePolicy, KindChoice, Symmetry
+from inference_server.core.types import Edges, EnginePolicy, KindChoice, Speed, Symmetry
 from inference_server.errors import FigurineError
 
 EXIT_USAGE = 2
@@ -101,6 +101,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     symmetries = get_args(Symmetry)
     parser.add_argument("--shape-symmetry", choices=symmetries, default="auto", dest="symmetry", help="what it is told")
     parser.add_argument("--edges", choices=get_args(Edges), default="auto", help="what it is told to have")
+    parser.add_argument("--speed", choices=get_args(Speed), default="exact", help="fast leaves out what changes little")
     parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bones of an earlier run of it, edited")
     parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
     parser.set_defaults(verb=run_picture)

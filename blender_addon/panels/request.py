@@ -69,7 +69,7 @@ def _draw_neural_shape(layout: bpy.types.UILayout, request: FigurineRequest) -> 
     if body is not None:
         body.use_property_split = True
         body.use_property_decorate = False
-        for name in ("symmetry", "edges", "steps", "guidance", "resolution", "faces"):
+        for name in ("symmetry", "edges", "steps", "guidance", "resolution", "faces", "speed", "candidates"):
             body.prop(request, name)
 
 

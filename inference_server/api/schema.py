@@ -84,6 +84,7 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
     },
     "symmetry": {"description": "What neural geometry is told: auto for nothing."},
     "edges": {"description": "What neural geometry is told: auto for nothing."},
+    "speed": {"description": "fast leaves out work of neural geometry that changes the shape little."},
     "candidates": {
         "description": "How many shapes neural geometry makes, of the seed and the next ones. Of several, the job "
         "waits after geometry; the geometry's seed that it is continued with says which one it takes.",

@@ -32,7 +32,7 @@ from inference_server.stages.scene import read_scene
 from inference_server.weights import WeightStore, read_manifest
 
 # Settings that `figurine run` alone has, by their names.
-_PICTURE_OPTIONS = ("depth", "texture_px", "steps", "guidance", "resolution", "faces", "symmetry", "edges")
+_PICTURE_OPTIONS = ("depth", "texture_px", "steps", "guidance", "resolution", "faces", "symmetry", "edges", "speed")
 
 
 def run_picture(options: argparse.Namespace) -> int:

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
 from inference_server.core.hints import describe, fits
-from inference_server.core.types import STAGE_NAMES, Edges, EnginePolicy, KindChoice, Outputs, StageName, Symmetry
+from inference_server.core.types import (
+    STAGE_NAMES,
+    Edges,
+    EnginePolicy,
+    KindChoice,
+    Outputs,
+    Speed,
+    StageName,
+    Symmetry,
+)
 from inference_server.errors import SettingInvalid
 
 HEIGHT_RANGE_M = (0.001, 1000.0)
@@ -39,8 +48,9 @@ class JobSettings:
 
     Of neural geometry: steps, from noise to shape; guidance, how closely it follows the picture, 1 is loosely;
     resolution, cells a side of the volume that its surface is taken from; faces, the most triangles that it may have;
-    symmetry and edges, what it is told to be; candidates, how many shapes are made, of the seed and the next ones, for
-    the artist to choose from: more than one, and the job waits after geometry.
+    symmetry and edges, what it is told to be; speed, "fast" leaves out what changes little; candidates, how many
+    shapes are made, of the seed and the next ones, for the artist to choose from: more than one, and the job waits
+    after geometry.
 
     Raises SettingInvalid for a value outside its range.
     """
@@ -59,6 +69,7 @@ class JobSettings:
     faces: int = 50_000
     symmetry: Symmetry = "auto"
     edges: Edges = "auto"
+    speed: Speed = "exact"
     candidates: int = 1
     texture_px: int = 2048
     pause_after: StageName | None = None
@@ -86,6 +97,7 @@ class JobSettings:
         _require_range("number of faces", self.faces, FACES_RANGE)
         _require_range("number of candidates", self.candidates, CANDIDATES_RANGE)
         _require_choice("symmetry", self.symmetry, get_args(Symmetry))
+        _require_choice("speed", self.speed, get_args(Speed))
         _require_choice("kind of edges", self.edges, get_args(Edges))
         if self.height_m is not None:
             _require_range("height", self.height_m, HEIGHT_RANGE_M)

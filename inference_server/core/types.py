@@ -25,6 +25,7 @@ StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
 Kind = Literal["humanoid", "quadruped", "bird", "generic", "none"]
 Outputs = Literal["all", "rig"]
 Symmetry = Literal["auto", "symmetric", "asymmetric"]
+Speed = Literal["exact", "fast"]
 Edges = Literal["auto", "smooth", "sharp"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
 

@@ -117,7 +117,8 @@ def test_the_same_seed_gives_the_same_shape_and_another_another(stage: Any, pict
     first, again, other = (run(stage, picture, seed)[0] for seed in (5, 5, 6))
     sharp, fewer = run(stage, picture, 5, edges="sharp")[0], run(stage, picture, 5, guidance=2.0)[0]
     assert digest(first) == digest(again)
-    assert len({digest(mesh) for mesh in (first, other, sharp, fewer)}) == 4
+    fast = run(stage, picture, 5, speed="fast")[0]
+    assert len({digest(mesh) for mesh in (first, other, sharp, fewer, fast)}) == 5
 
 
 def test_every_step_is_told_and_can_be_the_last(stage: Any, picture: Path) -> None:

@@ -34,7 +34,15 @@ class NeuralGeometry:
     engine: ClassVar[Engine] = "neural"
     version: ClassVar[int] = 1
     requires: Requirements
-    setting_names: ClassVar[tuple[str, ...]] = ("steps", "guidance", "resolution", "faces", "symmetry", "edges")
+    setting_names: ClassVar[tuple[str, ...]] = (
+        "steps",
+        "guidance",
+        "resolution",
+        "faces",
+        "symmetry",
+        "edges",
+        "speed",
+    )
     uses_seed: ClassVar[bool] = True
 
     _code: SimpleNamespace
@@ -116,7 +124,8 @@ class NeuralGeometry:
     def _walk(self, conditions: Any, ctx: RunContext) -> Any:
         """The latents, after every step of the flow."""
         steps = ctx.settings["steps"]
-        sampling = self._code.sampler.Sampling(steps=steps, guidance_scale=ctx.settings["guidance"])
+        shortcuts = self._code.sampler.FAST if ctx.settings["speed"] == "fast" else {}
+        sampling = self._code.sampler.Sampling(steps=steps, guidance_scale=ctx.settings["guidance"], **shortcuts)
 
         def tell(step: int) -> None:
             ctx.progress(_READ + (_WALKED - _READ) * step / steps, 1)

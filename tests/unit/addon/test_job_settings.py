@@ -55,7 +55,7 @@ def test_what_is_chosen_arrives() -> None:
 def test_what_neural_geometry_is_asked_arrives_and_its_defaults_are_the_servers() -> None:
     usual = {name: getattr(server.JobSettings(), name) for name in asdict(NeuralShape())}
     assert asdict(NeuralShape()) == usual
-    neural = NeuralShape(10, 3.0, 256, 2000, "symmetric", "sharp")
+    neural = NeuralShape(10, 3.0, 256, 2000, "symmetric", "sharp", "fast", 4)
     read = server.settings_from_document(settings_document(Wishes(neural=neural), FOX))
     assert {name: getattr(read, name) for name in usual} == asdict(neural)
     assert not set(usual) & settings_document(Wishes(), FOX).keys()

@@ -69,6 +69,7 @@ def test_values_in_range(chosen: dict[str, Any]) -> None:
         {"candidates": 9},
         {"symmetry": "x"},
         {"edges": "normal"},
+        {"speed": "slow"},
         {"texture_px": 2047},
         {"texture_px": 0},
         {"kind": "fish"},
