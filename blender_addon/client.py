@@ -49,7 +49,7 @@ __all__ = [
 
 # Nothing else is ever fetched, whatever a job lists.
 ARTIFACT_NAMES = ("figure.fbx", "figure.glb", "rig.json", "report.json", "preview.png", "normalized.png")
-_THUMBNAIL_NAMES = ("preview.png", "normalized.png")
+_THUMBNAIL_NAMES = ("preview.png", "candidates.png", "normalized.png")
 _CONNECT_TIMEOUT_S = 3.0
 # The server answers from a table; on a machine that is busy with a job this may take seconds.
 _IDLE_TIMEOUT_S = 15.0

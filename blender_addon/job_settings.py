@@ -15,6 +15,7 @@ from typing import Any
 _LONGEST_NAME_BYTES = 59
 # Blender's floats are single precision, and went through the scene's unit.
 _SAME_SIZE = 1e-5
+_SEEDS = 2**32
 # Device names that Windows takes for no file, whatever their extension.
 _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
@@ -75,6 +76,19 @@ def changed_settings(before: Shape, wanted: Shape) -> Mapping[str, Any]:
     if not math.isclose(wanted.depth, before.depth, rel_tol=_SAME_SIZE):
         document["depth"] = round(wanted.depth, 4)
     return document
+
+
+def candidates_of(settings: Mapping[str, Any]) -> int:
+    """How many shapes a job with these settings makes, of which one is to be chosen: 1 where there is no choice."""
+    count = settings.get("candidates")
+    return count if isinstance(count, int) else 1
+
+
+def chosen_candidate(settings: Mapping[str, Any], candidate: int) -> Mapping[str, Any]:
+    """The settings with which a job that waits goes on with one of its shapes. candidate: from 0 on."""
+    seeds = dict(settings.get("seeds") or {})
+    seed = seeds.get("geometry", settings.get("seed", 0))
+    return {"seeds": {**seeds, "geometry": (seed + candidate) % _SEEDS}}
 
 
 def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from ..errors import PictureUnreadable, Refused, ResultMissing, typed_file_error
 
 # The import needs these.
 _NEEDED = ("figure.fbx", "rig.json", "report.json")
-_THUMBNAILS = ("preview.png", "normalized.png")
+_THUMBNAILS = ("preview.png", "candidates.png", "normalized.png")
 _MOST_THUMBNAILS = 300
 # A folder without a record may be one that another Blender is making.
 _UNCLAIMED_S = 3600.0

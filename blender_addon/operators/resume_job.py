@@ -2,10 +2,11 @@
 """Continue: a job that waits for the artist."""
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import IntProperty, StringProperty
 
 from .. import runtime
 from ..job_actions import resume_obstacle
+from ..job_settings import chosen_candidate
 from .common import file_mark, find_job, poll_jobs
 
 
@@ -16,6 +17,12 @@ class FIGURINE_OT_resume_job(bpy.types.Operator):
     bl_label = "Continue"
 
     key: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    candidate: IntProperty(
+        name="Shape",
+        description="Which of the shapes it goes on with, counted from 1; 0 where there is no choice",
+        min=0,
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -28,7 +35,7 @@ class FIGURINE_OT_resume_job(bpy.types.Operator):
         if job is None:
             return {"CANCELLED"}
         now = runtime.current()
-        now.engine.resume(job.key)
+        now.engine.resume(job.key, chosen_candidate(job.settings, self.candidate - 1) if self.candidate else None)
         now.touch()
         now.files[job.key] = file_mark(now)
         return {"FINISHED"}

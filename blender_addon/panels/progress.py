@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
 
+from .. import previews
 from ..errors import FigurineError, ServerNotRunning
 from ..job_actions import retry_obstacle
+from ..job_settings import candidates_of
 from ..jobs.views import JobView
 from ..runtime import Runtime
 from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, percent, stage_label
 from .layout import draw_faint, draw_text, draw_words
 
 _BIG = 1.4
+# Of Blender's icon size.
+_CHOICE_SCALE = 10.0
 
 
 def shown_job(now: Runtime) -> JobView | None:
@@ -80,10 +86,27 @@ def _draw_bar(box: bpy.types.UILayout, job: JobView, is_server_here: bool) -> No
     if job.state == "running" and job.eta_s is not None:
         text = f"{text} · {duration(job.eta_s)} left"
     box.progress(factor=job.stage_progress if job.state == "fetching" else job.progress, text=text, type="BAR")
-    if job.state == "waiting":
+    count = candidates_of(job.settings)
+    if job.state == "waiting" and count > 1:
+        _draw_choice(box, job, count)
+    elif job.state == "waiting":
         row = box.row()
         row.scale_y = _BIG
         row.operator("figurine.resume_job", text="Continue", icon="PLAY").key = job.key
+
+
+def _draw_choice(box: bpy.types.UILayout, job: JobView, count: int) -> None:
+    """The shapes, in rows from left to right, and a button for each in the same places."""
+    icon = previews.thumbnail_icon(job.thumbnail)
+    if icon:
+        box.template_icon(icon_value=icon, scale=_CHOICE_SCALE)
+    draw_faint(box, "Choose the shape to go on with:", is_in_box=False)
+    across = math.ceil(math.sqrt(count))
+    for first in range(1, count + 1, across):
+        row = box.row(align=True)
+        for number in range(first, min(first + across, count + 1)):
+            button = row.operator("figurine.resume_job", text=str(number))
+            button.key, button.candidate = job.key, number
 
 
 def _draw_stages(box: bpy.types.UILayout, job: JobView) -> None:

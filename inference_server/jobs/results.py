@@ -35,7 +35,7 @@ def publish_intermediate(folders: JobFolders, job: Job, result: Any) -> list[Art
 
 
 def publish_candidates(folders: JobFolders, job: Job, meshes: tuple[Mesh, ...]) -> list[Artifact]:
-    """The shapes to choose from, side by side in one picture, the first on the left. Raises OSError."""
+    """The shapes to choose from, in one picture. Raises OSError."""
     return [_publish(folders, job, "candidates.png", png_bytes(draw_candidates(meshes)))]
 
 

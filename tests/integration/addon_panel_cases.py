@@ -97,6 +97,10 @@ def every_job_has_its_rows(session: Session) -> None:
         for sentence in expected:
             assert sentence in text, (state, sentence, text)
         assert not job.error or text.count(job.error.message) == 1, text
+    several = dataclasses.replace(base, state="waiting", settings={"seed": 4, "candidates": 3})
+    _show(session, server=running, jobs=(several,), focus="k1")
+    text = _all_text()
+    assert "Choose the shape" in text and "[1]" in text and "[3]" in text and "[4]" not in text
     _show(session, server=running, jobs=(dataclasses.replace(base, state="done", is_imported=True),), focus=None)
     text = _all_text()
     assert "[Import Again]" in text and "Imported" in text and "fox: done" not in text

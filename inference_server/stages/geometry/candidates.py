@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from inference_server.core.types import Mesh, UInt8
 
 
 def draw_candidates(meshes: tuple[Mesh, ...]) -> UInt8:
-    """The shapes side by side, the first on the left: (S, S · count, 4) uint8."""
+    """The shapes in rows from left to right, the first at the top left, in a square: (S, S, 4) uint8."""
     from models.common.thumbnail import draw_thumbnail
 
-    return np.concatenate([draw_thumbnail(mesh.vertices, mesh.faces) for mesh in meshes], axis=1)
+    across = math.ceil(math.sqrt(len(meshes)))
+    drawn = [draw_thumbnail(mesh.vertices, mesh.faces) for mesh in meshes]
+    drawn += [np.zeros_like(drawn[0])] * (across**2 - len(drawn))
+    return np.concatenate([np.concatenate(drawn[row : row + across], axis=1) for row in range(0, across**2, across)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,9 @@ from blender_addon.job_settings import (
     NeuralShape,
     Shape,
     Wishes,
+    candidates_of,
     changed_settings,
+    chosen_candidate,
     safe_name,
     settings_document,
     shape_of,
@@ -59,6 +62,22 @@ def test_what_neural_geometry_is_asked_arrives_and_its_defaults_are_the_servers(
     read = server.settings_from_document(settings_document(Wishes(neural=neural), FOX))
     assert {name: getattr(read, name) for name in usual} == asdict(neural)
     assert not set(usual) & settings_document(Wishes(), FOX).keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "candidate", "seeds"),
+    [
+        ({"seed": 7, "candidates": 4}, 2, {"geometry": 9}),
+        ({"seed": 7, "seeds": {"geometry": 1, "rig": 3}}, 0, {"geometry": 1, "rig": 3}),
+        ({"seed": 2**32 - 1}, 1, {"geometry": 0}),
+        ({}, 1, {"geometry": 1}),
+    ],
+)
+def test_the_chosen_shape_is_named_by_its_seed(settings: dict[str, Any], candidate: int, seeds: dict[str, int]) -> None:
+    changes = chosen_candidate(settings, candidate)
+    assert changes == {"seeds": seeds}
+    assert server.settings_from_document({**settings, **changes}).seed_for("geometry") == seeds["geometry"]
+    assert candidates_of(settings) == settings.get("candidates", 1)
 
 
 def test_the_ends_of_single_precision_ranges_are_accepted() -> None:
