@@ -12,7 +12,7 @@ import numpy as np
 from models.common.bake.balance import balance_gains
 from models.common.bake.blend import blend
 from models.common.bake.errors import MeshUnusable, ViewsUnusable
-from models.common.bake.fill import complete, fill_vertices
+from models.common.bake.fill import complete, complete_officially
 from models.common.bake.mesh import UvMesh, check_mesh
 from models.common.bake.projection import (
     Painted,
@@ -32,8 +32,9 @@ TEXTURE_SIDES = (256, 4096)  # less shows nothing, more does not fit the memory 
 
 @dataclass(frozen=True)
 class BakeSettings:
-    """projection: sizes and conventions. method: "gather" looks each texel up in the views, "splat" shares each pixel
-    out among texels, as Step1X-3D's own bake does. balances: even out the views' brightness where they overlap.
+    """projection: sizes and conventions. method: "gather" looks each texel up in the views; "splat" shares each pixel
+    out among texels and fills the rest as Step1X-3D's own bake does. balances: even out the views' brightness where
+    they overlap.
     """
 
     projection: ProjectionRules
@@ -77,10 +78,10 @@ def bake(
     if not seen.any():
         raise ViewsUnusable("None of the views shows any part of the mesh. Check that the cameras look at it.")
     raise_if_cancelled()
-    filled, known = fill_vertices(color, seen, mesh)
-    raise_if_cancelled()
-    levels = (np.clip(filled, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-    rgb = complete(levels, known, texels.used)
+    if settings.method == "gather":
+        rgb = complete(color, seen, mesh, texels.fragments)
+    else:
+        rgb = complete_officially(color, seen, mesh)
     return Texture(rgb, seen, tuple(float(gain) for gain in gains), _notes(seen, texels.used))
 
 

@@ -100,14 +100,19 @@ def splat_view(view: View, mesh: UvMesh, rules: ProjectionRules) -> Painted:
 
 @dataclass(frozen=True, eq=False)
 class Texels:
-    """The texture's used texels on the mesh. used: (T, T) bool. index: (N,) int64, their numbers in row-major order.
-    places, normals: (N, 3) float32.
+    """The texture's used texels on the mesh. fragments: (T, T), what lies on each. index: (N,) int64, the used ones'
+    numbers in row-major order. places, normals: (N, 3) float32.
     """
 
-    used: np.ndarray
+    fragments: Fragments
     index: np.ndarray
     places: np.ndarray
     normals: np.ndarray
+
+    @property
+    def used(self) -> np.ndarray:
+        """(T, T) bool."""
+        return self.fragments.covered
 
 
 def place_texels(mesh: UvMesh, texture_px: int) -> Texels:
@@ -116,9 +121,8 @@ def place_texels(mesh: UvMesh, texture_px: int) -> Texels:
     fragments = rasterize(window, mesh.corners, texture_px, texture_px)
     normals = vertex_normals(mesh.vertices, mesh.faces, by_area=False)
     values = np.concatenate([mesh.vertices, normals], axis=1)[mesh.faces.reshape(-1)]
-    used = fragments.covered
-    found = interpolate(fragments, mesh.corners, values)[used]
-    return Texels(used, np.flatnonzero(used), found[:, :3].copy(), found[:, 3:].copy())
+    found = interpolate(fragments, mesh.corners, values)[fragments.covered]
+    return Texels(fragments, np.flatnonzero(fragments.covered), found[:, :3].copy(), found[:, 3:].copy())
 
 
 def gather_view(view: View, mesh: UvMesh, texels: Texels, rules: ProjectionRules) -> Painted:
@@ -138,8 +142,8 @@ def gather_view(view: View, mesh: UvMesh, texels: Texels, rules: ProjectionRules
     slack = DEPTH_SLACK * extent + PIXEL_SLACK * extent / size / cosine
     in_picture = (window[:, 3] > 0.0) & (np.abs(window[:, :2] / size - 0.5) < 0.5).all(axis=1)
     seen = in_picture & sight.trusted.reshape(-1)[pixel] & (behind <= slack)
-    color = np.zeros((*texels.used.shape, 3), np.float32)
-    cosines = np.zeros(texels.used.shape, np.float32)
+    color = np.zeros((*texels.fragments.face.shape, 3), np.float32)
+    cosines = np.zeros(texels.fragments.face.shape, np.float32)
     painted = texels.index[facing[seen]]
     color.reshape(-1, 3)[painted] = _sample(fit_picture(view.image[..., :3], size), column[seen], row[seen])
     cosines.reshape(-1)[painted] = cosine[seen]

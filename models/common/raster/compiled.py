@@ -33,9 +33,8 @@ def rasterize_compiled(
 
     def draw(top: int, bottom: int) -> None:
         rows = np.s_[top:bottom]
-        _draw_band(
-            window, faces, top, depth_steps, fragments.face[rows], fragments.barycentric[rows], fragments.depth[rows]
-        )
+        band = fragments.face[rows], fragments.barycentric[rows], fragments.depth[rows]
+        _draw_band(window, faces, top, depth_steps, band)
 
     for_bands(draw, height)
     return fragments
@@ -63,8 +62,9 @@ def for_bands(work: Callable[[int, int], None], height: int) -> None:
 
 
 @compile_loop
-def _draw_band(window, faces, top, depth_steps, face_ids, barycentric, depth):  # type: ignore[no-untyped-def]
-    """Draw the rows top … top + len(face_ids) of the picture into the three arrays."""
+def _draw_band(window, faces, top, depth_steps, band):  # type: ignore[no-untyped-def]
+    """Draw the picture's rows from `top` on into the band's faces, barycentrics and depths."""
+    face_ids, barycentric, depth = band
     rows, columns = face_ids.shape
     nearest = np.full((rows, columns), np.inf)
     for index in range(faces.shape[0]):
