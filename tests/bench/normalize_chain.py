@@ -32,7 +32,7 @@ TINY_PLACE = (0.08, 0.62)  # of the picture, from the left and from the top: the
 TEXTURE_px = 1024
 WAYS = ("without", "with")
 # What makes a figure of a normalized picture: with the picture it decides what is measured.
-CODE = tuple(f"inference_server/stages/{stage}" for stage in ("geometry", "texture")) + ("models/draft",)
+CODE = ("inference_server/stages/geometry", "inference_server/stages/texture", "models/draft")
 
 Degrade = Callable[[Path, np.ndarray, int], np.ndarray]
 
@@ -115,7 +115,7 @@ class Measurements:
 
     def _measured(self, asset: Path, rgba: np.ndarray, way: str) -> dict[str, Any]:
         image = self.normalized(rgba, way)
-        path = self._work / asset.name / f"{digest(image)}.json"
+        path = self._work / asset.name / f"{digest(image.rgba)}.json"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(self._judge(asset, image, path.with_suffix(".glb"))), encoding="utf-8")
