@@ -73,7 +73,6 @@ class NormalizeChain(ABC):
         wishes, log = StepWishes(ctx.settings), StepLog(ctx)
         with _subject_errors():
             source = self._matting.reduce_picture(value.rgba)
-            log.show("source", source)
             subject = self._look(source, wishes, log, ctx)
             findings = self._diagnose.diagnose(subject.rgba, is_outline_sure=subject.is_outline_sure)
             diagnoses = tuple(Diagnosis(item.code, item.measure, item.severity, item.sentence) for item in findings)
@@ -149,7 +148,11 @@ class NormalizeChain(ABC):
             log.tell("pose", "kept: an animal or an object is not posed unless it is asked for")
             return None
         told = EditContext(
-            case, ctx.seed, ctx.raise_if_cancelled, lambda done, total: ctx.progress(3 + done / total, _STEPS)
+            case=case,
+            seed=ctx.seed,
+            raise_if_cancelled=ctx.raise_if_cancelled,
+            progress=lambda done, total: ctx.progress(3 + done / total, _STEPS),
+            note=ctx.note,
         )
         edit = edit_subject(rgba, editor, self._editing.judge, told, lambda drawn: self._cut_out(drawn, ctx).rgba)
         log.show("pose", edit.drawn)

@@ -26,13 +26,14 @@ class EditContext:
 
     case: a "humanoid" is put into a neutral A-pose; "other" (animals, birds, objects) is only turned to its front.
     seed: of the noise that it starts from. raise_if_cancelled: to be called at least once a second. progress: gets
-    done, total.
+    done, total. note: a sentence for the artist, kept with the result.
     """
 
     case: EditCase
     seed: int
     raise_if_cancelled: Callable[[], None]
     progress: Callable[[float, float], None]
+    note: Callable[[str], None]
 
 
 class PoseEditor(Protocol):
