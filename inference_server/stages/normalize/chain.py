@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The normalize stage: a chain of steps from the artist's picture to a clean subject in a square.
 
-background → diagnoses → resolution → pose and view → tilt → framing. The subject is cut out first, because the
+background → diagnoses → resolution → tilt → pose and view → framing. The subject is cut out first, because the
 diagnoses look at it; each later step is done where they ask for it, where it was asked for by hand, or not at all.
 """
 
@@ -74,17 +74,18 @@ class NormalizeChain(ABC):
         with _subject_errors():
             source = self._matting.reduce_picture(value.rgba)
             subject = self._look(source, wishes, log, ctx)
-            findings = self._diagnose.diagnose(subject.rgba, is_outline_sure=subject.is_outline_sure)
-            diagnoses = tuple(Diagnosis(item.code, item.measure, item.severity, item.sentence) for item in findings)
+            diagnoses = self._examine(subject.rgba, is_outline_sure=subject.is_outline_sure)
             codes = {diagnosis.code for diagnosis in diagnoses}
             ctx.progress(2, _STEPS)
             rgba = self._enlarge_small(subject.rgba, "low_resolution" in codes, wishes, log, ctx)
             ctx.progress(3, _STEPS)
-            edited = self._edit_pose(rgba, bool(codes & _POSE_CODES), wishes, log, ctx)
+            upright = self._straighten(rgba, "tilt" in codes, wishes, log, ctx)
+            if upright is not None:
+                rgba, diagnoses = upright, self._examine_posture(diagnoses, upright)
             ctx.progress(4, _STEPS)
-            upright = None if edited is not None else self._straighten(rgba, "tilt" in codes, wishes, log, ctx)
+            rgba = self._edit_pose(rgba, {diagnosis.code for diagnosis in diagnoses}, wishes, log, ctx)
             ctx.progress(5, _STEPS)
-            framed = self._frame(_last(rgba, edited, upright), wishes, log)
+            framed = self._frame(rgba, wishes, log)
         for sentence in subject.warnings:
             ctx.note(sentence)
         log.note_findings(diagnoses, frozenset() if upright is None else frozenset({"tilt"}))
@@ -116,6 +117,15 @@ class NormalizeChain(ABC):
             log.show("background", subject.rgba)
         return subject
 
+    def _examine(self, rgba: UInt8, *, is_outline_sure: bool = True) -> tuple[Diagnosis, ...]:
+        findings = self._diagnose.diagnose(rgba, is_outline_sure=is_outline_sure)
+        return tuple(Diagnosis(item.code, item.measure, item.severity, item.sentence) for item in findings)
+
+    def _examine_posture(self, before: tuple[Diagnosis, ...], upright: UInt8) -> tuple[Diagnosis, ...]:
+        """Findings of which those about the limbs come from the straightened picture: they are looked for in rows."""
+        after = (diagnosis for diagnosis in self._examine(upright) if diagnosis.code in _POSE_CODES)
+        return (*(diagnosis for diagnosis in before if diagnosis.code not in _POSE_CODES), *after)
+
     def _enlarge_small(
         self, rgba: UInt8, is_small: bool, wishes: StepWishes, log: StepLog, ctx: RunContext
     ) -> UInt8:  # (H, W, 4) uint8
@@ -128,11 +138,11 @@ class NormalizeChain(ABC):
         return larger
 
     def _edit_pose(
-        self, rgba: UInt8, is_asked_for: bool, wishes: StepWishes, log: StepLog, ctx: RunContext
-    ) -> UInt8 | None:  # (H, W, 4) uint8
-        """The subject from its front, a humanoid in an A-pose; None where the original is to stay."""
-        if not wishes.wants("pose", is_asked_for):
-            return None
+        self, rgba: UInt8, codes: set[str], wishes: StepWishes, log: StepLog, ctx: RunContext
+    ) -> UInt8:  # (H, W, 4) uint8
+        """The subject from its front, a humanoid in an A-pose; the original where no edit is wanted or none holds."""
+        if not wishes.wants("pose", bool(codes & _POSE_CODES)):
+            return rgba
         is_by_hand = wishes.mode("pose") == "on"
         editor = choose_editor(self._editing, wishes.editor) if self._editing else None
         if self._editing is None or editor is None:
@@ -142,16 +152,16 @@ class NormalizeChain(ABC):
                     "Set the step pose to auto or off, or set up an editor as docs/normalization.md says.",
                 )
             log.tell("pose", _NO_EDITOR)
-            return None
+            return rgba
         case = self._case_of(rgba, wishes.kind)
         if case == "other" and not is_by_hand:
             log.tell("pose", "kept: an animal or an object is not posed unless it is asked for")
-            return None
+            return rgba
         told = EditContext(
             case=case,
             seed=ctx.seed,
             raise_if_cancelled=ctx.raise_if_cancelled,
-            progress=lambda done, total: ctx.progress(3 + done / total, _STEPS),
+            progress=lambda done, total: ctx.progress(4 + done / total, _STEPS),
             note=ctx.note,
         )
         edit = edit_subject(rgba, editor, self._editing.judge, told, lambda drawn: self._cut_out(drawn, ctx).rgba)
@@ -160,7 +170,7 @@ class NormalizeChain(ABC):
             ctx.note(edit.sentence)
         name = f"{editor.name}, {editor.title}"
         log.tell("pose", name if edit.subject is not None else f"kept: the edit by {name} did not hold")
-        return edit.subject
+        return rgba if edit.subject is None else edit.subject
 
     def _case_of(self, rgba: UInt8, kind: str) -> EditCase:
         """Whether the subject has a body that can stand in an A-pose; where nobody says so, as the draft's own
@@ -213,10 +223,6 @@ def _subject_errors() -> Iterator[None]:
         raise NoSubject(
             f"{message.rstrip('.')}.", hint or "Use a picture in which the character stands out."
         ) from error
-
-
-def _last(rgba: UInt8, *later: UInt8 | None) -> UInt8:
-    return next((picture for picture in later if picture is not None), rgba)
 
 
 def _opaque(rgba: UInt8) -> UInt8:  # (H, W, 4) uint8
