@@ -112,9 +112,8 @@ class NormalizeChain(ABC):
             subject = Subject(self._matting.take_alpha(rgba).rgba, "alpha of the picture")
         else:
             subject = self._cut_out(_opaque(rgba), ctx)
-        log.tell("background", subject.method)
-        if mode != "off":
             log.show("background", subject.rgba)
+        log.tell("background", subject.method)
         return subject
 
     def _examine(self, rgba: UInt8, *, is_outline_sure: bool = True) -> tuple[Diagnosis, ...]:
