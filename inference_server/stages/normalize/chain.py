@@ -23,6 +23,7 @@ from inference_server.stages.normalize.editing import EditCase, EditContext, Edi
 from inference_server.stages.normalize.wishes import EDITOR_SETTING_NAMES, SETTING_NAMES, StepLog, StepWishes
 
 _STEPS = 6  # of progress
+_TOLD_SCALE = 1.05  # from which on framing is said to have enlarged
 _POSE_CODES = frozenset({"asymmetric", "limbs_merged"})
 _NO_EDITOR = "not normalized: no editor of pose and view is set up"
 
@@ -204,8 +205,8 @@ class NormalizeChain(ABC):
         if wishes.mode("framing") == "off":
             log.tell("framing", "off, padded to a square")
             return self._framing.pad_square(rgba)
-        framed = self._framing.frame_subject(rgba)
-        size = f", interpolated to {framed.scale:.1f} times its size" if framed.scale > 1.0 else ""
+        framed = self._framing.frame_subject(rgba, has_size="resolution" in {item.step for item in log.pictures})
+        size = f", interpolated to {framed.scale:.1f} times its size" if framed.scale >= _TOLD_SCALE else ""
         log.tell("framing", f"centred and squared{size}")
         return framed
 
