@@ -14,12 +14,16 @@ from inference_server.core.hints import describe, fits
 from inference_server.core.types import (
     STAGE_NAMES,
     Edges,
+    EditorChoice,
     EnginePolicy,
     KindChoice,
+    NormalizeMode,
+    NormalizeStep,
     Outputs,
     SkinChoice,
     Speed,
     StageName,
+    StepMode,
     Symmetry,
 )
 from inference_server.errors import SettingInvalid
@@ -56,6 +60,10 @@ class JobSettings:
     shapes are made, of the seed and the next ones, for the artist to choose from: more than one, and the job waits
     after geometry. texture_steps: of the neural texture, from noise to views.
 
+    normalize: for every step of the normalization that `normalize_steps` does not name; auto does what the diagnoses
+    ask for, off takes the picture as it is. editor: of pose and view; auto is the local one where it is there, and
+    never one that sends the picture away.
+
     Raises SettingInvalid for a value outside its range.
     """
 
@@ -81,6 +89,9 @@ class JobSettings:
     skin: SkinChoice = "engine"
     pause_after: StageName | None = None
     outputs: Outputs = "all"
+    normalize: NormalizeMode = "auto"
+    normalize_steps: Mapping[NormalizeStep, StepMode] = field(default_factory=dict)
+    editor: EditorChoice = "auto"
 
     def __post_init__(self) -> None:
         if self.name != safe_name(self.name):
@@ -99,6 +110,11 @@ class JobSettings:
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
         _require_choice("choice of skin weights", self.skin, get_args(SkinChoice))
         _require_range("number of beams", self.beams, BEAMS_RANGE)
+        _require_choice("normalization", self.normalize, get_args(NormalizeMode))
+        for step, mode in self.normalize_steps.items():
+            _require_choice("step of the normalization", step, get_args(NormalizeStep))
+            _require_choice(f"mode of the step {step}", mode, get_args(StepMode))
+        _require_choice("editor", self.editor, get_args(EditorChoice))
         _require_range("depth", self.depth, DEPTH_RANGE)
         _require_range("number of steps", self.steps, STEPS_RANGE)
         _require_range("number of texture steps", self.texture_steps, STEPS_RANGE)
@@ -143,6 +159,22 @@ def settings_from_document(document: Mapping[str, Any]) -> JobSettings:
         except OverflowError as error:
             raise SettingInvalid(f"The setting {key} is too large.", "Choose a smaller number.") from error
     return JobSettings(**values)
+
+
+def read_normalization(text: str) -> dict[str, Any]:
+    """The settings `normalize` and `normalize_steps` from one text: a mode, STEP=MODE, or several with commas.
+
+    "off,background=on" is a mode and a step that differs from it. Raises SettingInvalid.
+    """
+    chosen: dict[str, Any] = {"normalize": "auto", "normalize_steps": {}}
+    for part in text.split(","):
+        step, is_step, mode = part.strip().partition("=")
+        if is_step:
+            chosen["normalize_steps"][step] = mode
+        else:
+            chosen["normalize"] = step
+    JobSettings(**chosen)
+    return chosen
 
 
 def safe_name(text: str) -> str:
