@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 KEY = "AIza-fake-key-of-the-tests-0123456789"
@@ -50,6 +51,11 @@ class Request:
         inline = next(part["inlineData"] for part in self._parts() if "inlineData" in part)
         assert (inline.get("mime_type") or inline.get("mimeType")) == "image/png"
         return base64.urlsafe_b64decode(inline["data"])  # the alphabet that the SDK writes
+
+    @property
+    def file(self) -> io.BytesIO:
+        """The same, open."""
+        return io.BytesIO(self.picture)
 
     @property
     def prompt(self) -> str:
@@ -110,8 +116,13 @@ def json_reply(document: dict[str, Any], **changes: Any) -> Reply:
 
 def png(side: int, level: int) -> bytes:
     """A grey square as a PNG file."""
+    return png_of(np.full((side, side, 3), level, np.uint8))
+
+
+def png_of(rgb: NDArray[np.uint8]) -> bytes:  # (H, W, 3) uint8
+    """A PNG file, as another program than ours would write it."""
     stream = io.BytesIO()
-    Image.fromarray(np.full((side, side, 3), level, np.uint8)).save(stream, format="PNG")
+    Image.fromarray(rgb).save(stream, format="PNG")
     return stream.getvalue()
 
 

@@ -127,7 +127,7 @@ class _Call(threading.Thread):
 
 def _missing_package() -> EngineUnavailable:
     return EngineUnavailable(
-        "The hosted editor needs the package google-genai, which is not installed.",
+        f"The hosted editor needs the package {PACKAGE}, which is missing here or of another version.",
         f'Run: "{sys.executable}" -m pip install "{PACKAGE}"',
     )
 
