@@ -33,7 +33,7 @@ def list_weights(options: argparse.Namespace) -> int:
         return 0
     for row in rows:
         print(
-            f"  {row['state']:<8} {row['id']:<18} {row['title']}: {row['use']} ({row['licence']}, {row['repository']})"
+            f"  {row['state']:<8} {row['id']:<20} {row['title']}: {row['use']} ({row['licence']}, {row['repository']})"
         )
     return 0
 
