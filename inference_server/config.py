@@ -23,6 +23,8 @@ LogFormat = Literal["human", "json"]
 # As long as 96 random bits in hexadecimal.
 _SHORTEST_TOKEN = 24
 SECRETS = ("token", "gemini_key")
+# By the ids of models/manifest.toml; the first is the default.
+LOCAL_EDITORS = ("flux2-klein-4b", "qwen-image-edit-2511")
 # Long enough that masking it in a text hits nothing else; of characters that no format escapes.
 _KEY = re.compile(r"[A-Za-z0-9._-]{16,}")
 _MODEL_NAME = re.compile(r"(models/)?[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -40,7 +42,7 @@ class Config:
     keep_gib: jobs that ended longer ago, or take more together, are deleted, oldest first.
 
     hosted_editor: whether pictures may be sent to the hosted editor; hosted_model, hosted_url: which and where;
-    gemini_key: the key for it.
+    gemini_key: the key for it. local_editor: weights of the editor on this machine.
     """
 
     home: Path
@@ -56,6 +58,7 @@ class Config:
     keep_days: int
     keep_gib: int
     log_format: LogFormat
+    local_editor: str
     hosted_editor: bool
     hosted_model: str
     hosted_url: str
@@ -248,6 +251,7 @@ _DEFAULTS: dict[str, Any] = {
     "keep_days": 30,
     "keep_gib": 20,
     "log_format": "human",
+    "local_editor": LOCAL_EDITORS[0],
     "hosted_editor": False,
     "hosted_model": "gemini-nano-banana-2.1",
     "hosted_url": "https://generativelanguage.googleapis.com",
@@ -267,6 +271,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "keep_days": _between(int, 1, 36_500),
     "keep_gib": _between(int, 1, 100_000),
     "log_format": _choice(get_args(LogFormat)),
+    "local_editor": _choice(LOCAL_EDITORS),
     "hosted_editor": _switch,
     "hosted_model": _model,
     "hosted_url": _url,
