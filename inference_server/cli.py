@@ -19,7 +19,7 @@ from types import FrameType
 from typing import NoReturn, get_args
 
 from inference_server import __version__
-from inference_server.core.types import EnginePolicy, KindChoice
+from inference_server.core.types import EditorChoice, EnginePolicy, KindChoice
 from inference_server.errors import FigurineError
 
 EXIT_USAGE = 2
@@ -96,6 +96,10 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", type=float, metavar="X", default=1.0, help="thickness of a draft, 1 as estimated")
     parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bones of an earlier run of it, edited")
     parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
+    parser.add_argument(
+        "--normalize", metavar="HOW", default="auto", help="auto, off, or STEP=auto|on|off,… as in background=off"
+    )
+    parser.add_argument("--editor", choices=get_args(EditorChoice), default="auto", help="what changes pose and view")
     parser.set_defaults(verb=run_picture)
 
 

@@ -59,6 +59,9 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
     "texture_px": {"enum": list(TEXTURE_SIZES_PX)},
     "pause_after": {"description": "The stage after which the job waits to be continued."},
     "outputs": {"description": "rig: skeleton and weights only; no FBX, GLB or preview is made."},
+    "normalize": {"description": "auto: the steps that the diagnoses ask for; off: the picture as it is."},
+    "normalize_steps": {"description": "By step, where it differs from normalize."},
+    "editor": {"description": "Of pose and view. auto never takes hosted, which sends the picture to its provider."},
 }
 _SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

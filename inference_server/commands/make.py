@@ -21,7 +21,7 @@ from inference_server.core.images import read_image
 from inference_server.core.pipeline import Outcome, Pipeline
 from inference_server.core.report import build_report, encode_report, rig_document
 from inference_server.core.rig_document import load_document, read_skeleton, skeleton_from_document
-from inference_server.core.settings import JobSettings, safe_name
+from inference_server.core.settings import JobSettings, read_normalization, safe_name
 from inference_server.core.stage import Control
 from inference_server.core.types import STAGE_NAMES
 from inference_server.core.warm import WarmStages, memory_budget_bytes
@@ -35,7 +35,8 @@ from inference_server.weights import WeightStore, read_manifest
 def run_picture(options: argparse.Namespace) -> int:
     """figurine run. Raises the errors of the tree; leaves nothing behind then."""
     config = load_config(flags=_flags(options)).config
-    settings = _settings(options, config, options.image, height_m=options.height_m)
+    chosen = read_normalization(options.normalize)
+    settings = _settings(options, config, options.image, height_m=options.height_m, editor=options.editor, **chosen)
     corrections = _corrections(options)
     if options.skeleton is not None:
         corrections = (_whole_skeleton(options.skeleton), *corrections)

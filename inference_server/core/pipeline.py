@@ -288,6 +288,7 @@ def _record(
         weight_digests=stage.requires.weight_digests,
         fallback_reason=fallback_reason,
         notes=kept["notes"],
+        steps=kept["result"].steps if isinstance(kept["result"], NormalizedImage) else (),
     )
 
 

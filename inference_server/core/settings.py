@@ -11,7 +11,17 @@ from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
 from inference_server.core.hints import describe, fits
-from inference_server.core.types import STAGE_NAMES, EnginePolicy, KindChoice, Outputs, StageName
+from inference_server.core.types import (
+    STAGE_NAMES,
+    EditorChoice,
+    EnginePolicy,
+    KindChoice,
+    NormalizeMode,
+    NormalizeStep,
+    Outputs,
+    StageName,
+    StepMode,
+)
 from inference_server.errors import SettingInvalid
 
 HEIGHT_RANGE_M = (0.001, 1000.0)
@@ -31,6 +41,10 @@ class JobSettings:
     stage whose result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and
     weights, before Blender writes the files.
 
+    normalize: for every step of the normalization that `normalize_steps` does not name; auto does what the diagnoses
+    ask for, off takes the picture as it is. editor: of pose and view; auto is the local one where it is there, and
+    never one that sends the picture away.
+
     Raises SettingInvalid for a value outside its range.
     """
 
@@ -45,6 +59,9 @@ class JobSettings:
     texture_px: int = 2048
     pause_after: StageName | None = None
     outputs: Outputs = "all"
+    normalize: NormalizeMode = "auto"
+    normalize_steps: Mapping[NormalizeStep, StepMode] = field(default_factory=dict)
+    editor: EditorChoice = "auto"
 
     def __post_init__(self) -> None:
         if self.name != safe_name(self.name):
@@ -61,6 +78,11 @@ class JobSettings:
         _require_choice("kind", self.kind, get_args(KindChoice))
         _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
+        _require_choice("normalization", self.normalize, get_args(NormalizeMode))
+        for step, mode in self.normalize_steps.items():
+            _require_choice("step of the normalization", step, get_args(NormalizeStep))
+            _require_choice(f"mode of the step {step}", mode, get_args(StepMode))
+        _require_choice("editor", self.editor, get_args(EditorChoice))
         _require_range("depth", self.depth, DEPTH_RANGE)
         if self.height_m is not None:
             _require_range("height", self.height_m, HEIGHT_RANGE_M)
@@ -96,6 +118,22 @@ def settings_from_document(document: Mapping[str, Any]) -> JobSettings:
         except OverflowError as error:
             raise SettingInvalid(f"The setting {key} is too large.", "Choose a smaller number.") from error
     return JobSettings(**values)
+
+
+def read_normalization(text: str) -> dict[str, Any]:
+    """The settings `normalize` and `normalize_steps` from one text: a mode, STEP=MODE, or several with commas.
+
+    "off,background=on" is a mode and a step that differs from it. Raises SettingInvalid.
+    """
+    chosen: dict[str, Any] = {"normalize": "auto", "normalize_steps": {}}
+    for part in text.split(","):
+        step, is_step, mode = part.strip().partition("=")
+        if is_step:
+            chosen["normalize_steps"][step] = mode
+        else:
+            chosen["normalize"] = step
+    JobSettings(**chosen)
+    return chosen
 
 
 def safe_name(text: str) -> str:

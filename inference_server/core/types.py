@@ -25,6 +25,11 @@ StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
 Kind = Literal["humanoid", "quadruped", "bird", "generic", "none"]
 Outputs = Literal["all", "rig"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
+# In the order in which they are done, but that the background is looked for first.
+NormalizeStep = Literal["background", "resolution", "pose", "tilt", "framing"]
+NormalizeMode = Literal["auto", "off"]
+StepMode = Literal["auto", "on", "off"]
+EditorChoice = Literal["auto", "local", "hosted"]
 
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
 KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "bird", "generic", "none")
@@ -76,17 +81,30 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, eq=False)
-class NormalizedImage:
-    """The subject alone, centred in a square, clear around it.
+class StepPicture:
+    """What the picture was after a step of the normalization, or what came in. rgba: (H, W, 4) uint8."""
 
-    rgba: (S, S, 4) uint8, straight alpha. steps: what was done, in order. subject_fraction: share of the source
-    picture's pixels that the subject covered, 0..1.
+    step: Literal["source", "background", "resolution", "pose", "tilt"]
+    rgba: UInt8
+
+    def __post_init__(self) -> None:
+        _freeze(self, "rgba", np.uint8, (None, None, 4))
+
+
+@dataclass(frozen=True, eq=False)
+class NormalizedImage:
+    """The subject alone, centred in a square, clear around it: the master that each model's own framing starts from.
+
+    rgba: (S, S, 4) uint8, straight alpha. steps: what was done, in order, and by what. subject_fraction: share of the
+    square's pixels that the subject covers, 0..1. pictures: what came in and what each step that changed it left, for
+    the artist to compare.
     """
 
     rgba: UInt8
     steps: tuple[str, ...]
     diagnoses: tuple[Diagnosis, ...]
     subject_fraction: float
+    pictures: tuple[StepPicture, ...] = field(default=(), metadata=MEASURED)
 
     def __post_init__(self) -> None:
         _freeze(self, "rgba", np.uint8, (None, None, 4))
@@ -207,7 +225,7 @@ class StageRecord:
 
     engine, version, seed and weight_digests decide the result; seconds and peak_bytes were measured when it was made.
     reused: taken from the stage cache. fallback_reason: why `auto` did not pick the neural engine, empty if it did
-    or was not asked. notes: sentences for the artist.
+    or was not asked. notes: sentences for the artist. steps: what a stage of several steps did, and by what.
     """
 
     stage: StageName
@@ -221,6 +239,7 @@ class StageRecord:
     weight_digests: tuple[str, ...] = ()
     fallback_reason: str = ""
     notes: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,6 +269,7 @@ class Provenance:
                     "version": record.version,
                     "weight_digests": list(record.weight_digests),
                     "fallback_reason": record.fallback_reason,
+                    **({"steps": list(record.steps)} if record.steps else {}),
                 }
                 for record in self.stages
             ],

@@ -19,6 +19,7 @@ MEDIA_TYPES = {
     "figure.glb": "model/gltf-binary",
     "preview.png": "image/png",
     "normalized.png": "image/png",
+    **{f"{step}.png": "image/png" for step in ("source", "background", "resolution", "pose", "tilt")},
     "rig.json": "application/json",
     "weights.npz": "application/octet-stream",
     "report.json": "application/json",
@@ -28,7 +29,9 @@ MEDIA_TYPES = {
 def publish_intermediate(folders: JobFolders, job: Job, result: Any) -> list[Artifact]:
     """The files of a stage's result that are worth seeing before the job ends. Raises OSError."""
     if isinstance(result, NormalizedImage):
-        return [_publish(folders, job, "normalized.png", png_bytes(result.rgba))]
+        pictures = {f"{picture.step}.png": picture.rgba for picture in result.pictures}
+        pictures["normalized.png"] = result.rgba
+        return [_publish(folders, job, name, png_bytes(rgba)) for name, rgba in pictures.items()]
     return []
 
 

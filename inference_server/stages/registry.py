@@ -16,6 +16,7 @@ from inference_server.core.stage import Stage
 from inference_server.core.types import Engine, EnginePolicy, StageName
 from inference_server.errors import EngineUnavailable, WeightsMissing
 from inference_server.stages.blender import BlenderProcess
+from inference_server.stages.normalize.editing import Editing
 from inference_server.weights import WeightStore
 
 _NO_NEURAL = "this version of Figurine has no neural engine for this stage"
@@ -25,8 +26,10 @@ _NO_NETWORKS = "the networks' libraries are not installed: pip install 'figurine
 class EngineRegistry:
     """Builds stages on first use and keeps them."""
 
-    def __init__(self, blender: BlenderProcess, weights: WeightStore) -> None:
+    def __init__(self, blender: BlenderProcess, weights: WeightStore, editing: Editing | None = None) -> None:
+        """editing: of pose and view, where any editor is set up."""
         self._blender = blender
+        self._editing = editing
         self._weights = weights
         self._built: dict[tuple[StageName, Engine], Stage[Any, Any]] = {}
 
@@ -46,7 +49,7 @@ class EngineRegistry:
             return StageChoice(self._draft(stage), str(error) if isinstance(error, WeightsMissing) else error.message)
 
     def _draft(self, stage: StageName) -> Stage[Any, Any]:
-        return self._build(stage, "draft", lambda: _class_of(stage, "draft")())
+        return self._build(stage, "draft", lambda: _class_of(stage, "draft")(*self._extras(stage)))
 
     def _neural(self, stage: StageName) -> Stage[Any, Any]:
         """Raises EngineUnavailable where this version or this machine cannot, WeightsMissing, WeightsCorrupt."""
@@ -55,7 +58,10 @@ class EngineRegistry:
             raise EngineUnavailable(_NO_NEURAL, choose_draft)
         if importlib.util.find_spec("torch") is None:
             raise EngineUnavailable(_NO_NETWORKS, choose_draft)
-        return self._build(stage, "neural", lambda: _class_of(stage, "neural")(self._weights))
+        return self._build(stage, "neural", lambda: _class_of(stage, "neural")(self._weights, *self._extras(stage)))
+
+    def _extras(self, stage: StageName) -> tuple[Editing | None, ...]:
+        return (self._editing,) if stage == "normalize" else ()
 
     def _build(self, stage: StageName, engine: Engine, build: Callable[[], Stage[Any, Any]]) -> Stage[Any, Any]:
         if (stage, engine) not in self._built:

@@ -43,7 +43,8 @@ TILTS_DEG = np.arange(-30.0, 31.0, 2.0)
 SMALLEST_TILT_DEG = 4.0
 TILT_GAIN = 0.03  # mirror overlap that straightening must win
 UPRIGHT_OVERLAP = 0.82  # a straightened outline less symmetric than this has no axis to trust
-WIDEST_LEANING = 1.25  # width over height: a vehicle or an animal seen from the side has no upright axis
+WIDEST_LEANING = 1.25  # width over height: a vehicle or an animal seen from the side has no upright axis,
+WIDE_OVERLAP = 0.90  # but what is as symmetric as this is seen from its front: a robot with its arms out, a crab
 SYMMETRIC_OVERLAP = 0.72
 ARM_ROWS = (0.25, 0.6)  # of the height, from the top: where hanging arms part from the trunk
 LEG_ROWS = (0.72, 0.96)
@@ -75,8 +76,8 @@ class Straightening:
     @property
     def is_sure(self) -> bool:
         """Whether the tilt is real: large enough, of an upright symmetric outline, and clearly better without."""
-        is_upright = self.overlap > UPRIGHT_OVERLAP and self.width < WIDEST_LEANING
-        return is_upright and abs(self.degrees) >= SMALLEST_TILT_DEG and self.gain > TILT_GAIN
+        is_symmetric = self.overlap > (UPRIGHT_OVERLAP if self.width < WIDEST_LEANING else WIDE_OVERLAP)
+        return is_symmetric and abs(self.degrees) >= SMALLEST_TILT_DEG and self.gain > TILT_GAIN
 
 
 def diagnose(rgba: np.ndarray, *, is_outline_sure: bool = True) -> tuple[Finding, ...]:  # rgba: (H, W, 4) uint8
@@ -203,7 +204,7 @@ def _posture(shape: np.ndarray) -> Iterator[Finding]:
             "tilt",
             straightening.degrees,
             min(1.0, 0.3 + abs(straightening.degrees) / 45.0),
-            f"The subject leans by {abs(straightening.degrees):.0f}°: it can be straightened.",
+            f"The subject leans by {abs(straightening.degrees):.0f}°: an upright one makes a better model.",
         )
     if straightening.overlap < SYMMETRIC_OVERLAP:
         yield Finding(
@@ -224,6 +225,12 @@ def _posture(shape: np.ndarray) -> Iterator[Finding]:
             0.4,
             f"{what} are not apart from the body in the outline: a pose with arms and legs apart bends better.",
         )
+
+
+def measure_tilt(rgba: np.ndarray) -> Straightening:  # (H, W, 4) uint8
+    """`find_tilt` of a cut-out subject. Raises NoSubjectFound."""
+    left, top, right, bottom = subject_bounds(rgba)
+    return find_tilt(_small_shape(rgba[top:bottom, left:right]))
 
 
 def measure_limbs(rgba: np.ndarray) -> tuple[float, float]:  # (H, W, 4) uint8

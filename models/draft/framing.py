@@ -8,6 +8,9 @@ import numpy as np
 
 from .errors import NoSubjectFound
 
+SIDE_PX = 1024  # of the master: what the models of this field see at most
+MARGIN_PX = 24  # of the master
+SAME_SIZE_PX = 2  # a subject that is by no more too large or small is moved, not resampled
 SUBJECT_ALPHA = 128  # a pixel belongs to the subject from half opacity on; haze and soft shadows do not set the frame
 
 
@@ -25,7 +28,58 @@ class Framed:
     scale: float
 
 
-def frame_subject(rgba: np.ndarray, size: int = 1024, margin_px: int = 24) -> Framed:  # rgba: (H, W, 4) uint8
+@dataclass(frozen=True)
+class Framing:
+    """How a model was shown its subjects.
+
+    ratio: the longer side of the subject over the side of the square. background: sRGB, 0..255; None for straight
+    alpha. size_px: side of the square.
+    """
+
+    ratio: float
+    background: tuple[int, int, int] | None
+    size_px: int
+
+
+def frame_for(master: np.ndarray, framing: Framing) -> np.ndarray:  # master: (H, W, 4) uint8
+    """The subject as a model wants it: (S, S, 3) uint8 on its background, (S, S, 4) where that is None.
+
+    Raises NoSubjectFound.
+    """
+    margin_px = round((1.0 - framing.ratio) / 2.0 * framing.size_px)
+    framed = frame_subject(master, framing.size_px, margin_px).rgba
+    if framing.background is None:
+        return framed
+    share = framed[..., 3:].astype(np.float32) / 255.0
+    return np.rint(framed[..., :3] * share + np.float32(framing.background) * (1.0 - share)).astype(np.uint8)
+
+
+def pad_square(rgba: np.ndarray) -> Framed:  # rgba: (H, W, 4) uint8
+    """The picture as it is, in the middle of a square that is clear around it. Raises NoSubjectFound."""
+    subject_bounds(rgba)
+    height, width = rgba.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, 4), np.uint8)
+    y, x = (side - height) // 2, (side - width) // 2
+    square[y : y + height, x : x + width] = rgba
+    return Framed(square, float((square[..., 3] >= SUBJECT_ALPHA).mean()), 1.0)
+
+
+def crop_subject(rgba: np.ndarray) -> np.ndarray:  # (H, W, 4) uint8
+    """The subject with what of its soft edge may show in the margin of the master. Raises NoSubjectFound."""
+    left, top, right, bottom = subject_bounds(rgba)
+    around_px = int(MARGIN_PX / framing_scale(rgba)) + 1
+    return rgba[max(top - around_px, 0) : bottom + around_px, max(left - around_px, 0) : right + around_px]
+
+
+def framing_scale(rgba: np.ndarray, size: int = SIDE_PX, margin_px: int = MARGIN_PX) -> float:
+    """Pixels of the framed square a pixel of the picture (H, W, 4). Raises NoSubjectFound."""
+    left, top, right, bottom = subject_bounds(rgba)
+    longest, wanted = max(right - left, bottom - top), size - 2 * margin_px
+    return 1.0 if abs(longest - wanted) <= SAME_SIZE_PX else wanted / longest
+
+
+def frame_subject(rgba: np.ndarray, size: int = SIDE_PX, margin_px: int = MARGIN_PX) -> Framed:  # rgba: (H, W, 4) uint8
     """Scale the subject so that its longer side fills the square up to the margin, and centre it.
 
     size: side of the square in pixels; margin_px: what stays free on the longer side, in pixels of the square.
@@ -34,7 +88,7 @@ def frame_subject(rgba: np.ndarray, size: int = 1024, margin_px: int = 24) -> Fr
     if size <= 2 * margin_px:
         raise ValueError(f"a margin of {margin_px} px leaves no room in a square of {size} px")
     left, top, right, bottom = subject_bounds(rgba)
-    scale = (size - 2 * margin_px) / max(right - left, bottom - top)
+    scale = framing_scale(rgba, size, margin_px)
     around_px = int(margin_px / scale)  # soft edges reach beyond the bounds: the margin is taken from the source too
     crop_left, crop_top = max(left - around_px, 0), max(top - around_px, 0)
     crop = rgba[crop_top : bottom + around_px, crop_left : right + around_px]
@@ -64,6 +118,8 @@ def resize_rgba(rgba: np.ndarray, width: int, height: int) -> np.ndarray:  # rgb
 
     Area averaging where the picture shrinks, Lanczos where it grows.
     """
+    if (height, width) == rgba.shape[:2]:
+        return np.where(rgba[..., 3:] > 0, rgba, 0).astype(np.uint8)
     shrinks = width < rgba.shape[1] or height < rgba.shape[0]
     premultiplied = rgba.astype(np.float32)
     premultiplied[..., :3] *= premultiplied[..., 3:] / 255.0

@@ -48,7 +48,7 @@ class Bench:
 
     def __init__(self, inputs: Inputs, work: Path) -> None:
         self.inputs = inputs
-        self.work = work / _code_digest()
+        self.work = work / code_digest()
         self.measured: dict[str, dict[str, Any]] = {"picture": {}, "again": {}, "rig": {}, "truth": {}, "full": {}}
         self.measured["plain"] = {}
         self._is_warm = False
@@ -165,10 +165,10 @@ def _report(out: Path) -> dict[str, Any]:
     return report
 
 
-def _code_digest() -> str:
+def code_digest(folders: tuple[str, ...] = CODE) -> str:
     """Twelve digits that change with the engine's code."""
     digest = hashlib.sha256()
-    for folder in CODE:
+    for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draft normalization: the subject cut out, examined, centred and squared. No pose or view is changed."""
+"""Draft normalization: the subject cut out, examined, enlarged by interpolation, straightened and squared. No pose or
+view is changed, unless an editor is set up for that.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +9,33 @@ from typing import ClassVar
 
 from inference_server.core.stage import Requirements, RunContext
 from inference_server.core.types import Engine, StageName, UInt8
-from inference_server.stages.normalize.subject import Subject, SubjectNormalize
+from inference_server.stages.normalize.chain import NormalizeChain, Subject
+from inference_server.stages.normalize.editing import Editing
+
+_PEAK_BYTES = 1 << 30
 
 
-class DraftNormalize(SubjectNormalize):
+class DraftNormalize(NormalizeChain):
     """Alpha of the picture where it has one, a classical cut-out otherwise."""
 
     name: ClassVar[StageName] = "normalize"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 2
-    requires: ClassVar[Requirements] = Requirements(peak_bytes=1 << 30)
-    setting_names: ClassVar[tuple[str, ...]] = ()
-    uses_seed: ClassVar[bool] = False
+    version: ClassVar[int] = 3
+    requires: Requirements
+    uses_seed: bool
 
-    def unload(self) -> None:
-        """Nothing is held."""
+    def __init__(self, editing: Editing | None = None) -> None:
+        super().__init__(editing)
+        self.uses_seed = editing is not None
+        self.requires = (
+            Requirements(_PEAK_BYTES + editing.peak_bytes, weight_digests=editing.identity)
+            if editing
+            else Requirements(_PEAK_BYTES)
+        )
 
     def _cut_out(self, rgba: UInt8, ctx: RunContext) -> Subject:
         cutout = self._matting.cut_out(rgba)
-        return Subject(cutout.rgba, cutout.method, cutout.is_sure, cutout.warnings)
+        return Subject(cutout.rgba, "draft, told from the colours at the border", cutout.is_sure, cutout.warnings)
+
+    def _enlarge(self, rgba: UInt8, factor: float, ctx: RunContext) -> tuple[UInt8, str]:
+        return self._interpolate(rgba, factor)

@@ -7,11 +7,14 @@ compares both, and keeps the original where the edit does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from inference_server.core.types import UInt8
+import numpy as np
+
+from inference_server.core.types import EditorChoice, UInt8
+from inference_server.errors import EngineUnavailable
 
 EditorName = Literal["local", "hosted"]
 EditCase = Literal["humanoid", "other"]
@@ -66,3 +69,70 @@ class Verdict(Protocol):
 
 # Both (H, W, 4) uint8, each cut out in its own frame: the original, the edit.
 Judge = Callable[[UInt8, UInt8, EditCase], Verdict]
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """What came of an edit. drawn: (h, w, 4) uint8, the editor's picture. subject: the same cut out, None where the
+    edit does not hold. sentence: why, or what to know about it; may be empty.
+    """
+
+    drawn: UInt8
+    subject: UInt8 | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Editing:
+    """What can edit pose and view on this machine, and who judges it. editors: those that are set up, by name."""
+
+    editors: Mapping[EditorName, PoseEditor]
+    judge: Judge
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What decides the answers of all of them."""
+        return tuple(part for name in sorted(self.editors) for part in (name, *self.editors[name].identity))
+
+    @property
+    def peak_bytes(self) -> int:
+        """What the largest of them takes."""
+        return max((editor.peak_bytes for editor in self.editors.values()), default=0)
+
+
+def choose_editor(editing: Editing | None, choice: EditorChoice) -> PoseEditor | None:
+    """The editor that was asked for; None where "auto" finds no local one. Raises EngineUnavailable."""
+    editors = editing.editors if editing else {}
+    name: EditorName = "local" if choice == "auto" else choice
+    if choice != "auto" and name not in editors:
+        raise EngineUnavailable(
+            f"The {name} editor of pose and view is not set up here.",
+            "Set it up as docs/normalization.md says, or leave the editor on auto.",
+        )
+    return editors.get(name)
+
+
+def edit_subject(
+    rgba: UInt8, editor: PoseEditor, judge: Judge, ctx: EditContext, cut_out: Callable[[UInt8], UInt8]
+) -> Edit:  # rgba: (H, W, 4) uint8, the subject cut out
+    """Have a subject edited, cut it out of the new picture, and judge it against the original.
+
+    cut_out: (h, w, 4) uint8 to the same with the subject's alpha. Raises what editor and cut_out raise; a picture
+    without a subject is an edit that does not hold.
+    """
+    from models.draft.errors import NoSubjectFound
+
+    drawn = with_alpha(editor.edit(rgba, ctx))
+    try:
+        subject = cut_out(drawn)
+    except NoSubjectFound:
+        return Edit(drawn, None, "The edited picture was not used, because it is empty; the original was kept.")
+    verdict = judge(rgba, subject, ctx.case)
+    return Edit(drawn, subject if verdict.is_accepted else None, verdict.sentence)
+
+
+def with_alpha(picture: UInt8) -> UInt8:  # (H, W, 3 or 4) uint8 -> (H, W, 4) uint8
+    """Opaque where the picture has no alpha."""
+    if picture.shape[2] == 4:
+        return picture
+    return np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
