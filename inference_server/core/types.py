@@ -82,9 +82,9 @@ class Diagnosis:
 
 @dataclass(frozen=True, eq=False)
 class StepPicture:
-    """What the picture was after a step of the normalization, or what came in. rgba: (H, W, 4) uint8."""
+    """What the picture was after a step of the normalization. rgba: (H, W, 4) uint8, straight alpha."""
 
-    step: Literal["source", "background", "resolution", "pose", "tilt"]
+    step: Literal["background", "resolution", "pose", "tilt"]
     rgba: UInt8
 
     def __post_init__(self) -> None:
@@ -96,8 +96,7 @@ class NormalizedImage:
     """The subject alone, centred in a square, clear around it: the master that each model's own framing starts from.
 
     rgba: (S, S, 4) uint8, straight alpha. steps: what was done, in order, and by what. subject_fraction: share of the
-    square's pixels that the subject covers, 0..1. pictures: what came in and what each step that changed it left, for
-    the artist to compare.
+    square's pixels that the subject covers, 0..1. pictures: what each step that changed it left, for the artist to see.
     """
 
     rgba: UInt8

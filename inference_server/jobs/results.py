@@ -19,7 +19,7 @@ MEDIA_TYPES = {
     "figure.glb": "model/gltf-binary",
     "preview.png": "image/png",
     "normalized.png": "image/png",
-    **{f"{step}.png": "image/png" for step in ("source", "background", "resolution", "pose", "tilt")},
+    **{f"{step}.png": "image/png" for step in ("background", "resolution", "pose", "tilt")},
     "rig.json": "application/json",
     "weights.npz": "application/octet-stream",
     "report.json": "application/json",

@@ -36,7 +36,11 @@ class PoseNetwork:
         logging.disable_progress_bar()
         try:
             network, told = VitPoseForPoseEstimation.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # named below, with all others
+                output_loading_info=True,
             )
             processor = VitPoseImageProcessorPil.from_pretrained(folder, local_files_only=True)
         except _UNREADABLE as error:

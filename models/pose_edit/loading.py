@@ -59,7 +59,12 @@ def load_network(folder: Path, name: str, kind: str) -> torch.nn.Module:
     library = diffusers if hasattr(diffusers, kind) else transformers
     try:
         network, told = getattr(library, kind).from_pretrained(
-            place, torch_dtype=DTYPE, local_files_only=True, use_safetensors=True, output_loading_info=True
+            place,
+            torch_dtype=DTYPE,
+            local_files_only=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # named below, with all others
+            output_loading_info=True,
         )
     except _UNREADABLE as error:
         raise _damaged(place, error) from error

@@ -19,7 +19,15 @@ import numpy as np
 from inference_server.core.stage import Device, RunContext
 from inference_server.core.types import Diagnosis, NormalizedImage, SourceImage, UInt8
 from inference_server.errors import EngineUnavailable, NoSubject
-from inference_server.stages.normalize.editing import EditCase, EditContext, Editing, choose_editor, edit_subject
+from inference_server.stages.normalize.editing import (
+    EditCase,
+    EditContext,
+    Editing,
+    Judge,
+    PoseEditor,
+    choose_editor,
+    edit_subject,
+)
 from inference_server.stages.normalize.wishes import EDITOR_SETTING_NAMES, SETTING_NAMES, StepLog, StepWishes
 
 _STEPS = 6  # of progress
@@ -61,8 +69,8 @@ class NormalizeChain(ABC):
 
     def unload(self) -> None:
         """Give back what editors hold."""
-        for editor in self._editing.editors.values() if self._editing else ():
-            editor.unload()
+        if self._editing is not None:
+            self._editing.unload()
 
     def run(self, value: SourceImage, ctx: RunContext) -> NormalizedImage:
         """Raises NoSubject, EngineUnavailable where an editor was asked for that is not there, and what the cut-out,
@@ -73,7 +81,6 @@ class NormalizeChain(ABC):
         wishes, log = StepWishes(ctx.settings), StepLog(ctx)
         with _subject_errors():
             source = self._matting.reduce_picture(value.rgba)
-            log.show("source", source)
             subject = self._look(source, wishes, log, ctx)
             findings = self._diagnose.diagnose(subject.rgba, is_outline_sure=subject.is_outline_sure)
             diagnoses = tuple(Diagnosis(item.code, item.measure, item.severity, item.sentence) for item in findings)
@@ -131,27 +138,44 @@ class NormalizeChain(ABC):
     def _edit_pose(
         self, rgba: UInt8, is_asked_for: bool, wishes: StepWishes, log: StepLog, ctx: RunContext
     ) -> UInt8 | None:  # (H, W, 4) uint8
-        """The subject from its front, a humanoid in an A-pose; None where the original is to stay."""
-        if not wishes.wants("pose", is_asked_for):
-            return None
+        """The subject from its front, a humanoid in an A-pose; None where the original is to stay.
+
+        is_asked_for: by the diagnoses of the outline; a person's joints know better, where they are found.
+        """
         is_by_hand = wishes.mode("pose") == "on"
+        if wishes.mode("pose") == "off":
+            return None
         editor = choose_editor(self._editing, wishes.editor) if self._editing else None
         if self._editing is None or editor is None:
             if is_by_hand:
                 raise EngineUnavailable(
                     "No editor of pose and view is set up here, and the draft engine changes neither.",
-                    "Set the step pose to auto or off, or set up an editor as docs/normalization.md says.",
+                    "Set the step pose to auto or off, or set up an editor as docs/pose-edit.md says.",
                 )
-            log.tell("pose", _NO_EDITOR)
+            if is_asked_for:
+                log.tell("pose", _NO_EDITOR)
             return None
-        case = self._case_of(rgba, wishes.kind)
+        person = self._editing.reader.measure(rgba) if self._editing.reader else None
+        is_needed = not person.is_a_pose if person is not None and person.is_human else is_asked_for
+        if not (is_by_hand or is_needed):
+            return None
+        case = self._case_of(rgba, wishes.kind, person)
         if case == "other" and not is_by_hand:
             log.tell("pose", "kept: an animal or an object is not posed unless it is asked for")
             return None
+        return self._have_edited(rgba, case, editor, self._editing.judge, log, ctx)
+
+    def _have_edited(
+        self, rgba: UInt8, case: EditCase, editor: PoseEditor, judge: Judge, log: StepLog, ctx: RunContext
+    ) -> UInt8 | None:  # (H, W, 4) uint8
         told = EditContext(
-            case, ctx.seed, ctx.raise_if_cancelled, lambda done, total: ctx.progress(3 + done / total, _STEPS)
+            case=case,
+            seed=ctx.seed,
+            raise_if_cancelled=ctx.raise_if_cancelled,
+            progress=lambda done, total: ctx.progress(3 + done / total, _STEPS),
+            note=ctx.note,
         )
-        edit = edit_subject(rgba, editor, self._editing.judge, told, lambda drawn: self._cut_out(drawn, ctx).rgba)
+        edit = edit_subject(rgba, editor, judge, told, lambda drawn: self._cut_out(drawn, ctx).rgba)
         log.show("pose", edit.drawn)
         if edit.sentence:
             ctx.note(edit.sentence)
@@ -159,10 +183,12 @@ class NormalizeChain(ABC):
         log.tell("pose", name if edit.subject is not None else f"kept: the edit by {name} did not hold")
         return edit.subject
 
-    def _case_of(self, rgba: UInt8, kind: str) -> EditCase:
-        """Whether the subject has a body that can stand in an A-pose; where nobody says so, as the draft's own
-        skeleton of it tells.
+    def _case_of(self, rgba: UInt8, kind: str, person: Any) -> EditCase:
+        """Whether the subject has a body that can stand in an A-pose; where nobody says so, as its joints tell, or the
+        draft's own skeleton of it. person: a PoseMeasure, None where nobody looked for joints.
         """
+        if kind == "auto" and person is not None:
+            return "humanoid" if person.is_human else "other"
         if kind == "auto":
             from models.draft.skeleton import estimate_skeleton
             from models.draft.surface import build_mesh

@@ -28,7 +28,9 @@ class DraftNormalize(NormalizeChain):
         super().__init__(editing)
         self.uses_seed = editing is not None
         self.requires = (
-            Requirements(_PEAK_BYTES + editing.peak_bytes, weight_digests=editing.identity)
+            Requirements(
+                _PEAK_BYTES + editing.peak_bytes, weight_digests=editing.weight_digests, services=editing.services
+            )
             if editing
             else Requirements(_PEAK_BYTES)
         )

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Literal
 
 from inference_server.core.types import UInt8
+from inference_server.stages.normalize.editing import EditCase
 
-EditCase = Literal["humanoid", "other"]
+AspectRatio = Literal["1:1", "3:4"]
 
 _A_POSE = """\
 Redraw the character of this picture as a character sheet's front view in a neutral A-pose.
@@ -47,7 +48,7 @@ def build_prompt(case: EditCase, backdrop: str) -> str:
     return f"{opening}\n{_COMMON.format(subject=subject, backdrop=backdrop)}"
 
 
-def choose_aspect_ratio(case: EditCase, rgba: UInt8) -> str:  # rgba: (H, W, 4) uint8, the subject cut out
+def choose_aspect_ratio(case: EditCase, rgba: UInt8) -> AspectRatio:  # rgba: (H, W, 4) uint8, the subject cut out
     """The ratio, as editors name it, in which the subject will be largest."""
     inside = rgba[..., 3] >= 128
     height, width = inside.any(axis=1).sum(), inside.any(axis=0).sum()

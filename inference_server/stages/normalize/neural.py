@@ -59,8 +59,9 @@ class NeuralNormalize(NormalizeChain):
             modules=("torch", "safetensors", *(("transformers",) if self._upscalers else ())),
             weight_digests=(
                 *(digest for item in ids for digest in weights.digests(item)),
-                *(editing.identity if editing else ()),
+                *(editing.weight_digests if editing else ()),
             ),
+            services=editing.services if editing else (),
         )
 
     def load(self, device: Device) -> None:

@@ -59,7 +59,7 @@ class StepLog:
         """A step that was done, or why one that was asked for was not. what: begins with the engine."""
         self.steps.append(f"{step}: {what}")
 
-    def show(self, step: Literal["source", "background", "resolution", "pose", "tilt"], rgba: UInt8) -> None:
+    def show(self, step: Literal["background", "resolution", "pose", "tilt"], rgba: UInt8) -> None:
         """Keep what the picture is now: (H, W, 4) uint8."""
         self.pictures.append(StepPicture(step, rgba))
 
