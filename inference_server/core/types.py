@@ -25,8 +25,8 @@ StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
 Kind = Literal["humanoid", "quadruped", "bird", "generic", "none"]
 Outputs = Literal["all", "rig"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
-# In the order in which they are done, but that the background is looked for first.
-NormalizeStep = Literal["background", "resolution", "pose", "tilt", "framing"]
+# In the order in which they are done.
+NormalizeStep = Literal["background", "resolution", "tilt", "pose", "framing"]
 NormalizeMode = Literal["auto", "off"]
 StepMode = Literal["auto", "on", "off"]
 EditorChoice = Literal["auto", "local", "hosted"]
@@ -84,7 +84,7 @@ class Diagnosis:
 class StepPicture:
     """What the picture was after a step of the normalization. rgba: (H, W, 4) uint8, straight alpha."""
 
-    step: Literal["background", "resolution", "pose", "tilt"]
+    step: Literal["background", "resolution", "tilt", "pose"]
     rgba: UInt8
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The normalize stage: a chain of steps from the artist's picture to a clean subject in a square.
 
-background → diagnoses → resolution → pose and view → tilt → framing. The subject is cut out first, because the
+background → diagnoses → resolution → tilt → pose and view → framing. The subject is cut out first, because the
 diagnoses look at it; each later step is done where they ask for it, where it was asked for by hand, or not at all.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from inference_server.core.stage import Device, RunContext
 from inference_server.core.types import Diagnosis, NormalizedImage, SourceImage, UInt8
-from inference_server.errors import EngineUnavailable, NoSubject
+from inference_server.errors import EngineUnavailable, FigurineError, NoSubject
 from inference_server.stages.normalize.editing import (
     EditCase,
     EditContext,
@@ -52,6 +52,7 @@ class NormalizeChain(ABC):
     """The stage but for what networks may do: cut out, enlarge. The rest is classical in every engine."""
 
     setting_names: tuple[str, ...]
+    uses_seed: bool
     _matting: ModuleType
     _diagnose: ModuleType
     _framing: ModuleType
@@ -59,7 +60,9 @@ class NormalizeChain(ABC):
 
     def __init__(self, editing: Editing | None = None) -> None:
         self._editing = editing
-        self.setting_names = (*SETTING_NAMES, *(EDITOR_SETTING_NAMES if editing else ()))
+        can_edit = editing is not None and editing.is_possible
+        self.setting_names = (*SETTING_NAMES, *(EDITOR_SETTING_NAMES if can_edit else ()))
+        self.uses_seed = can_edit
 
     def load(self, device: Device) -> None:
         """Import the classical code."""
@@ -82,17 +85,18 @@ class NormalizeChain(ABC):
         with _subject_errors():
             source = self._matting.reduce_picture(value.rgba)
             subject = self._look(source, wishes, log, ctx)
-            findings = self._diagnose.diagnose(subject.rgba, is_outline_sure=subject.is_outline_sure)
-            diagnoses = tuple(Diagnosis(item.code, item.measure, item.severity, item.sentence) for item in findings)
+            diagnoses = self._examine(subject.rgba, is_outline_sure=subject.is_outline_sure)
             codes = {diagnosis.code for diagnosis in diagnoses}
             ctx.progress(2, _STEPS)
             rgba = self._enlarge_small(subject.rgba, "low_resolution" in codes, wishes, log, ctx)
             ctx.progress(3, _STEPS)
-            edited = self._edit_pose(rgba, bool(codes & _POSE_CODES), wishes, log, ctx)
+            upright = self._straighten(rgba, "tilt" in codes, wishes, log, ctx)
+            if upright is not None:
+                rgba, diagnoses = upright, self._examine_posture(diagnoses, upright)
             ctx.progress(4, _STEPS)
-            upright = None if edited is not None else self._straighten(rgba, "tilt" in codes, wishes, log, ctx)
+            rgba = self._edit_pose(rgba, {diagnosis.code for diagnosis in diagnoses}, wishes, log, ctx)
             ctx.progress(5, _STEPS)
-            framed = self._frame(_last(rgba, edited, upright), wishes, log)
+            framed = self._frame(rgba, wishes, log)
         for sentence in subject.warnings:
             ctx.note(sentence)
         log.note_findings(diagnoses, frozenset() if upright is None else frozenset({"tilt"}))
@@ -124,6 +128,15 @@ class NormalizeChain(ABC):
             log.show("background", subject.rgba)
         return subject
 
+    def _examine(self, rgba: UInt8, *, is_outline_sure: bool = True) -> tuple[Diagnosis, ...]:
+        findings = self._diagnose.diagnose(rgba, is_outline_sure=is_outline_sure)
+        return tuple(Diagnosis(item.code, item.measure, item.severity, item.sentence) for item in findings)
+
+    def _examine_posture(self, before: tuple[Diagnosis, ...], upright: UInt8) -> tuple[Diagnosis, ...]:
+        """Findings of which those about the limbs come from the straightened picture: they are looked for in rows."""
+        after = (diagnosis for diagnosis in self._examine(upright) if diagnosis.code in _POSE_CODES)
+        return (*(diagnosis for diagnosis in before if diagnosis.code not in _POSE_CODES), *after)
+
     def _enlarge_small(
         self, rgba: UInt8, is_small: bool, wishes: StepWishes, log: StepLog, ctx: RunContext
     ) -> UInt8:  # (H, W, 4) uint8
@@ -136,43 +149,40 @@ class NormalizeChain(ABC):
         return larger
 
     def _edit_pose(
-        self, rgba: UInt8, is_asked_for: bool, wishes: StepWishes, log: StepLog, ctx: RunContext
-    ) -> UInt8 | None:  # (H, W, 4) uint8
-        """The subject from its front, a humanoid in an A-pose; None where the original is to stay.
+        self, rgba: UInt8, codes: set[str], wishes: StepWishes, log: StepLog, ctx: RunContext
+    ) -> UInt8:  # (H, W, 4) uint8
+        """The subject from its front, a humanoid in an A-pose; the original where no edit is wanted or none holds.
 
-        is_asked_for: by the diagnoses of the outline; a person's joints know better, where they are found.
+        codes: of the diagnoses of the outline; a person's joints know better, where they are found.
         """
         is_by_hand = wishes.mode("pose") == "on"
         if wishes.mode("pose") == "off":
-            return None
+            return rgba
         editor = choose_editor(self._editing, wishes.editor) if self._editing else None
         if self._editing is None or editor is None:
             if is_by_hand:
-                raise EngineUnavailable(
-                    "No editor of pose and view is set up here, and the draft engine changes neither.",
-                    "Set the step pose to auto or off, or set up an editor as docs/pose-edit.md says.",
-                )
-            if is_asked_for:
+                raise _no_editor(self._editing)
+            if codes & _POSE_CODES:
                 log.tell("pose", _NO_EDITOR)
-            return None
+            return rgba
         person = self._editing.reader.measure(rgba) if self._editing.reader else None
-        is_needed = not person.is_a_pose if person is not None and person.is_human else is_asked_for
+        is_needed = not person.is_a_pose if person is not None and person.is_human else bool(codes & _POSE_CODES)
         if not (is_by_hand or is_needed):
-            return None
+            return rgba
         case = self._case_of(rgba, wishes.kind, person)
         if case == "other" and not is_by_hand:
             log.tell("pose", "kept: an animal or an object is not posed unless it is asked for")
-            return None
+            return rgba
         return self._have_edited(rgba, case, editor, self._editing.judge, log, ctx)
 
     def _have_edited(
         self, rgba: UInt8, case: EditCase, editor: PoseEditor, judge: Judge, log: StepLog, ctx: RunContext
-    ) -> UInt8 | None:  # (H, W, 4) uint8
+    ) -> UInt8:  # (H, W, 4) uint8
         told = EditContext(
             case=case,
             seed=ctx.seed,
             raise_if_cancelled=ctx.raise_if_cancelled,
-            progress=lambda done, total: ctx.progress(3 + done / total, _STEPS),
+            progress=lambda done, total: ctx.progress(4 + done / total, _STEPS),
             note=ctx.note,
         )
         edit = edit_subject(rgba, editor, judge, told, lambda drawn: self._cut_out(drawn, ctx).rgba)
@@ -180,8 +190,9 @@ class NormalizeChain(ABC):
         if edit.sentence:
             ctx.note(edit.sentence)
         name = f"{editor.name}, {editor.title}"
-        log.tell("pose", name if edit.subject is not None else f"kept: the edit by {name} did not hold")
-        return edit.subject
+        done = f"{name}, {'put into an A-pose' if case == 'humanoid' else 'turned to the front'}"
+        log.tell("pose", done if edit.subject is not None else f"kept: the edit by {name} did not hold")
+        return rgba if edit.subject is None else edit.subject
 
     def _case_of(self, rgba: UInt8, kind: str, person: Any) -> EditCase:
         """Whether the subject has a body that can stand in an A-pose; where nobody says so, as its joints tell, or the
@@ -238,8 +249,14 @@ def _subject_errors() -> Iterator[None]:
         ) from error
 
 
-def _last(rgba: UInt8, *later: UInt8 | None) -> UInt8:
-    return next((picture for picture in later if picture is not None), rgba)
+def _no_editor(editing: Editing | None) -> FigurineError:
+    """Why an edit that was asked for by hand cannot be made."""
+    if editing is not None and "local" in editing.absent:
+        return editing.absent["local"]
+    return EngineUnavailable(
+        "No editor of pose and view is set up here, and the draft engine changes neither.",
+        "Set the step pose to auto or off, or set up an editor as docs/pose-edit.md says.",
+    )
 
 
 def _opaque(rgba: UInt8) -> UInt8:  # (H, W, 4) uint8

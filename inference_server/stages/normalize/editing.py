@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from inference_server.core.types import EditorChoice, UInt8
-from inference_server.errors import FigurineError, WeightsCorrupt
+from inference_server.errors import EngineUnavailable, FigurineError, WeightsCorrupt
 
 EditorName = Literal["local", "hosted"]
 EditCase = Literal["humanoid", "other"]
@@ -119,6 +119,11 @@ class Editing:
         return self.editors["hosted"].identity if "hosted" in self.editors else ()
 
     @property
+    def is_possible(self) -> bool:
+        """Whether any editor is set up."""
+        return bool(self.editors)
+
+    @property
     def peak_bytes(self) -> int:
         """What the largest of them takes."""
         return max((editor.peak_bytes for editor in self.editors.values()), default=0)
@@ -130,8 +135,10 @@ class Editing:
 
     def unload(self) -> None:
         """Give back what all of them hold."""
-        for part in (*self.editors.values(), *([self.reader] if self.reader else [])):
-            part.unload()
+        for editor in self.editors.values():
+            editor.unload()
+        if self.reader is not None:
+            self.reader.unload()
 
 
 def choose_editor(editing: Editing, choice: EditorChoice) -> PoseEditor | None:
@@ -143,6 +150,8 @@ def choose_editor(editing: Editing, choice: EditorChoice) -> PoseEditor | None:
     refusal = editing.absent.get(name)
     if refusal is not None and (choice != "auto" or isinstance(refusal, WeightsCorrupt)):
         raise refusal
+    if choice != "auto" and name not in editing.editors:
+        raise EngineUnavailable(f"There is no {name} editor of pose and view here.", "Leave the editor on auto.")
     return editing.editors.get(name)
 
 

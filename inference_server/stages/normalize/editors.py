@@ -7,7 +7,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psutil
 
@@ -68,7 +68,7 @@ def set_up_editors(weights: WeightStore, choices: EditorChoices) -> Editing:
 class HostedPoseEditor:
     """Sends the framed subject to the provider, and nothing else of the job."""
 
-    name: ClassVar[EditorName] = "hosted"
+    name: EditorName = "hosted"
     peak_bytes: int = _HOSTED_BYTES
 
     def __init__(self, service: HostedEditor) -> None:
@@ -96,7 +96,7 @@ class HostedPoseEditor:
 class LocalPoseEditor:
     """An instruction editor of models/pose_edit, loaded when the first picture needs it."""
 
-    name: ClassVar[EditorName] = "local"
+    name: EditorName = "local"
     _loaded: Any = None
 
     def __init__(self, weights: WeightStore, weight_id: str, device: Device | None = None) -> None:

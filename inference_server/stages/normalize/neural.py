@@ -37,7 +37,6 @@ class NeuralNormalize(NormalizeChain):
     engine: ClassVar[Engine] = "neural"
     version: ClassVar[int] = 2
     requires: Requirements
-    uses_seed: bool
 
     _device: Any = None
     _matte: ModuleType
@@ -52,7 +51,6 @@ class NeuralNormalize(NormalizeChain):
         }
         ids = (self._id, *(UPSCALER_IDS[factor] for factor in self._upscalers))
         self._networks: dict[str, Any] = {}
-        self.uses_seed = editing is not None
         self.requires = Requirements(
             peak_bytes=_PEAK_BYTES + (editing.peak_bytes if editing else 0),
             weight_ids=ids,

@@ -37,6 +37,7 @@ from inference_server.core.types import (
     Skin,
     SourceImage,
     StageRecord,
+    StepPicture,
     TexturedMesh,
     TextureInput,
 )
@@ -59,6 +60,7 @@ def one_of_each(sphere: Mesh, skeleton: Skeleton, folder: Path) -> list[Any]:
     for name, path in files.items():
         path.write_bytes(name.encode())
     image = NormalizedImage(random_pixels(8, 8, 4), ("cut",), (Diagnosis("background", 0.2, 0.8, "ü"),), 0.25)
+    image = dataclasses.replace(image, pictures=(StepPicture("tilt", random_pixels(3, 5, 4)),))
     mesh = Mesh(sphere.vertices, sphere.faces, FrontView(0.1, 0.2, 1.0))
     textured = TexturedMesh(mesh, np.random.default_rng(0).random((320, 3, 2)), random_pixels(16, 16, 3))
     skin = Skin(np.zeros((162, 4)), np.tile([0.7, 0.1, 0.1, 0.1], (162, 1)))

@@ -141,6 +141,7 @@ def test_an_upright_subject_and_a_wide_one_are_not_tilted() -> None:
     assert not found(draw(lean_deg=2.0), "tilt")
     wide = np.zeros((SIDE, SIDE, 4), np.uint8)
     cv2.ellipse(wide, (512, 512), (400, 150), 10.0, 0.0, 360.0, (90, 90, 90, 255), -1)
+    cv2.circle(wide, (880, 420), 110, (90, 90, 90, 255), -1)  # a head at one end
     assert not found(wide, "tilt")
 
 

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from models.draft.errors import NoSubjectFound
-from models.draft.framing import frame_subject, resize_rgba, subject_bounds
+from models.draft.framing import (
+    Framing,
+    crop_subject,
+    frame_for,
+    frame_subject,
+    pad_square,
+    resize_rgba,
+    subject_bounds,
+)
 
 
 def block(height: int, width: int, box: tuple[int, int, int, int]) -> np.ndarray:
@@ -63,3 +71,41 @@ def test_a_margin_without_room_is_refused() -> None:
 def test_resizing_a_uniform_picture_changes_nothing() -> None:
     rgba = np.full((30, 50, 4), (12, 130, 250, 128), np.uint8)
     assert np.abs(resize_rgba(rgba, 23, 71).astype(int) - rgba[0, 0]).max() <= 1
+
+
+def test_a_subject_of_the_right_size_is_moved_and_not_resampled() -> None:
+    rgba = block(400, 400, (3, 5, 103, 215))  # 210 px high: two too few
+    rgba[50:60, 50:60, :3] = np.random.default_rng(0).integers(0, 255, (10, 10, 3))
+    framed = frame_subject(rgba, size=256, margin_px=22)
+    left, top, right, bottom = subject_bounds(framed.rgba)
+    assert framed.scale == 1.0 and (right - left, bottom - top) == (100, 210)
+    np.testing.assert_array_equal(framed.rgba[top:bottom, left:right], rgba[5:215, 3:103])
+
+
+@pytest.mark.parametrize("size_px", [128, 518])
+def test_each_model_has_its_own_framing_of_the_master(size_px: int) -> None:
+    master = frame_subject(block(300, 300, (31, 40, 131, 260))).rgba
+    white = frame_for(master, Framing(0.9, (255, 255, 255), size_px))
+    assert white.shape == (size_px, size_px, 3) and white[0, 0].tolist() == [255, 255, 255]
+    rows = np.flatnonzero((white[..., 1] < 142).any(axis=1))
+    assert (rows[-1] - rows[0] + 1) / size_px == pytest.approx(0.9, abs=0.02)
+    clear = frame_for(master, Framing(0.5, None, size_px))
+    _, top, _, bottom = subject_bounds(clear)
+    assert (bottom - top) / size_px == pytest.approx(0.5, abs=0.02) and not clear[0, 0].any()
+
+
+def test_padding_changes_no_pixel() -> None:
+    rgba = block(40, 90, (5, 5, 30, 30))
+    padded = pad_square(rgba)
+    assert padded.rgba.shape == (90, 90, 4) and padded.scale == 1.0
+    np.testing.assert_array_equal(padded.rgba[25:65], rgba)
+    assert not padded.rgba[:25].any() and not padded.rgba[65:].any()
+    with pytest.raises(NoSubjectFound):
+        pad_square(np.zeros((8, 9, 4), np.uint8))
+
+
+def test_the_crop_holds_the_soft_edge_and_nothing_far_away() -> None:
+    rgba = block(400, 400, (150, 100, 250, 300))
+    crop = crop_subject(rgba)
+    around = (crop.shape[1] - 100) // 2
+    assert 0 < around < 20 and crop.shape == (200 + 2 * around, 100 + 2 * around, 4)
