@@ -75,20 +75,22 @@ def enlarge(
     """
     tiling = tiling or Tiling()
     factor, parameter = network.config.upscale, next(network.parameters())
-    picture = torch.from_numpy(np.ascontiguousarray(rgb, np.float32) / 255).permute(2, 0, 1)[None].clamp(0, 1)
-    height, width = rgb.shape[:2]
+    filled = _fill_windows(rgb, network.config.window_size)
+    picture = torch.from_numpy(filled / 255).permute(2, 0, 1)[None].clamp(0, 1)
+    height, width = filled.shape[:2]
     large = torch.zeros(3, factor * height, factor * width)
     weight = torch.zeros(factor * height, factor * width)
     for rows, columns in _tiles(tiling, height, width):
         raise_if_cancelled()
         tile = picture[:, :, rows, columns].to(device=parameter.device, dtype=parameter.dtype)
-        made = network(_fill_window(tile, network.config.window_size)).reconstruction[0].float().cpu()
+        made = network(tile).reconstruction[0].float().cpu()
         at = tuple(slice(factor * part.start, factor * part.stop) for part in (rows, columns))
-        size = at[0].stop - at[0].start, at[1].stop - at[1].start
-        share = _fading(size[0], factor * tiling.overlap_px)[:, None] * _fading(size[1], factor * tiling.overlap_px)
-        large[:, at[0], at[1]] += made[:, : size[0], : size[1]] * share
+        down, along = (_fading(side, factor * tiling.overlap_px) for side in made.shape[1:])
+        share = down[:, None] * along
+        large[:, at[0], at[1]] += made * share
         weight[at] += share
-    return (large / weight).clamp(0, 1).permute(1, 2, 0).mul(255).numpy()
+    large = (large / weight)[:, : factor * rgb.shape[0], : factor * rgb.shape[1]]
+    return large.clamp(0, 1).permute(1, 2, 0).mul(255).numpy()
 
 
 def _tiles(tiling: Tiling, height: int, width: int) -> Iterator[tuple[slice, slice]]:
@@ -100,10 +102,10 @@ def _tiles(tiling: Tiling, height: int, width: int) -> Iterator[tuple[slice, sli
             )
 
 
-def _fill_window(tile: Tensor, window: int) -> Tensor:
-    """At least one window each way: the network's own padding mirrors, and a mirror cannot show more than there is."""
-    missing = [max(0, window - side) for side in tile.shape[2:]]
-    return torch.nn.functional.pad(tile, (0, missing[1], 0, missing[0]), mode="replicate")
+def _fill_windows(rgb: np.ndarray, window: int) -> np.ndarray:  # (H, W, 3) -> (h, w, 3) float32
+    """Mirrored at the right and the bottom to whole windows, as the official processor does."""
+    missing = [-side % window for side in rgb.shape[:2]]
+    return np.pad(rgb.astype(np.float32), ((0, missing[0]), (0, missing[1]), (0, 0)), mode="symmetric")
 
 
 def _fading(length: int, overlap: int) -> Tensor:
