@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +23,12 @@ from inference_server.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
-from inference_server.stages.normalize import editors, pose_edit
+from inference_server.stages.normalize import editors
 from inference_server.stages.normalize.editing import EditCase, EditContext
 from inference_server.stages.normalize.editors import EditorChoices, HostedPoseEditor, LocalPoseEditor, set_up_editors
 from inference_server.stages.normalize.hosted_editor import HostedEditor
 from inference_server.stages.normalize.judging import POSE_WEIGHTS, EditJudge, VitPoseReader
-from inference_server.weights import RECORD_NAME, WeightFile, WeightStore, read_manifest
+from inference_server.weights import read_manifest
 from models.draft.errors import NoSubjectFound
 from models.human_pose.measure import PoseMeasure
 from tests.integration.fake_gemini import (
@@ -43,10 +42,9 @@ from tests.integration.fake_gemini import (
     parts_reply,
 )
 from tests.integration.figures import drawn, figure
+from tests.integration.tiny_weights import SIDE_PX, STEPS, store_of
 
 KLEIN, QWEN = LOCAL_EDITORS
-SIDE_PX = 128
-STEPS = 3
 
 
 def context(case: EditCase = "humanoid", seed: int = 0, **changes: Any) -> EditContext:
@@ -125,46 +123,6 @@ class TestHosted:
         assert KEY not in repr(vars(one))
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights folder with tiny editors and a tiny pose network in their official layouts."""
-    pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
-    from tests.integration.tiny_editors import save_flux2_klein, save_qwen_image_edit, save_vitpose
-
-    root = tmp_path_factory.mktemp("editors") / "weights"
-    save_flux2_klein(root / KLEIN)
-    save_qwen_image_edit(root / QWEN)
-    save_vitpose(root / POSE_WEIGHTS)
-    return root
-
-
-def store_of(root: Path) -> WeightStore:
-    """With the manifest's files, of whatever size and digest they have here."""
-    manifest = {
-        weight_id: replace(weights, files=tuple(WeightFile(file.path) for file in weights.files))
-        for weight_id, weights in read_manifest().items()
-    }
-    store = WeightStore(root, manifest)
-    for weight_id in (KLEIN, QWEN, POSE_WEIGHTS):
-        if (root / weight_id).is_dir():
-            (root / weight_id / RECORD_NAME).unlink(missing_ok=True)
-            store.verify(weight_id, lambda count: None)
-    return store
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures so small that a tiny network on a CPU takes no time."""
-    monkeypatch.setattr(pose_edit, "SENT_SIDE_PX", SIDE_PX)
-    monkeypatch.setattr(editors, "SIZES_PX", {"1:1": (SIDE_PX, SIDE_PX), "3:4": (96, SIDE_PX)})
-    pipeline = pytest.importorskip("diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus")
-    monkeypatch.setattr(pipeline, "VAE_IMAGE_SIZE", SIDE_PX**2)
-    monkeypatch.setattr(pipeline, "CONDITION_IMAGE_SIZE", 56**2)
-    recipes = importlib.import_module("models.pose_edit.recipes")
-    few = {weight_id: replace(recipe, steps=STEPS) for weight_id, recipe in recipes.RECIPES.items()}
-    monkeypatch.setattr(recipes, "RECIPES", few)
-
-
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*words: Any) -> None:
@@ -174,7 +132,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.getaddrinfo", refuse)
 
 
-@pytest.mark.usefixtures("small", "no_network")
+@pytest.mark.usefixtures("small_edits", "no_network")
 class TestLocal:
     """Tiny pipelines of random weights, through the code that runs the published ones."""
 
