@@ -22,7 +22,8 @@ _RESERVED_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com"
 @dataclass(frozen=True)
 class Wishes:
     """The request as the artist set it. name: "" for the picture's. height_m: 0 for automatic. pause_after: "" for
-    never. The rest as the server documents it.
+    never. pose_edit: "off", or who redraws the pose: "auto" where the picture needs it, "local" or "hosted" by hand.
+    The rest as the server documents it.
     """
 
     name: str = ""
@@ -33,6 +34,12 @@ class Wishes:
     depth: float = 1.0
     texture_px: int = 2048
     pause_after: str = ""
+    pose_edit: str = "auto"
+
+    @property
+    def leaves_the_computer(self) -> bool:
+        """Whether the picture will be sent to a service on the internet."""
+        return self.pose_edit == "hosted"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,10 @@ def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:
         document["height_m"] = round(wishes.height_m, 6)
     if wishes.pause_after:
         document["pause_after"] = wishes.pause_after
+    if wishes.pose_edit != "auto":
+        document["normalize_steps"] = {"pose": "off" if wishes.pose_edit == "off" else "on"}
+    if wishes.pose_edit in ("local", "hosted"):
+        document["editor"] = wishes.pose_edit
     return document
 
 
