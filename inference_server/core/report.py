@@ -117,7 +117,7 @@ def _stage(record: StageRecord) -> dict[str, Any]:
         "reused": record.reused,
         "fallback_reason": record.fallback_reason,
         "weight_digests": list(record.weight_digests),
-        **({"steps": list(record.steps)} if record.steps else {}),
+        "steps": list(record.steps),
     }
 
 

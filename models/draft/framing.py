@@ -10,7 +10,7 @@ from .errors import NoSubjectFound
 
 SIDE_PX = 1024  # of the master: what the models of this field see at most
 MARGIN_PX = 24  # of the master
-SAME_SIZE_PX = 2  # a subject that is by no more too large or small is moved, not resampled
+SAME_SIZE_PX = 2  # by which a subject that was enlarged to fit may miss: it is moved then, not resampled again
 SUBJECT_ALPHA = 128  # a pixel belongs to the subject from half opacity on; haze and soft shadows do not set the frame
 
 
@@ -75,20 +75,24 @@ def crop_subject(rgba: np.ndarray) -> np.ndarray:  # (H, W, 4) uint8
 def framing_scale(rgba: np.ndarray, size: int = SIDE_PX, margin_px: int = MARGIN_PX) -> float:
     """Pixels of the framed square a pixel of the picture (H, W, 4). Raises NoSubjectFound."""
     left, top, right, bottom = subject_bounds(rgba)
-    longest, wanted = max(right - left, bottom - top), size - 2 * margin_px
-    return 1.0 if abs(longest - wanted) <= SAME_SIZE_PX else wanted / longest
+    return (size - 2 * margin_px) / max(right - left, bottom - top)
 
 
-def frame_subject(rgba: np.ndarray, size: int = SIDE_PX, margin_px: int = MARGIN_PX) -> Framed:  # rgba: (H, W, 4) uint8
+def frame_subject(
+    rgba: np.ndarray, size: int = SIDE_PX, margin_px: int = MARGIN_PX, *, has_size: bool = False
+) -> Framed:  # rgba: (H, W, 4) uint8
     """Scale the subject so that its longer side fills the square up to the margin, and centre it.
 
     size: side of the square in pixels; margin_px: what stays free on the longer side, in pixels of the square.
+    has_size: the subject was brought to its size before; a pixel more or less is let pass.
     Raises NoSubjectFound when no pixel is at least half opaque, ValueError when the margin leaves no room.
     """
     if size <= 2 * margin_px:
         raise ValueError(f"a margin of {margin_px} px leaves no room in a square of {size} px")
     left, top, right, bottom = subject_bounds(rgba)
     scale = framing_scale(rgba, size, margin_px)
+    if has_size and abs(1.0 - 1.0 / scale) * (size - 2 * margin_px) <= SAME_SIZE_PX:
+        scale = 1.0
     around_px = int(margin_px / scale)  # soft edges reach beyond the bounds: the margin is taken from the source too
     crop_left, crop_top = max(left - around_px, 0), max(top - around_px, 0)
     crop = rgba[crop_top : bottom + around_px, crop_left : right + around_px]

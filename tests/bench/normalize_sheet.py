@@ -10,7 +10,7 @@ from tests.bench.normalize_chain import WAYS, Measurements
 
 CELL_px = 150
 HEAD_px = 22
-SHOWN = ("kaykit_mage", "mh_female_casual", "quat_husky", "quat_knight")
+SHOWN = ("kaykit_knight", "mh_female_casual", "quat_cow", "quat_knight")
 PAPER = (236, 238, 241)
 
 

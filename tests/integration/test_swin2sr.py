@@ -133,9 +133,8 @@ def test_the_network_that_enlarges_enough_is_taken(
 def test_alpha_does_not_go_through_the_network(tmp_path: Path, small: UInt8) -> None:
     image, _ = run(store_with(tmp_path, "swin2sr-x4"), small)
     larger = next(picture.rgba for picture in image.pictures if picture.step == "resolution")
-    cut = next(picture.rgba for picture in image.pictures if picture.step == "background")
-    rows, columns = (np.flatnonzero((cut[..., 3] >= 128).any(axis=axis)) for axis in (1, 0))
-    expected = enlarge_alpha(cut[..., 3], 4 * cut.shape[1], 4 * cut.shape[0])
+    rows, columns = (np.flatnonzero((small[..., 3] >= 128).any(axis=axis)) for axis in (1, 0))
+    expected = enlarge_alpha(small[..., 3], 4 * small.shape[1], 4 * small.shape[0])
     inside = expected[4 * rows[0] : 4 * rows[-1], 4 * columns[0] : 4 * columns[-1]] > 127
     top, left = ((side - 4 * len(found)) // 2 for side, found in zip(larger.shape, (rows, columns), strict=False))
     found = larger[top : top + inside.shape[0], left : left + inside.shape[1], 3] > 127

@@ -71,34 +71,10 @@ def save_flux2_klein(folder: Path, seed: int = 0) -> Path:
 def save_qwen_image_edit(folder: Path, seed: int = 0) -> Path:
     """Qwen-Image-Edit."""
     from diffusers import AutoencoderKLQwenImage, FlowMatchEulerDiscreteScheduler, QwenImageTransformer2DModel
-    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    tokenizer = tiny_tokenizer()
-    marks = dict(zip(IMAGE_MARKS, tokenizer.convert_tokens_to_ids(list(IMAGE_MARKS)), strict=True))
     torch.manual_seed(seed)
-    text = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "bos_token_id": None,
-        "eos_token_id": None,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]},
-    }
-    vision = {"depth": 2, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
-    encoder = Qwen2_5_VLForConditionalGeneration(
-        Qwen2_5_VLConfig(
-            text_config=text,
-            vision_config=vision | {"fullatt_block_indexes": [1], "window_size": 112},
-            vision_start_token_id=marks["<|vision_start|>"],
-            vision_end_token_id=marks["<|vision_end|>"],
-            image_token_id=marks["<|image_pad|>"],
-            video_token_id=marks["<|video_pad|>"],
-        )
-    )
+    encoder = _qwen_vl()
     transformer = QwenImageTransformer2DModel(
         in_channels=16,
         out_channels=4,
@@ -170,6 +146,36 @@ def change_tensors(path: Path, change: Callable[[dict[str, torch.Tensor]], None]
     tensors = load_file(path)
     change(tensors)
     save_file(tensors, path, metadata={"format": "pt"})
+
+
+def _qwen_vl() -> Any:
+    """A text encoder that sees pictures."""
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    tokenizer = tiny_tokenizer()
+    marks = dict(zip(IMAGE_MARKS, tokenizer.convert_tokens_to_ids(list(IMAGE_MARKS)), strict=True))
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [1, 1, 2]},
+    }
+    vision = {"depth": 2, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16}
+    return Qwen2_5_VLForConditionalGeneration(
+        Qwen2_5_VLConfig(
+            text_config=text,
+            vision_config=vision | {"fullatt_block_indexes": [1], "window_size": 112},
+            vision_start_token_id=marks["<|vision_start|>"],
+            vision_end_token_id=marks["<|vision_end|>"],
+            image_token_id=marks["<|image_pad|>"],
+            video_token_id=marks["<|video_pad|>"],
+        )
+    )
 
 
 def _save_sharded(network: Any, folder: Path, count: int) -> None:

@@ -72,7 +72,7 @@ def test_a_good_picture_is_only_framed(figure: UInt8) -> None:
     assert found.image.rgba.shape == (1024, 1024, 4)
     assert found.step("background") == "alpha of the picture"
     assert found.step("framing").startswith("centred and squared")
-    assert len(found.image.steps) == 2 and found.shown == ["background"] and found.notes == []
+    assert len(found.image.steps) == 2 and found.shown == [] and found.notes == []
 
 
 def test_off_takes_the_picture_as_it_is(figure: UInt8) -> None:
@@ -86,7 +86,8 @@ def test_off_takes_the_picture_as_it_is(figure: UInt8) -> None:
 def test_every_picture_is_told_from_its_background_as_asked(figure: UInt8) -> None:
     picture = before_white(figure)
     plain = run(picture)
-    assert "draft" in plain.step("background") and 0.1 < plain.image.subject_fraction < 0.5
+    assert "draft" in plain.step("background") and plain.shown == ["background"]
+    assert 0.1 < plain.image.subject_fraction < 0.5
     wrong = picture.copy()
     wrong[: SIDE // 2, :, 3] = 0  # an alpha that hides half of the figure
     assert "alpha" in run(wrong).step("background")
@@ -117,7 +118,7 @@ def test_a_small_subject_is_enlarged_and_nothing_else_is(figure: UInt8, make_fig
 @pytest.mark.parametrize("degrees", [10.0, -14.0])
 def test_a_leaning_subject_is_straightened_where_that_is_sure(figure: UInt8, degrees: float) -> None:
     found = run(leaning(figure, degrees))
-    assert f"{abs(degrees):.0f}°" in found.step("tilt") and found.shown == ["background", "tilt"]
+    assert f"{abs(degrees):.0f}°" in found.step("tilt") and found.shown == ["tilt"]
     assert any("it was straightened" in note for note in found.notes)
     assert [item.code for item in found.image.diagnoses] == ["tilt"]
     straight = run(figure).image.rgba[..., 3] > 127
@@ -207,7 +208,7 @@ def with_editor(editor: DrawingEditor, verdict: Verdict) -> DraftNormalize:
 def test_an_edit_takes_the_originals_place(figure: UInt8, merged: UInt8) -> None:
     editor = DrawingEditor(before_white(figure)[..., :3])
     found = run(merged, with_editor(editor, Verdict(True)))
-    assert found.step("pose") == "local, Pencil, put into an A-pose" and found.shown == ["background", "pose"]
+    assert found.step("pose") == "local, Pencil, put into an A-pose" and found.shown == ["pose"]
     np.testing.assert_array_equal(found.image.rgba, run(before_white(figure)).image.rgba)
     assert editor.asked is not None
     sent, ctx = editor.asked

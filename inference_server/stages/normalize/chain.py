@@ -31,6 +31,7 @@ from inference_server.stages.normalize.editing import (
 from inference_server.stages.normalize.wishes import EDITOR_SETTING_NAMES, SETTING_NAMES, StepLog, StepWishes
 
 _STEPS = 6  # of progress
+_TOLD_SCALE = 1.05  # from which on framing is said to have enlarged
 _POSE_CODES = frozenset({"asymmetric", "limbs_merged"})
 _NO_EDITOR = "not normalized: no editor of pose and view is set up"
 
@@ -123,9 +124,8 @@ class NormalizeChain(ABC):
             subject = Subject(self._matting.take_alpha(rgba).rgba, "alpha of the picture")
         else:
             subject = self._cut_out(_opaque(rgba), ctx)
-        log.tell("background", subject.method)
-        if mode != "off":
             log.show("background", subject.rgba)
+        log.tell("background", subject.method)
         return subject
 
     def _examine(self, rgba: UInt8, *, is_outline_sure: bool = True) -> tuple[Diagnosis, ...]:
@@ -229,8 +229,8 @@ class NormalizeChain(ABC):
         if wishes.mode("framing") == "off":
             log.tell("framing", "off, padded to a square")
             return self._framing.pad_square(rgba)
-        framed = self._framing.frame_subject(rgba)
-        size = f", interpolated to {framed.scale:.1f} times its size" if framed.scale > 1.0 else ""
+        framed = self._framing.frame_subject(rgba, has_size="resolution" in {item.step for item in log.pictures})
+        size = f", interpolated to {framed.scale:.1f} times its size" if framed.scale >= _TOLD_SCALE else ""
         log.tell("framing", f"centred and squared{size}")
         return framed
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inference_server.core.settings import JobSettings, safe_name
+from inference_server.core.settings import JobSettings, read_normalization, safe_name
 from inference_server.errors import SettingInvalid
 
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -33,6 +33,9 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt"
         {"engine": "draft"},
         {"engines": {"geometry": "draft"}},
         {"name": "fox_kid-2"},
+        {"normalize": "off"},
+        {"normalize_steps": {"background": "on", "pose": "off"}},
+        {"editor": "hosted"},
     ],
 )
 def test_values_in_range(chosen: dict[str, Any]) -> None:
@@ -61,6 +64,10 @@ def test_values_in_range(chosen: dict[str, Any]) -> None:
         {"engine": "hosted"},
         {"engines": {"geometry": "magic"}},
         {"engines": {"paint": "draft"}},
+        {"normalize": "on"},
+        {"normalize_steps": {"sharpen": "on"}},
+        {"normalize_steps": {"tilt": "twice"}},
+        {"editor": "gimp"},
         {"name": ""},
         {"name": "../elsewhere"},
         {"name": "con"},
@@ -111,3 +118,23 @@ def test_any_text_becomes_a_file_stem(text: str) -> None:
 )
 def test_known_names(text: str, name: str) -> None:
     assert safe_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "steps"),
+    [
+        ("auto", "auto", {}),
+        ("off", "off", {}),
+        ("background=on", "auto", {"background": "on"}),
+        ("off, tilt=on,pose=auto", "off", {"tilt": "on", "pose": "auto"}),
+    ],
+)
+def test_a_normalization_from_one_text(text: str, mode: str, steps: dict[str, str]) -> None:
+    assert read_normalization(text) == {"normalize": mode, "normalize_steps": steps}
+
+
+@pytest.mark.parametrize("text", ["", "on", "sharpen=on", "tilt=maybe", "tilt=", "=on", "off,,"])
+def test_a_normalization_that_is_none(text: str) -> None:
+    with pytest.raises(SettingInvalid) as caught:
+        read_normalization(text)
+    assert "Choose" in caught.value.hint

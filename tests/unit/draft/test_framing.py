@@ -73,10 +73,11 @@ def test_resizing_a_uniform_picture_changes_nothing() -> None:
     assert np.abs(resize_rgba(rgba, 23, 71).astype(int) - rgba[0, 0]).max() <= 1
 
 
-def test_a_subject_of_the_right_size_is_moved_and_not_resampled() -> None:
+def test_a_subject_that_was_brought_to_its_size_is_moved_and_not_resampled() -> None:
     rgba = block(400, 400, (3, 5, 103, 215))  # 210 px high: two too few
     rgba[50:60, 50:60, :3] = np.random.default_rng(0).integers(0, 255, (10, 10, 3))
-    framed = frame_subject(rgba, size=256, margin_px=22)
+    framed = frame_subject(rgba, size=256, margin_px=22, has_size=True)
+    assert frame_subject(rgba, size=256, margin_px=22).scale > 1.0
     left, top, right, bottom = subject_bounds(framed.rgba)
     assert framed.scale == 1.0 and (right - left, bottom - top) == (100, 210)
     np.testing.assert_array_equal(framed.rgba[top:bottom, left:right], rgba[5:215, 3:103])
