@@ -17,7 +17,7 @@ GUI_TEST_OUT ?= out/gui
 
 .PHONY: demo test test-full test-gui test-matrix addon lint bench setup clean
 
-# The networks' tests need torch; the demo and the panel do not.
+# The networks' tests need torch, the hosted editor's its SDK; the demo and the panel need neither.
 EXTRAS := blender,dev
 # Two at a time, a file's tests together: half of them wait for Blender or for a server.
 PARALLEL := --numprocesses 2 --dist loadfile
@@ -35,7 +35,7 @@ setup:
 demo: setup
 	@$(VENV) -m inference_server run examples/adventurer.png --out out/demo
 
-test test-full: EXTRAS := blender,dev,neural
+test test-full: EXTRAS := blender,dev,neural,hosted
 
 test: lint
 	@$(VENV) -m pytest -m "not full" $(PARALLEL)

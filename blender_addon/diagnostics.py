@@ -15,6 +15,7 @@ from .status import server_status
 _LOG_LINES = 40
 # The end of a log, which can be long; forty lines are shorter.
 _LOG_BYTES = 32_768
+_SECRET_VARIABLES = ("FIGURINE_TOKEN", "FIGURINE_GEMINI_KEY")
 
 
 def diagnostics(runtime: Runtime, blender_version: str) -> str:
@@ -68,7 +69,8 @@ def _log_tail(path: Path) -> list[str]:
 
 def _tokens_in_use(connection: Connection) -> list[str]:
     handshake = read_handshake(connection.home)
-    return [connection.token, os.environ.get("FIGURINE_TOKEN", ""), "" if handshake is None else handshake.token]
+    variables = [os.environ.get(name, "") for name in _SECRET_VARIABLES]
+    return [connection.token, *variables, "" if handshake is None else handshake.token]
 
 
 def _without_secrets(text: str, tokens: list[str]) -> str:

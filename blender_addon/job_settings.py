@@ -37,7 +37,8 @@ class NeuralShape:
 @dataclass(frozen=True)
 class Wishes:
     """The request as the artist set it. name: "" for the picture's. height_m: 0 for automatic. pause_after: "" for
-    never. The rest as the server documents it.
+    never. pose_edit: "off", or who redraws the pose: "auto" where the picture needs it, "local" or "hosted" by hand.
+    The rest as the server documents it.
     """
 
     name: str = ""
@@ -49,6 +50,12 @@ class Wishes:
     texture_px: int = 2048
     pause_after: str = ""
     neural: NeuralShape = NeuralShape()
+    pose_edit: str = "auto"
+
+    @property
+    def leaves_the_computer(self) -> bool:
+        """Whether the picture will be sent to a service on the internet."""
+        return self.pose_edit == "hosted"
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,10 @@ def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:
         document["pause_after"] = wishes.pause_after
     usual, chosen = asdict(NeuralShape()), asdict(wishes.neural)
     document |= {name: value for name, value in chosen.items() if value != usual[name]}
+    if wishes.pose_edit != "auto":
+        document["normalize_steps"] = {"pose": "off" if wishes.pose_edit == "off" else "on"}
+    if wishes.pose_edit in ("local", "hosted"):
+        document["editor"] = wishes.pose_edit
     return document
 
 

@@ -40,6 +40,27 @@ KINDS = (
     ("generic", "Something Else", "Bones along the shape, without names"),
     ("none", "No Skeleton", "A single bone that carries the whole"),
 )
+POSE_EDITS = (
+    (
+        "auto",
+        "Automatic",
+        "Where the picture needs it, and an editor is installed on the server's computer. Otherwise the picture is "
+        "used as it is. Nothing is sent to a service",
+    ),
+    ("off", "As in the Picture", "Change neither pose nor view"),
+    (
+        "local",
+        "Edit Locally",
+        "Redraw the character in an A-pose, from the front, on the server's computer. It fails without downloaded "
+        "weights",
+    ),
+    (
+        "hosted",
+        "Edit by a Service",
+        "Redraw the character in an A-pose, from the front, by an image service on the internet. The picture leaves "
+        "this computer, and each edit may cost money. The server's settings must allow it",
+    ),
+)
 _TEXTURES = (
     ("1024", "1024 px", "Small files"),
     ("2048", "2048 px", "Right for most"),
@@ -100,6 +121,13 @@ class FigurineRequest(bpy.types.PropertyGroup):
     )
     engine: EnumProperty(name="Engine", description="What makes the model", items=_ENGINES, default="auto")
     kind: EnumProperty(name="Body", description="What body the character has", items=KINDS, default="auto")
+    pose_edit: EnumProperty(
+        name="Pose",
+        description="Whether an image editor redraws the character in a neutral pose, seen from the front. Animals and "
+        "objects are at most turned to the front",
+        items=POSE_EDITS,
+        default="auto",
+    )
     height: FloatProperty(
         name="Height",
         description="Total height of a humanoid, largest side of anything else. 0 is automatic: 1.7 m for a "
@@ -235,6 +263,7 @@ class FigurineRequest(bpy.types.PropertyGroup):
                 speed=self.speed,
                 candidates=self.candidates,
             ),
+            pose_edit=self.pose_edit,
         )
 
 

@@ -86,8 +86,10 @@ def _not_answering(runtime: Runtime) -> ServerStatus | None:
     return ServerStatus("failed", titles.get(server.state, "Server Not Reached"), error=server.error)
 
 
-def obstacle(runtime: Runtime, has_picture: bool) -> str:
-    """Why nothing can be generated now, "" where it can."""
+def obstacle(runtime: Runtime, has_picture: bool, *, leaves_the_computer: bool = False) -> str:
+    """Why nothing can be generated now, "" where it can. leaves_the_computer: whether the picture would be sent to a
+    service on the internet.
+    """
     status = server_status(runtime)
     if status.kind == "not_installed":
         return "Install the server first: the button is at the top of this panel."
@@ -101,4 +103,9 @@ def obstacle(runtime: Runtime, has_picture: bool) -> str:
         return f"{status.title}. What to do is said at the top of this panel."
     if not has_picture:
         return "Choose a picture first: a file, Paste, an image of this file, or drop one here."
+    if leaves_the_computer and not runtime.choices.connection.online_access:
+        return (
+            "The picture would be sent to a service: turn on Preferences > System > Network > Allow Online Access, or "
+            "choose another Pose."
+        )
     return ""

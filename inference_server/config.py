@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -20,7 +22,13 @@ CONFIG_NAME = "config.toml"
 LogFormat = Literal["human", "json"]
 # As long as 96 random bits in hexadecimal.
 _SHORTEST_TOKEN = 24
-SECRETS = ("token",)
+SECRETS = ("token", "gemini_key")
+# By the ids of models/manifest.toml; the first is the default.
+LOCAL_EDITORS = ("flux2-klein-4b", "qwen-image-edit-2511")
+# Long enough that masking it in a text hits nothing else; of characters that no format escapes.
+_KEY = re.compile(r"[A-Za-z0-9._-]{16,}")
+_MODEL_NAME = re.compile(r"(models/)?[A-Za-z0-9][A-Za-z0-9._-]*")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,9 @@ class Config:
     The server: host, port: where it listens. token: the bearer token, None for a random one; a host that is not
     loopback needs one. max_upload_mib: larger requests are refused. max_queued: so many jobs may wait. keep_days,
     keep_gib: jobs that ended longer ago, or take more together, are deleted, oldest first.
+
+    hosted_editor: whether pictures may be sent to the hosted editor; hosted_model, hosted_url: which and where;
+    gemini_key: the key for it. local_editor: weights of the editor on this machine.
     """
 
     home: Path
@@ -47,6 +58,11 @@ class Config:
     keep_days: int
     keep_gib: int
     log_format: LogFormat
+    local_editor: str
+    hosted_editor: bool
+    hosted_model: str
+    hosted_url: str
+    gemini_key: str | None = field(repr=False)
 
     @property
     def jobs_root(self) -> Path:
@@ -179,6 +195,38 @@ def _token(raw: Any) -> str | None:
     return raw
 
 
+def _key(raw: Any) -> str | None:
+    if raw is None or raw == "":
+        return None
+    if not (isinstance(raw, str) and _KEY.fullmatch(raw)):
+        raise ValueError("16 or more letters, digits, dots, dashes and underscores are needed")
+    return raw
+
+
+def _switch(raw: Any) -> bool:
+    named = {"true": True, "1": True, "false": False, "0": False}
+    if isinstance(raw, bool):
+        return raw
+    if not (isinstance(raw, str) and raw.lower() in named):
+        raise ValueError("true or false is needed")
+    return named[raw.lower()]
+
+
+def _model(raw: Any) -> str:
+    if not (isinstance(raw, str) and _MODEL_NAME.fullmatch(raw)):
+        raise ValueError("the name of a model is needed, as in the provider's list")
+    return raw
+
+
+def _url(raw: Any) -> str:
+    """An address to which a secret may be sent: encrypted, or on this machine."""
+    parts = urlsplit(raw) if isinstance(raw, str) else urlsplit("")
+    is_private = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    if not (is_private and parts.hostname) or parts.port == 0 or parts.username or parts.query or parts.fragment:
+        raise ValueError("an https:// address is needed, or an http:// one of this machine")
+    return str(raw).rstrip("/")
+
+
 def _between(kind: type[int] | type[float], low: float, high: float) -> Callable[[Any], float]:
     def parse(raw: Any) -> float:
         value = kind(raw)
@@ -203,6 +251,11 @@ _DEFAULTS: dict[str, Any] = {
     "keep_days": 30,
     "keep_gib": 20,
     "log_format": "human",
+    "local_editor": LOCAL_EDITORS[0],
+    "hosted_editor": False,
+    "hosted_model": "gemini-nano-banana-2.1",
+    "hosted_url": "https://generativelanguage.googleapis.com",
+    "gemini_key": None,
 }
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "home": _path,
@@ -218,4 +271,9 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "keep_days": _between(int, 1, 36_500),
     "keep_gib": _between(int, 1, 100_000),
     "log_format": _choice(get_args(LogFormat)),
+    "local_editor": _choice(LOCAL_EDITORS),
+    "hosted_editor": _switch,
+    "hosted_model": _model,
+    "hosted_url": _url,
+    "gemini_key": _key,
 }

@@ -10,8 +10,9 @@
     ├── MethodNotAllowed 405
     ├── StateError 409            JobFinished · QueueFull 429 · ServerRunning
     ├── ResourceError 503         EngineUnavailable · WeightsMissing · WeightsCorrupt · OutOfMemory · DeviceLost
-    │                             DiskFull 507 · BlenderMissing
-    ├── StageError 500            EmptySurface · BakeFailed · RigFailed · ExportCrashed · WorkerLost
+    │                             DiskFull 507 · BlenderMissing · EditorNotSetUp · EditorUnavailable
+    ├── StageError 500            EmptySurface · BakeFailed · RigFailed · ExportCrashed · WorkerLost · EditorRefused
+    │                             EditorAnswerUnusable
     ├── Cancelled 409
     ├── DeadlineExceeded 504
     └── InternalError 500
@@ -212,6 +213,16 @@ class BlenderMissing(ResourceError):
     """Neither the bpy module nor a Blender program was found."""
 
 
+class EditorNotSetUp(EngineUnavailable):
+    """The hosted editor's key, model or address is missing or was not accepted."""
+
+
+class EditorUnavailable(ResourceError):
+    """The hosted editor could not be reached, is overloaded, or has no quota left."""
+
+    retryable = True
+
+
 class StageError(FigurineError):
     """A stage ran and could not produce its result."""
 
@@ -236,6 +247,16 @@ class ExportCrashed(StageError):
 
 class WorkerLost(StageError):
     """The worker process ended, again and again, while it ran the job."""
+
+
+class EditorRefused(StageError):
+    """The hosted editor's rules forbid the picture, or what came of it."""
+
+
+class EditorAnswerUnusable(StageError):
+    """The hosted editor answered without a picture that can be used; another try may bring one."""
+
+    retryable = True
 
 
 class Cancelled(FigurineError):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from typing import Any, Literal
 
-from inference_server.config import Config
+from inference_server.config import SECRETS, Config
 from inference_server.errors import typed_system_errors
 
 Role = Literal["server", "worker"]
@@ -34,8 +34,8 @@ def configure_logging(config: Config, role: Role, number: int = 1) -> None:
     """Write what this process logs to the console and to logs/<role>.log, with the number from the second process of
     its role on. Raises DiskFull, OutputUnwritable.
     """
-    if config.token is not None:
-        hide(config.token)
+    for secret in filter(None, (getattr(config, name) for name in SECRETS)):
+        hide(secret)
     folder = config.home / "logs"
     name = f"{role}.log" if number == 1 else f"{role}-{number}.log"
     with typed_system_errors(str(folder)):

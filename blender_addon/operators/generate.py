@@ -27,7 +27,8 @@ class FIGURINE_OT_generate(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing can be generated, with the reason."""
         request = context.scene.figurine
-        reason = obstacle(runtime.current(), bool(request.picture or request.image))
+        has_picture, is_sent = bool(request.picture or request.image), request.wishes().leaves_the_computer
+        reason = obstacle(runtime.current(), has_picture, leaves_the_computer=is_sent)
         if reason:
             cls.poll_message_set(reason)
         return not reason

@@ -14,6 +14,7 @@ from .layout import draw_faint, draw_text
 # Of Blender's icon size.
 _PREVIEW_SCALE = 6.5
 _BIG = 1.8
+_LEAVES = "The picture leaves this computer: the server sends it to an image service. Each edit may cost money."
 
 
 def draw_picture(layout: bpy.types.UILayout, request: FigurineRequest) -> None:
@@ -42,6 +43,9 @@ def draw_settings(layout: bpy.types.UILayout, request: FigurineRequest, now: Run
     column.prop(request, "engine")
     _draw_missing_engine(column, request, now)
     column.prop(request, "kind")
+    column.prop(request, "pose_edit")
+    if request.wishes().leaves_the_computer:
+        draw_text(column, _LEAVES, "INTERNET", is_in_box=False)
     row = column.row(align=True)
     row.prop(request, "height")
     if request.height == 0:
@@ -93,6 +97,7 @@ def draw_generate(layout: bpy.types.UILayout, request: FigurineRequest, now: Run
     row = layout.row()
     row.scale_y = _BIG
     row.operator("figurine.generate", icon="OUTLINER_OB_ARMATURE")
-    reason = obstacle(now, bool(request.picture or request.image))
+    has_picture, is_sent = bool(request.picture or request.image), request.wishes().leaves_the_computer
+    reason = obstacle(now, has_picture, leaves_the_computer=is_sent)
     if reason and server_status(now).kind not in ("not_installed", "outdated", "failed"):
         draw_faint(layout, reason, is_in_box=False)

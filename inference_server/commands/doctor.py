@@ -19,6 +19,7 @@ import psutil
 from inference_server import __version__
 from inference_server.config import Config, load_config
 from inference_server.core.chains import ENGINES
+from inference_server.core.children import outsider_environment
 from inference_server.stages.blender import has_bpy_module
 from inference_server.weights import WeightStore, read_manifest
 
@@ -102,7 +103,12 @@ def _version_of(distribution: str) -> str:
 def _blender_program(program: Path, mend: str) -> Finding:
     try:
         answer = subprocess.run(
-            [str(program), "--version"], capture_output=True, text=True, timeout=_BLENDER_ASK_TIMEOUT_S, check=True
+            [str(program), "--version"],
+            capture_output=True,
+            text=True,
+            timeout=_BLENDER_ASK_TIMEOUT_S,
+            check=True,
+            env=outsider_environment(),
         ).stdout
         version = answer.split()[1]
         is_ok = tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_BLENDER

@@ -25,11 +25,10 @@ from inference_server.core.settings import JobSettings, read_normalization, safe
 from inference_server.core.stage import Control
 from inference_server.core.types import STAGE_NAMES
 from inference_server.core.warm import WarmStages, memory_budget_bytes
+from inference_server.engines import build_registry
 from inference_server.errors import typed_system_errors
 from inference_server.stages.blender import BlenderProcess
-from inference_server.stages.registry import EngineRegistry
 from inference_server.stages.scene import read_scene
-from inference_server.weights import WeightStore, read_manifest
 
 # Settings that `figurine run` alone has, by their names.
 _PICTURE_OPTIONS = (
@@ -120,8 +119,7 @@ def _pipeline(config: Config) -> Iterator[Pipeline]:
         make_home(config)
     blender = BlenderProcess(config.blender, config.work_root)
     with WarmStages(memory_budget_bytes()) as warm:
-        registry = EngineRegistry(blender, WeightStore(config.weights_root, read_manifest()))
-        yield Pipeline(registry, _cache(config), warm, product_version=__version__)
+        yield Pipeline(build_registry(config, blender), _cache(config), warm, product_version=__version__)
 
 
 def _cache(config: Config) -> StageCache:

@@ -286,10 +286,9 @@ def _degrees(rig: Rig) -> str:
 def _key(stage: Stage[Any, Any], value: Any, ctx: RunContext) -> str:
     """Digest of everything that decides the stage's result. Raises MeshInvalid."""
     seed = ctx.seed if stage.uses_seed else None
+    weights, services = stage.requires.weight_digests, stage.requires.services
     with _source_errors():
-        return digest(
-            [stage.name, stage.engine, stage.version, ctx.settings, seed, stage.requires.weight_digests, value]
-        )
+        return digest([stage.name, stage.engine, stage.version, ctx.settings, seed, weights, services, value])
 
 
 @contextmanager

@@ -27,13 +27,15 @@ class Device:
 class Requirements:
     """What a stage needs to run: weight ids of models/manifest.toml, peak memory, optional modules to import.
 
-    weight_digests: sha256 of each weight file, which decides with the input whether a kept result is re-used.
+    weight_digests: sha256 of each weight file, which decides with the input whether a kept result is re-used. services:
+    what may compute elsewhere, which decides it too: names of models and their addresses.
     """
 
     peak_bytes: int
     weight_ids: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     weight_digests: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.core.stage import Control, JobPaused, Progress
 from inference_server.core.types import RiggedAsset, RiggedScene, StageRecord
 from inference_server.core.warm import WarmStages, memory_budget_bytes
+from inference_server.engines import build_registry
 from inference_server.errors import (
     Cancelled,
     DeviceLost,
@@ -42,9 +43,7 @@ from inference_server.jobs.queue import JobQueue
 from inference_server.jobs.results import publish_candidates, publish_intermediate, publish_outcome, publish_rig
 from inference_server.jobs.store import JobStore, LeaseLost
 from inference_server.stages.blender import BlenderProcess
-from inference_server.stages.registry import EngineRegistry
 from inference_server.stages.scene import read_scene
-from inference_server.weights import WeightStore, read_manifest
 
 # Faults of the machinery, not of the job: worth another try at once.
 _TRIED_AGAIN = (ExportCrashed, DeviceLost)
@@ -81,8 +80,9 @@ class Worker:
         self._blender = BlenderProcess(config.blender, config.work_root)
         self._warm = WarmStages(memory_budget_bytes())
         self._cache = StageCache(config.cache_root, config.cache_mib << 20, _MEMORY_BYTES)
-        registry = EngineRegistry(self._blender, WeightStore(config.weights_root, read_manifest()))
-        self._pipeline = Pipeline(registry, self._cache, self._warm, product_version=__version__)
+        self._pipeline = Pipeline(
+            build_registry(config, self._blender), self._cache, self._warm, product_version=__version__
+        )
         self._current: _Run | None = None
         self._stop = threading.Event()
 

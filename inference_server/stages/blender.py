@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from inference_server import errors
-from inference_server.core.children import PROJECT_ROOT, child_environment, module_command
+from inference_server.core.children import PROJECT_ROOT, module_command, outsider_environment
 from inference_server.core.exchange import Exchange, ExchangeInvalid, read_exchange, write_exchange
 from inference_server.core.owners import is_owner_gone, owner_mark
 
@@ -104,7 +104,7 @@ class BlenderProcess:
 
     def _wait(self, command: list[str], log: Path, check: Callable[[], None]) -> int:
         """Run the command to its end. It dies with this process: its standard input closes then."""
-        environment = child_environment() | {
+        environment = outsider_environment() | {
             "BLENDER_USER_RESOURCES": str(log.parent / "blender"),
             "TMPDIR": str(log.parent),  # Blender's session folder: removed with the work folder, even after a SIGKILL
         }

@@ -26,17 +26,24 @@ _NO_NETWORKS = "the networks' libraries are not installed: pip install 'figurine
 class EngineRegistry:
     """Builds stages on first use and keeps them."""
 
-    def __init__(self, blender: BlenderProcess, weights: WeightStore, editing: Editing | None = None) -> None:
-        """editing: of pose and view, where any editor is set up."""
+    def __init__(
+        self, blender: BlenderProcess, weights: WeightStore, set_up_editing: Callable[[], Editing] | None = None
+    ) -> None:
+        """set_up_editing: looks which editors of pose and view there are; asked again for each job, because weights may
+        have come since.
+        """
         self._blender = blender
-        self._editing = editing
         self._weights = weights
+        self._set_up_editing = set_up_editing
+        self._editing: Editing | None = None
         self._built: dict[tuple[StageName, Engine], Stage[Any, Any]] = {}
 
     def choose(self, stage: StageName, policy: EnginePolicy) -> StageChoice:
         """The stage for this policy; `auto` prefers neural and says why it took draft. Raises EngineUnavailable,
         WeightsMissing, WeightsCorrupt.
         """
+        if stage == "normalize":
+            self._refresh_editing()
         if stage == "export":
             return StageChoice(self._build(stage, "blender", lambda: _class_of(stage, "blender")(self._blender)))
         if policy == "draft":
@@ -59,6 +66,13 @@ class EngineRegistry:
         if importlib.util.find_spec("torch") is None:
             raise EngineUnavailable(_NO_NETWORKS, choose_draft)
         return self._build(stage, "neural", lambda: _class_of(stage, "neural")(self._weights, *self._extras(stage)))
+
+    def _refresh_editing(self) -> None:
+        """Build the stage anew where its editors are others than they were."""
+        editing = self._set_up_editing() if self._set_up_editing else None
+        if editing is not None and (self._editing is None or editing.state != self._editing.state):
+            self._editing = editing
+            self._built = {key: built for key, built in self._built.items() if key[0] != "normalize"}
 
     def _extras(self, stage: StageName) -> tuple[Editing | None, ...]:
         return (self._editing,) if stage == "normalize" else ()

@@ -216,9 +216,7 @@ def _posture(shape: np.ndarray) -> Iterator[Finding]:
     rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
     if len(rows) < STANDING_RATIO * len(columns):
         return
-    gaps = _runs(shape[rows[0] : rows[-1] + 1])
-    arms = _share(gaps, ARM_ROWS, 3)
-    legs = _share(gaps, LEG_ROWS, 2)
+    arms, legs = _limb_gaps(shape)
     if arms < SHORTEST_LIMB or legs < SHORTEST_LIMB:
         what = "Arms" if arms < SHORTEST_LIMB else "Legs"
         yield Finding(
@@ -233,6 +231,21 @@ def measure_tilt(rgba: np.ndarray) -> Straightening:  # (H, W, 4) uint8
     """`find_tilt` of a cut-out subject. Raises NoSubjectFound."""
     left, top, right, bottom = subject_bounds(rgba)
     return find_tilt(_small_shape(rgba[top:bottom, left:right]))
+
+
+def measure_limbs(rgba: np.ndarray) -> tuple[float, float]:  # (H, W, 4) uint8
+    """Shares of the rows of arms and of legs, 0..1, in which they are apart: from SHORTEST_LIMB on they can bend.
+
+    Raises NoSubjectFound when no pixel is at least half opaque.
+    """
+    left, top, right, bottom = subject_bounds(rgba)
+    return _limb_gaps(_small_shape(rgba[top:bottom, left:right]))
+
+
+def _limb_gaps(shape: np.ndarray) -> tuple[float, float]:
+    rows = np.flatnonzero(shape.any(axis=1))
+    gaps = _runs(shape[rows[0] : rows[-1] + 1])
+    return _share(gaps, ARM_ROWS, 3), _share(gaps, LEG_ROWS, 2)
 
 
 def find_tilt(shape: np.ndarray) -> Straightening:  # (N, N) bool

@@ -68,7 +68,8 @@ def test_every_setting_is_described(name: str) -> None:
     assert row[1] == f"`FIGURINE_{name.upper()}`"
     if name not in ("home", "blender"):
         default = getattr(load_config({}).config, name)
-        assert row[2].strip("`") == (f"{default:g}" if isinstance(default, float) else str(default))
+        shown = json.dumps(default) if isinstance(default, bool) else str(default)
+        assert row[2].strip("`") == (f"{default:g}" if isinstance(default, float) else shown)
 
 
 def test_no_setting_is_described_that_is_not_there() -> None:

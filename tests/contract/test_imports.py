@@ -17,6 +17,7 @@ PACKAGES = ("inference_server", "models", "blender_addon")
 OURS = frozenset(PACKAGES)
 BLENDER = frozenset({"bpy", "mathutils", "bmesh", "addon_utils", "_cycles", "bpy_extras", "gpu", "blf"})
 HEAVY = frozenset({"torch", "diffusers", "transformers", "trimesh", "skimage", "scipy", "cv2", "igl", "gpytoolbox"})
+HOSTED = frozenset({"google.genai", "httpx2"})
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,18 @@ RULES = (
         ("inference_server.core",),
         ("inference_server.core", "inference_server.errors"),
         frozenset({"numpy", "PIL", "psutil"}),
+    ),
+    # The hosted editor's SDK; imported late, and by nothing but the editor.
+    Rule(
+        ("inference_server.stages.normalize.gemini", "inference_server.stages.normalize.gemini_http"),
+        ("inference_server.stages.normalize.gemini_http", "inference_server.errors"),
+        frozenset({"google", "httpx2"}),
+    ),
+    Rule(
+        ("inference_server.stages.normalize.hosted_editor",),
+        ("inference_server.core.images", "inference_server.core.types", "inference_server.errors"),
+        frozenset(),
+        late_ours=("inference_server.stages.normalize.gemini",),
     ),
     Rule(
         ("inference_server.stages",),
@@ -221,6 +234,10 @@ def test_the_addons_root_imports_nothing_when_it_is_imported() -> None:
         ("inference_server.stages.rig.draft", "class A:\n    import trimesh"),
         ("inference_server.stages.rig.draft", "def f():\n    import bpy"),
         ("inference_server.stages.rig.draft", "def f():\n    from inference_server import config"),
+        ("inference_server.stages.normalize.draft", "def f():\n    from google import genai"),
+        ("inference_server.stages.normalize.hosted_editor", "from google import genai"),
+        ("inference_server.stages.normalize.hosted_editor", "from inference_server.stages.normalize import gemini"),
+        ("inference_server.stages.normalize.gemini", "from inference_server.config import Config"),
         ("inference_server.cli", "import torch"),
         ("inference_server.app", "from inference_server.core import images"),
         ("inference_server.api.jobs", "from inference_server.stages import registry"),
@@ -266,8 +283,9 @@ def test_an_allowed_import_is_not(module: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("start", "absent"),
     [
-        ("from inference_server import cli; cli._build_parser()", HEAVY | BLENDER),
-        ("import inference_server.app", HEAVY | BLENDER | {"PIL", "models", "inference_server.stages"}),
+        ("from inference_server import cli; cli._build_parser()", HEAVY | BLENDER | HOSTED),
+        ("from inference_server.stages.normalize import hosted_editor", HEAVY | BLENDER | HOSTED),
+        ("import inference_server.app", HEAVY | BLENDER | HOSTED | {"PIL", "models", "inference_server.stages"}),
     ],
 )
 def test_the_command_and_the_server_start_without_anything_heavy(start: str, absent: frozenset[str]) -> None:

@@ -109,6 +109,32 @@ def every_job_has_its_rows(session: Session) -> None:
     assert "nothing to cancel" in _reason(bpy.ops.figurine.cancel)
 
 
+def a_picture_that_leaves_is_said(session: Session) -> None:
+    """The hosted editor tells that the picture leaves, and waits for Online Access; the others need neither."""
+    running = session.module("jobs.views").ServerView("running", URL, "0.1.0", ("draft",), True)
+    session.preferences.command = "figurine serve"
+    session.tick()
+    session.request.picture = str(EXAMPLES / "adventurer.png")
+    _show(session, server=running)
+    for pose_edit in ("auto", "off", "local"):
+        session.request.pose_edit = pose_edit
+        text = _all_text()
+        assert "leaves this computer" not in text and "[Generate] (grey)" not in text, (pose_edit, text)
+    session.request.pose_edit = "hosted"
+    text = _all_text()
+    assert "The picture leaves this computer: the server sends it to an image service." in text
+    assert "Each edit may cost money." in text
+    assert "[Generate] (grey)" in text and not bpy.app.online_access
+    assert "Allow Online Access" in _reason(bpy.ops.figurine.generate)
+    assert "The picture would be sent to a service" in text
+    bpy.context.preferences.system.use_online_access = True
+    session.tick()
+    text = _all_text()
+    assert "[Generate]" in text and "[Generate] (grey)" not in text and "leaves this computer" in text
+    settings = session.module("operators.generate").request_of(session.request).settings
+    assert (settings["editor"], settings["normalize_steps"]) == ("hosted", {"pose": "on"})
+
+
 def messages_are_shown_until_dismissed(session: Session) -> None:
     """Errors and offers, with what can be done about them."""
     errors = session.module("errors")

@@ -77,6 +77,7 @@ def test_a_job(case: str, archive: Path, tmp_path: Path) -> None:
     "case",
     [
         "every_state_has_its_sentence",
+        "a_picture_that_leaves_is_said",
         "every_job_has_its_rows",
         "messages_are_shown_until_dismissed",
         "voxels_are_offered",

@@ -220,9 +220,11 @@ def test_beyond_loopback_a_token_is_demanded(tmp_path: Path) -> None:
 
 def test_the_configuration_is_shown_with_origins_and_without_secrets(tmp_path: Path) -> None:
     secret = "correct horse battery staple"
-    done = figurine("serve", "--print-config", home=tmp_path, environment={"FIGURINE_TOKEN": secret})
+    key = "AIza-key-of-the-hosted-editor"
+    environment = {"FIGURINE_TOKEN": secret, "FIGURINE_GEMINI_KEY": key}
+    done = figurine("serve", "--print-config", home=tmp_path, environment=environment)
     assert done.exit_code == 0
-    assert secret not in done.stdout
+    assert secret not in done.stdout and key not in done.stdout
     assert "token = •••• " in done.stdout and "# environment" in done.stdout and "# default" in done.stdout
 
 

@@ -85,6 +85,19 @@ def test_paths_may_be_relative_or_start_at_the_users_home(home: Path, monkeypatc
         "max_megapixels = [1]",
         "blender = 5",
         "blender = '~nobody_of_that_name/blender'",
+        "hosted_editor = 1",
+        "hosted_editor = 'yes'",
+        "hosted_model = ''",
+        "hosted_model = 'a/../b'",
+        "hosted_url = 'http://example.com'",
+        "hosted_url = 'https://'",
+        "hosted_url = 'https://[broken'",
+        "hosted_url = 'https://host:99999'",
+        "hosted_url = 'https://user:word@example.com'",
+        "hosted_url = 'https://example.com?key=1'",
+        "hosted_url = 7",
+        "gemini_key = 'short'",
+        "gemini_key = 7",
         "not toml at all",
         "[engine]\nx = 1",
     ],
@@ -127,3 +140,28 @@ def test_a_variable_that_is_unknown_or_unusable_is_refused(home: Path, variable:
 
 def test_variables_of_others_do_not_count(home: Path) -> None:
     assert load(home, MY_FIGURINE_COLOUR="red", figurine_colour="red").config.engine == "auto"
+
+
+@pytest.mark.parametrize(("written", "value"), [("true", True), ("1", True), ("FALSE", False), ("0", False)])
+def test_a_switch_can_be_an_environment_variable(home: Path, written: str, value: bool) -> None:
+    assert load(home, FIGURINE_HOSTED_EDITOR=written).config.hosted_editor is value
+
+
+def test_the_hosted_editor_is_off_and_its_address_encrypted_or_local(home: Path) -> None:
+    config = load(home).config
+    assert (config.hosted_editor, config.gemini_key) == (False, None)
+    assert config.hosted_url.startswith("https://")
+    assert load(home, FIGURINE_HOSTED_URL="http://127.0.0.1:8080/").config.hosted_url == "http://127.0.0.1:8080"
+    assert load(home, FIGURINE_HOSTED_URL="https://proxy.example/gemini").config.hosted_url.endswith("/gemini")
+    assert load(home, FIGURINE_GEMINI_KEY="").config.gemini_key is None
+
+
+@pytest.mark.parametrize("key", ["AIza-is this one? 0123456789", "AIza-\n-0123456789-0123", "short"])
+def test_a_key_is_shown_nowhere(home: Path, key: str) -> None:
+    with pytest.raises(SettingInvalid) as caught:
+        load(home, FIGURINE_GEMINI_KEY=key)
+    assert key not in f"{caught.value}{caught.value!r}{caught.value.__cause__!r}"
+    good = "AIza-0123456789-abcdef"
+    origins = load(home, FIGURINE_GEMINI_KEY=good)
+    assert origins.config.gemini_key == good
+    assert good not in f"{origins!r}{origins.config}"

@@ -208,7 +208,7 @@ def with_editor(editor: DrawingEditor, verdict: Verdict) -> DraftNormalize:
 def test_an_edit_takes_the_originals_place(figure: UInt8, merged: UInt8) -> None:
     editor = DrawingEditor(before_white(figure)[..., :3])
     found = run(merged, with_editor(editor, Verdict(True)))
-    assert found.step("pose") == "local, Pencil" and found.shown == ["pose"]
+    assert found.step("pose") == "local, Pencil, put into an A-pose" and found.shown == ["pose"]
     np.testing.assert_array_equal(found.image.rgba, run(before_white(figure)).image.rgba)
     assert editor.asked is not None
     sent, ctx = editor.asked
@@ -242,7 +242,7 @@ def test_the_hosted_editor_is_never_taken_by_itself(figure: UInt8, merged: UInt8
     editor = DrawingEditor(before_white(figure), name="hosted")
     stage = with_editor(editor, Verdict(True))
     assert run(merged, stage).step("pose").startswith("not normalized") and editor.asked is None
-    assert run(merged, stage, editor="hosted").step("pose") == "hosted, Pencil"
+    assert run(merged, stage, editor="hosted").step("pose") == "hosted, Pencil, put into an A-pose"
 
 
 @pytest.mark.parametrize("kind", ["quadruped", "bird", "generic", "none"])
@@ -265,9 +265,10 @@ def test_without_an_editor_the_pose_is_said_not_to_be_normalized(merged: UInt8) 
 def test_an_editor_decides_what_is_kept_and_gives_its_memory_back(figure: UInt8) -> None:
     editor = DrawingEditor(figure)
     stage, plain = with_editor(editor, Verdict(True)), DraftNormalize()
-    assert stage.requires.weight_digests == ("local", "pencil-1") and plain.requires.weight_digests == ()
+    assert stage.requires.weight_digests == ("pencil-1",) and plain.requires.weight_digests == ()
     assert stage.requires.peak_bytes - plain.requires.peak_bytes == 5
-    assert set(stage.setting_names) - set(plain.setting_names) == {"editor", "kind"}
+    assert set(stage.setting_names) - set(plain.setting_names) == {"kind"}
+    assert stage.uses_seed and not plain.uses_seed
     stage.unload()
     assert editor.is_unloaded
 

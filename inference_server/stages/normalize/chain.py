@@ -18,8 +18,16 @@ import numpy as np
 
 from inference_server.core.stage import Device, RunContext
 from inference_server.core.types import Diagnosis, NormalizedImage, SourceImage, UInt8
-from inference_server.errors import EngineUnavailable, NoSubject
-from inference_server.stages.normalize.editing import EditCase, EditContext, Editing, choose_editor, edit_subject
+from inference_server.errors import EngineUnavailable, FigurineError, NoSubject
+from inference_server.stages.normalize.editing import (
+    EditCase,
+    EditContext,
+    Editing,
+    Judge,
+    PoseEditor,
+    choose_editor,
+    edit_subject,
+)
 from inference_server.stages.normalize.wishes import EDITOR_SETTING_NAMES, SETTING_NAMES, StepLog, StepWishes
 
 _STEPS = 6  # of progress
@@ -45,6 +53,7 @@ class NormalizeChain(ABC):
     """The stage but for what networks may do: cut out, enlarge. The rest is classical in every engine."""
 
     setting_names: tuple[str, ...]
+    uses_seed: bool
     _matting: ModuleType
     _diagnose: ModuleType
     _framing: ModuleType
@@ -52,7 +61,9 @@ class NormalizeChain(ABC):
 
     def __init__(self, editing: Editing | None = None) -> None:
         self._editing = editing
-        self.setting_names = (*SETTING_NAMES, *(EDITOR_SETTING_NAMES if editing else ()))
+        can_edit = editing is not None and editing.is_possible
+        self.setting_names = (*SETTING_NAMES, *(EDITOR_SETTING_NAMES if can_edit else ()))
+        self.uses_seed = can_edit
 
     def load(self, device: Device) -> None:
         """Import the classical code."""
@@ -62,8 +73,8 @@ class NormalizeChain(ABC):
 
     def unload(self) -> None:
         """Give back what editors hold."""
-        for editor in self._editing.editors.values() if self._editing else ():
-            editor.unload()
+        if self._editing is not None:
+            self._editing.unload()
 
     def run(self, value: SourceImage, ctx: RunContext) -> NormalizedImage:
         """Raises NoSubject, EngineUnavailable where an editor was asked for that is not there, and what the cut-out,
@@ -140,23 +151,33 @@ class NormalizeChain(ABC):
     def _edit_pose(
         self, rgba: UInt8, codes: set[str], wishes: StepWishes, log: StepLog, ctx: RunContext
     ) -> UInt8:  # (H, W, 4) uint8
-        """The subject from its front, a humanoid in an A-pose; the original where no edit is wanted or none holds."""
-        if not wishes.wants("pose", bool(codes & _POSE_CODES)):
-            return rgba
+        """The subject from its front, a humanoid in an A-pose; the original where no edit is wanted or none holds.
+
+        codes: of the diagnoses of the outline; a person's joints know better, where they are found.
+        """
         is_by_hand = wishes.mode("pose") == "on"
+        if wishes.mode("pose") == "off":
+            return rgba
         editor = choose_editor(self._editing, wishes.editor) if self._editing else None
         if self._editing is None or editor is None:
             if is_by_hand:
-                raise EngineUnavailable(
-                    "No editor of pose and view is set up here, and the draft engine changes neither.",
-                    "Set the step pose to auto or off, or set up an editor as docs/normalization.md says.",
-                )
-            log.tell("pose", _NO_EDITOR)
+                raise _no_editor(self._editing)
+            if codes & _POSE_CODES:
+                log.tell("pose", _NO_EDITOR)
             return rgba
-        case = self._case_of(rgba, wishes.kind)
+        person = self._editing.reader.measure(rgba) if self._editing.reader else None
+        is_needed = not person.is_a_pose if person is not None and person.is_human else bool(codes & _POSE_CODES)
+        if not (is_by_hand or is_needed):
+            return rgba
+        case = self._case_of(rgba, wishes.kind, person)
         if case == "other" and not is_by_hand:
             log.tell("pose", "kept: an animal or an object is not posed unless it is asked for")
             return rgba
+        return self._have_edited(rgba, case, editor, self._editing.judge, log, ctx)
+
+    def _have_edited(
+        self, rgba: UInt8, case: EditCase, editor: PoseEditor, judge: Judge, log: StepLog, ctx: RunContext
+    ) -> UInt8:  # (H, W, 4) uint8
         told = EditContext(
             case=case,
             seed=ctx.seed,
@@ -164,18 +185,21 @@ class NormalizeChain(ABC):
             progress=lambda done, total: ctx.progress(4 + done / total, _STEPS),
             note=ctx.note,
         )
-        edit = edit_subject(rgba, editor, self._editing.judge, told, lambda drawn: self._cut_out(drawn, ctx).rgba)
+        edit = edit_subject(rgba, editor, judge, told, lambda drawn: self._cut_out(drawn, ctx).rgba)
         log.show("pose", edit.drawn)
         if edit.sentence:
             ctx.note(edit.sentence)
         name = f"{editor.name}, {editor.title}"
-        log.tell("pose", name if edit.subject is not None else f"kept: the edit by {name} did not hold")
+        done = f"{name}, {'put into an A-pose' if case == 'humanoid' else 'turned to the front'}"
+        log.tell("pose", done if edit.subject is not None else f"kept: the edit by {name} did not hold")
         return rgba if edit.subject is None else edit.subject
 
-    def _case_of(self, rgba: UInt8, kind: str) -> EditCase:
-        """Whether the subject has a body that can stand in an A-pose; where nobody says so, as the draft's own
-        skeleton of it tells.
+    def _case_of(self, rgba: UInt8, kind: str, person: Any) -> EditCase:
+        """Whether the subject has a body that can stand in an A-pose; where nobody says so, as its joints tell, or the
+        draft's own skeleton of it. person: a PoseMeasure, None where nobody looked for joints.
         """
+        if kind == "auto" and person is not None:
+            return "humanoid" if person.is_human else "other"
         if kind == "auto":
             from models.draft.skeleton import estimate_skeleton
             from models.draft.surface import build_mesh
@@ -223,6 +247,16 @@ def _subject_errors() -> Iterator[None]:
         raise NoSubject(
             f"{message.rstrip('.')}.", hint or "Use a picture in which the character stands out."
         ) from error
+
+
+def _no_editor(editing: Editing | None) -> FigurineError:
+    """Why an edit that was asked for by hand cannot be made."""
+    if editing is not None and "local" in editing.absent:
+        return editing.absent["local"]
+    return EngineUnavailable(
+        "No editor of pose and view is set up here, and the draft engine changes neither.",
+        "Set the step pose to auto or off, or set up an editor as docs/pose-edit.md says.",
+    )
 
 
 def _opaque(rgba: UInt8) -> UInt8:  # (H, W, 4) uint8

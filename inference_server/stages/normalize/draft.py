@@ -22,13 +22,13 @@ class DraftNormalize(NormalizeChain):
     engine: ClassVar[Engine] = "draft"
     version: ClassVar[int] = 3
     requires: Requirements
-    uses_seed: bool
 
     def __init__(self, editing: Editing | None = None) -> None:
         super().__init__(editing)
-        self.uses_seed = editing is not None
         self.requires = (
-            Requirements(_PEAK_BYTES + editing.peak_bytes, weight_digests=editing.identity)
+            Requirements(
+                _PEAK_BYTES + editing.peak_bytes, weight_digests=editing.weight_digests, services=editing.services
+            )
             if editing
             else Requirements(_PEAK_BYTES)
         )

@@ -8,13 +8,13 @@ compares both, and keeps the original where the edit does not hold.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from inference_server.core.types import EditorChoice, UInt8
-from inference_server.errors import EngineUnavailable
+from inference_server.errors import EngineUnavailable, FigurineError, WeightsCorrupt
 
 EditorName = Literal["local", "hosted"]
 EditCase = Literal["humanoid", "other"]
@@ -43,7 +43,7 @@ class PoseEditor(Protocol):
     title: str
     """What the steps and the report call it: the model's own name."""
     identity: tuple[str, ...]
-    """What decides its answer beside picture, case and seed: digests of its weights, or the hosted model's name."""
+    """What decides its answer beside picture, case and seed: digests of its weights, or a service's model and place."""
     peak_bytes: int
     """Memory that it takes in this process."""
 
@@ -83,34 +83,76 @@ class Edit:
     sentence: str
 
 
+class PoseReader(Protocol):
+    """Finds a person's joints."""
+
+    identity: tuple[str, ...]
+    """Digests of its weights."""
+
+    def measure(self, rgba: UInt8) -> Any:
+        """A models.human_pose.measure.PoseMeasure of a subject, (H, W, 4) uint8. Raises WeightsCorrupt."""
+
+    def unload(self) -> None:
+        """Give back the memory that `measure` took."""
+
+
 @dataclass(frozen=True)
 class Editing:
-    """What can edit pose and view on this machine, and who judges it. editors: those that are set up, by name."""
+    """What can edit pose and view on this machine, and who judges it. editors: those that are set up, by name. absent:
+    why the others are not. reader: where its weights are here.
+    """
 
     editors: Mapping[EditorName, PoseEditor]
     judge: Judge
+    absent: Mapping[EditorName, FigurineError] = field(default_factory=dict)
+    reader: PoseReader | None = None
 
     @property
-    def identity(self) -> tuple[str, ...]:
-        """What decides the answers of all of them."""
-        return tuple(part for name in sorted(self.editors) for part in (name, *self.editors[name].identity))
+    def weight_digests(self) -> tuple[str, ...]:
+        """Of what computes on this machine."""
+        parts = (self.editors.get("local"), self.reader)
+        return tuple(digest for part in parts if part is not None for digest in part.identity)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """What computes elsewhere."""
+        return self.editors["hosted"].identity if "hosted" in self.editors else ()
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether any editor is set up."""
+        return bool(self.editors)
 
     @property
     def peak_bytes(self) -> int:
         """What the largest of them takes."""
         return max((editor.peak_bytes for editor in self.editors.values()), default=0)
 
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """Changes whenever another answer or another refusal is to be expected."""
+        return self.weight_digests, self.services, tuple(str(error) for error in self.absent.values())
 
-def choose_editor(editing: Editing | None, choice: EditorChoice) -> PoseEditor | None:
-    """The editor that was asked for; None where "auto" finds no local one. Raises EngineUnavailable."""
-    editors = editing.editors if editing else {}
+    def unload(self) -> None:
+        """Give back what all of them hold."""
+        for editor in self.editors.values():
+            editor.unload()
+        if self.reader is not None:
+            self.reader.unload()
+
+
+def choose_editor(editing: Editing, choice: EditorChoice) -> PoseEditor | None:
+    """The editor that was asked for; None where "auto" finds no local one, and never a hosted one for "auto".
+
+    Raises EngineUnavailable, WeightsMissing, EditorNotSetUp where a named one is not there, WeightsCorrupt.
+    """
     name: EditorName = "local" if choice == "auto" else choice
-    if choice != "auto" and name not in editors:
-        raise EngineUnavailable(
-            f"The {name} editor of pose and view is not set up here.",
-            "Set it up as docs/normalization.md says, or leave the editor on auto.",
-        )
-    return editors.get(name)
+    refusal = editing.absent.get(name)
+    if refusal is not None and (choice != "auto" or isinstance(refusal, WeightsCorrupt)):
+        raise refusal
+    if choice != "auto" and name not in editing.editors:
+        raise EngineUnavailable(f"There is no {name} editor of pose and view here.", "Leave the editor on auto.")
+    return editing.editors.get(name)
 
 
 def edit_subject(

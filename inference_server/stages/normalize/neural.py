@@ -37,7 +37,6 @@ class NeuralNormalize(NormalizeChain):
     engine: ClassVar[Engine] = "neural"
     version: ClassVar[int] = 2
     requires: Requirements
-    uses_seed: bool
 
     _device: Any = None
     _matte: ModuleType
@@ -52,15 +51,15 @@ class NeuralNormalize(NormalizeChain):
         }
         ids = (self._id, *(UPSCALER_IDS[factor] for factor in self._upscalers))
         self._networks: dict[str, Any] = {}
-        self.uses_seed = editing is not None
         self.requires = Requirements(
             peak_bytes=_PEAK_BYTES + (editing.peak_bytes if editing else 0),
             weight_ids=ids,
             modules=("torch", "safetensors", *(("transformers",) if self._upscalers else ())),
             weight_digests=(
                 *(digest for item in ids for digest in weights.digests(item)),
-                *(editing.identity if editing else ()),
+                *(editing.weight_digests if editing else ()),
             ),
+            services=editing.services if editing else (),
         )
 
     def load(self, device: Device) -> None:

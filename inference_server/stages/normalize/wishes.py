@@ -9,9 +9,9 @@ from typing import Any, Literal
 from inference_server.core.stage import RunContext
 from inference_server.core.types import Diagnosis, EditorChoice, KindChoice, NormalizeStep, StepMode, StepPicture, UInt8
 
-SETTING_NAMES = ("normalize", "normalize_steps")
-# Only an editor reads these, so without one they do not make a kept result useless.
-EDITOR_SETTING_NAMES = ("editor", "kind")
+SETTING_NAMES = ("normalize", "normalize_steps", "editor")
+# Only an editor reads it, so without one it does not make a kept result useless.
+EDITOR_SETTING_NAMES = ("kind",)
 # From this severity on a finding is worth a line in the report; the rest is kept with the result.
 _NOTED_SEVERITY = 0.5
 # The cut-out says it better than the finding does.

@@ -25,7 +25,9 @@ def test_it_names_what_matters_and_the_end_of_the_log(runtime: Runtime) -> None:
 
 def test_no_token_and_no_password_is_in_it(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = {"entered": "t0ken-entered", "handshake": "t0ken-handshake", "environment": "t0ken-environment"}
+    tokens["key"] = "t0ken-key"
     monkeypatch.setenv("FIGURINE_TOKEN", tokens["environment"])
+    monkeypatch.setenv("FIGURINE_GEMINI_KEY", tokens["key"])
     home = runtime.choices.connection.home
     home.mkdir()
     handshake = {"url": "http://127.0.0.1:1", "token": tokens["handshake"], "pid": 1, "version": "0.1.0"}

@@ -80,6 +80,22 @@ def test_the_chosen_shape_is_named_by_its_seed(settings: dict[str, Any], candida
     assert candidates_of(settings) == settings.get("candidates", 1)
 
 
+@pytest.mark.parametrize(
+    ("pose_edit", "editor", "mode", "is_sent"),
+    [
+        ("auto", "auto", None, False),
+        ("off", "auto", "off", False),
+        ("local", "local", "on", False),
+        ("hosted", "hosted", "on", True),
+    ],
+)
+def test_who_edits_the_pose_is_said_to_the_server(pose_edit: str, editor: str, mode: str | None, is_sent: bool) -> None:
+    wishes = Wishes(pose_edit=pose_edit)
+    read = server.settings_from_document(settings_document(wishes, FOX))
+    assert (read.editor, read.normalize_steps.get("pose")) == (editor, mode)
+    assert wishes.leaves_the_computer == is_sent
+
+
 def test_the_ends_of_single_precision_ranges_are_accepted() -> None:
     smallest = 0.10000000149011612  # 0.1 as Blender stores it
     largest = 2.999999761581421

@@ -48,6 +48,16 @@ def test_a_running_server_needs_no_installation(runtime: Runtime) -> None:
     assert obstacle(runtime, True) == ""
 
 
+def test_what_is_sent_to_a_service_needs_online_access(runtime: Runtime) -> None:
+    runtime.snapshot = Snapshot(RUNNING)
+    for is_allowed in (False, True):
+        connection = replace(runtime.choices.connection, online_access=is_allowed)
+        runtime.apply(replace(runtime.choices, connection=connection))
+        reason = obstacle(runtime, True, leaves_the_computer=True)
+        assert ("Allow Online Access" in reason) == (not is_allowed)
+        assert obstacle(runtime, True) == ""
+
+
 @pytest.mark.parametrize(
     ("view", "is_obstacle"),
     [

@@ -79,21 +79,23 @@ def test_for_programs_a_line_is_an_object(config: Config) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["human", "json"])
-def test_the_token_is_in_no_line(config: Config, log_format: str) -> None:
+def test_no_secret_is_in_a_line(config: Config, log_format: str) -> None:
     config = replace(config, log_format=log_format, token="another-token-of-the-configuration")
+    config = replace(config, gemini_key="AIza-key-of-the-hosted-editor")
     configure_logging(config, "server")
     desk = Desk(config.home)
     desk.ask("GET", f"/v1/jobs/{TOKEN}?token={TOKEN}")
     desk.ask("GET", "/v1/jobs", token=f"{TOKEN}x")
     log.error("given %s and %s", TOKEN, config.token, extra={"members": {"header": TOKEN}})
+    log.error("sent with %s", config.gemini_key, extra={"members": {"x-goog-api-key": config.gemini_key}})
     try:
-        raise ValueError(TOKEN)
+        raise ValueError(TOKEN, config.gemini_key)
     except ValueError:
         log.exception("a fault")
     text = "\n".join(lines(config))
-    assert len(lines(config)) >= 4
-    assert TOKEN not in text
-    assert str(config.token) not in text
+    assert len(lines(config)) >= 5
+    for secret in (TOKEN, config.token, config.gemini_key):
+        assert str(secret) not in text
     assert "••••" in text
 
 
