@@ -20,7 +20,10 @@ from inference_server import __version__
 from inference_server.config import Config, load_config
 from inference_server.core.chains import ENGINES
 from inference_server.core.children import outsider_environment
-from inference_server.stages.blender import has_bpy_module
+from inference_server.core.types import StageName
+from inference_server.errors import ResourceError
+from inference_server.stages.blender import BlenderProcess, has_bpy_module
+from inference_server.stages.registry import EngineRegistry
 from inference_server.weights import WeightStore, read_manifest
 
 # bpy and the draft engine's libraries, with a margin, from an empty environment.
@@ -50,7 +53,7 @@ def run_doctor(options: argparse.Namespace) -> int:
         _draft_engine(),
         _remesher(),
         _blender(config),
-        _neural_engine(config),
+        *_neural_engines(config),
         _memory(),
         _disk(config),
     ]
@@ -117,16 +120,24 @@ def _blender_program(program: Path, mend: str) -> Finding:
     return Finding("Blender", is_ok, True, f"{program}, version {version}", mend)
 
 
-def _neural_engine(config: Config) -> Finding:
-    """Of the stages that have one in this version; the others run as drafts."""
-    stages = ", ".join(stage for stage, engines in ENGINES.items() if "neural" in engines)
+def _neural_engines(config: Config) -> list[Finding]:
+    """One for each stage that has one in this version; the others run as drafts."""
+    stages = [stage for stage, engines in ENGINES.items() if "neural" in engines]
     if importlib.util.find_spec("torch") is None:
-        mend = "pip install 'figurine[neural]'"
-        return Finding("Neural engine", False, False, f"for {stages}: torch is not installed", mend)
+        detail = f"for {', '.join(stages)}: torch is not installed"
+        return [Finding("Neural engine", False, False, detail, "pip install 'figurine[neural]'")]
     store = WeightStore(config.weights_root, read_manifest())
-    present = [weights.id for weights in store.sets() if store.state(weights.id) == "present"]
-    detail = f"for {stages}: torch {_version_of('torch')}, weights {', '.join(present) or 'none'}"
-    return Finding("Neural engine", bool(present), False, detail, "figurine weights list")
+    registry = EngineRegistry(BlenderProcess(config.blender, config.work_root), store)
+    return [_neural_stage(registry, stage) for stage in stages]
+
+
+def _neural_stage(registry: EngineRegistry, stage: StageName) -> Finding:
+    name = f"Neural {stage}"
+    try:
+        ids = registry.choose(stage, "neural").stage.requires.weight_ids
+    except ResourceError as error:
+        return Finding(name, False, False, error.message, error.hint)
+    return Finding(name, True, False, f"torch {_version_of('torch')}, weights {', '.join(ids)}")
 
 
 def _memory() -> Finding:

@@ -8,7 +8,7 @@ the same tokens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -192,8 +192,3 @@ def keep_nucleus(scores: Tensor, share: float) -> Tensor:
     is_tail = ascending.softmax(-1).cumsum(-1) <= 1 - share
     is_tail[:, -LEAST_CHOICES:] = False
     return scores.masked_fill(is_tail.scatter(1, order, is_tail), NEVER)
-
-
-def greedy(decoding: Decoding) -> Decoding:
-    """The same, always taking the best token: fast, no chance in it."""
-    return replace(decoding, num_beams=1, is_drawn=False)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
@@ -142,12 +141,3 @@ class StrictWalk:
     def _fits(self, count: int) -> bool:
         """Whether so many tokens and the end can still be written."""
         return self.left > count
-
-
-def count_triples(tokens: np.ndarray, words: Vocabulary) -> int:
-    """Triples of coordinates before the end, as the reference counts them: a bone behind a branch has two."""
-    walk, count = ReferenceWalk(words), 0
-    for token in itertools.takewhile(lambda token: token != words.eos, tokens.tolist()):
-        walk = walk.after(token)
-        count += walk.state is State.BONE
-    return count

@@ -190,6 +190,13 @@ def test_a_worker_that_is_killed_during_the_rig_is_replaced(server: Server, firs
     assert bones_of(server, job_id) == bones_of(server, first["id"])
 
 
+def test_doctor_tells_which_stages_have_their_weights(home: Path) -> None:
+    lines = {line["name"]: line for line in json.loads(figurine("doctor", "--json", home=home).stdout)}
+    assert lines["Neural rig"]["is_ok"] and SKIN_ID in lines["Neural rig"]["detail"]
+    assert not lines["Neural normalize"]["is_ok"] and "figurine weights fetch" in lines["Neural normalize"]["mend"]
+    assert not lines["Neural normalize"]["needed"]
+
+
 def registry_of(home: Path) -> EngineRegistry:
     return EngineRegistry(BlenderProcess(None, home / "work"), WeightStore(home / "weights", read_manifest()))
 

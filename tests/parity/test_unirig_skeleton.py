@@ -26,7 +26,6 @@ from models.unirig.generate import (
     NEVER,
     Decoding,
     Prompt,
-    greedy,
     keep_nucleus,
     keep_strongest,
     penalise,
@@ -43,11 +42,12 @@ from tests.parity import unirig_skeleton_own as own
 from tests.parity.seeded import total_bytes, unirig_weights
 
 ATOL = 1e-4
+GREEDY = {"num_beams": 1, "is_drawn": False}
 SEQUENCES = {
-    "greedy_48": ((257, 266), greedy(Decoding(repetition_penalty=1.0, max_new_tokens=48))),
-    "greedy_48_rep3": ((257, 266), greedy(Decoding(max_new_tokens=48))),
-    "greedy_48_vroid": ((257, 264), greedy(Decoding(repetition_penalty=1.0, max_new_tokens=48))),
-    "greedy_48_nocls": ((257,), greedy(Decoding(repetition_penalty=1.0, max_new_tokens=48))),
+    "greedy_48": ((257, 266), Decoding(**GREEDY, repetition_penalty=1.0, max_new_tokens=48)),
+    "greedy_48_rep3": ((257, 266), Decoding(**GREEDY, max_new_tokens=48)),
+    "greedy_48_vroid": ((257, 264), Decoding(**GREEDY, repetition_penalty=1.0, max_new_tokens=48)),
+    "greedy_48_nocls": ((257,), Decoding(**GREEDY, repetition_penalty=1.0, max_new_tokens=48)),
     "beam5_48_rep3": ((257, 266), Decoding(5, is_drawn=False, max_new_tokens=48)),
     "beam5_60_rep1": ((257, 266), Decoding(5, is_drawn=False, repetition_penalty=1.0, max_new_tokens=60)),
     "beam5_96_vroid_rep3": ((257, 264), Decoding(5, is_drawn=False, max_new_tokens=96)),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from models.common.checkpoint import load_strictly
 from models.unirig.config import DecoderConfig, PointEncoderConfig, SkeletonConfig
-from models.unirig.generate import Decoding, Prompt, greedy, write
+from models.unirig.generate import Decoding, Prompt, write
 from models.unirig.grammar import ReferenceWalk, StrictWalk
 from models.unirig.point_encoder import choose_queries, embed_fourier
 from models.unirig.preprocess import Surface, draw_on_faces, sample_surface
@@ -38,7 +39,7 @@ def own_vectors(points: np.ndarray) -> dict[str, np.ndarray]:
     drawn = Decoding(4, repetition_penalty=1.3, max_new_tokens=40)
     found = {"queries": queries, "prefix": prefix.numpy()}
     for name, walk, decoding in (
-        ("reference", ReferenceWalk(VOCABULARY), greedy(drawn)),
+        ("reference", ReferenceWalk(VOCABULARY), replace(drawn, num_beams=1, is_drawn=False)),
         ("strict", StrictWalk(VOCABULARY, 42), drawn),
     ):
         best = write(network, Prompt(prefix, (257, 266), walk), decoding, torch.Generator().manual_seed(1))[0]
