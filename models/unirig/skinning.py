@@ -17,9 +17,11 @@ from models.common.checkpoint import load_strictly, read_tensors
 from models.unirig.postprocess import (
     INFLUENCES,
     PUBLISHED_TRANSFER,
+    Bones,
     SampledSkin,
     TransferConfig,
     keep_strongest,
+    lend_to_idle,
     transfer_skin,
 )
 from models.unirig.preprocess import SEED, SKIN_POINTS, fit_box, reduce_mesh, sample_surface
@@ -49,14 +51,6 @@ class SkinSettings:
 
 
 PUBLISHED_SETTINGS = SkinSettings()
-
-
-@dataclass(frozen=True)
-class Bones:
-    """heads: (J, 3) float32, in the mesh's frame. parents: (J,), −1 for the root, before their children."""
-
-    heads: np.ndarray
-    parents: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -122,7 +116,8 @@ def predict_skin(
     weights = weigh_points(network, seen, step)
     skin = transfer_skin(SampledSkin(seen.points, weights), places, surface.faces, bones.parents, settings.transfer)
     step()
-    return bring_back(scaling.apply(vertices), (places, surface.faces), skin)
+    indices, strongest = bring_back(scaling.apply(vertices), (places, surface.faces), skin)
+    return lend_to_idle(indices, strongest, vertices, bones)
 
 
 @torch.inference_mode()

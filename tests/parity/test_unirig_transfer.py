@@ -15,9 +15,17 @@ from scipy.sparse import coo_array
 
 from models.unirig import metrics, postprocess, voxel_prior
 from models.unirig.depth_slabs import depth_slabs
-from models.unirig.postprocess import SampledSkin, TransferConfig, flow_along_edges, keep_strongest, transfer_skin
+from models.unirig.postprocess import (
+    Bones,
+    SampledSkin,
+    TransferConfig,
+    flow_along_edges,
+    keep_strongest,
+    lend_to_idle,
+    transfer_skin,
+)
 from models.unirig.preprocess import fit_box
-from models.unirig.skinning import Bones, SkinSettings, bring_back, predict_skin
+from models.unirig.skinning import SkinSettings, bring_back, predict_skin
 from models.unirig.voxel_prior import PriorConfig, estimate_prior, solid_voxels
 from tests.parity.unirig_skin_own import (
     GRID,
@@ -199,6 +207,22 @@ def test_subtrees_split_again_give_the_weights() -> None:
     weights = own_samples().weights.astype(np.float64)
     again = postprocess.split_subtrees(postprocess.add_subtrees(weights, PARENTS), PARENTS)
     assert np.abs(again - weights).max() < 1e-12
+
+
+def test_a_bone_without_vertices_is_lent_the_nearest() -> None:
+    """One that carries others which move is lent nothing."""
+    vertices, _ = own_mesh()
+    first = np.zeros((len(vertices), 4), np.int32)
+    first[:, 0] = np.where(vertices[:, 2] > 0, 3, 0)
+    indices, weights = lend_to_idle(
+        first, np.tile(np.float32([1, 0, 0, 0]), (len(vertices), 1)), vertices, Bones(own_joints(), PARENTS)
+    )
+    assert set(np.unique(indices[weights > 0])) == {0, 3, 4}
+    lent = np.flatnonzero((indices[:, 0] == 4) & (weights[:, 0] == 0.5))
+    assert len(lent) == max(1, round(0.004 * len(vertices)))
+    away = np.linalg.norm(vertices - own_joints()[4], axis=1)
+    assert away[lent].max() <= np.delete(away, lent).min() + 1e-6
+    assert (weights.sum(axis=1) == 1).all() and (np.diff(weights, axis=1) <= 0).all()
 
 
 def test_fewer_bones_than_places_leave_places_free() -> None:
