@@ -74,6 +74,7 @@ def _write(source: Path, target: Path, weight_id: str) -> None:
     fresh = target.with_name(f"{target.name}.tmp")
     try:
         save_file(tensors, fresh)
+        shutil.copymode(source, fresh)
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)

@@ -7,7 +7,9 @@ list, nothing is ever imported for it, and what stands for a function of a train
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -65,8 +67,9 @@ def read_pickled(path: Path) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             records = _records(archive, path)
-            with archive.open(records["data.pkl"]) as stream:
-                content = _Reader(stream, path.name).load()
+            program = archive.read(records["data.pkl"])
+            _check_places(program, path)
+            content = _Reader(io.BytesIO(program), path.name).load()
             found = content.get(STATE, content) if isinstance(content, dict) else None
             if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
                 raise _damaged(path, f"it holds no {STATE}")
@@ -183,6 +186,16 @@ def _build(described: _Described, archive: zipfile.ZipFile, records: dict[str, z
         return torch.empty(sizes, dtype=described.storage.dtype)
     flat = torch.frombuffer(content, dtype=described.storage.dtype, count=len(content) // itemsize)
     return flat.as_strided(sizes, strides, described.offset).clone(memory_format=torch.contiguous_format)
+
+
+def _check_places(program: bytes, path: Path) -> None:
+    """Refuse a pickle that numbers what it remembers beyond its own length: memory is taken for all numbers below.
+
+    Raises CheckpointDamaged.
+    """
+    for opcode, place, _ in pickletools.genops(program):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and place > len(program):
+            raise _damaged(path, "it asks for more memory than it can need")
 
 
 def _records(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:

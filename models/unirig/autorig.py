@@ -69,7 +69,7 @@ def find_joints(
 
     def on_token(count: int) -> None:
         nonlocal share
-        share = count / (count + USUAL_TOKENS)
+        share = max(share, count / (count + USUAL_TOKENS))  # another attempt begins anew
 
     hooks = [part.register_forward_pre_hook(lambda *_: report(share)) for part in _parts(network)]
     try:

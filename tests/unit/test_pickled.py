@@ -112,11 +112,16 @@ def test_a_planted_call_does_not_run_and_is_named(
     assert not mark.exists()
 
 
-def archive_of(content: object, storages: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A file as torch.save writes it, around any pickle."""
+def archive_of(
+    content: object,
+    storages: dict[str, bytes],
+    compression: int = zipfile.ZIP_STORED,
+    program: bytes | None = None,
+) -> bytes:
+    """A file as torch.save writes it, around any pickle. program: the pickle itself, instead of the content's."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", compression) as archive:
-        archive.writestr("model/data.pkl", pickle.dumps(content))
+        archive.writestr("model/data.pkl", program or pickle.dumps(content))
         for name, numbers in storages.items():
             archive.writestr(f"model/data/{name}", numbers)
     return stream.getvalue()
@@ -147,6 +152,8 @@ def without_numbers(content: bytes) -> bytes:
         (archive_of([1, 2], {}), "holds no state_dict"),
         (archive_of({"state_dict": {"a": 1}}, {}), "holds no tensors"),
         (archive_of({"state_dict": {}}, {}, zipfile.ZIP_DEFLATED), "compressed"),
+        (archive_of({}, {}, program=b"}r\xff\xff\xff\x7f."), "more memory than it can need"),
+        (archive_of({}, {}, program=b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f."), "cannot be read as weights"),
         (archive_of(None, {}).replace(b"data.pkl", b"data.pkx"), "torch did not write it"),
     ],
 )

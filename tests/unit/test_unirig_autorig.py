@@ -118,8 +118,9 @@ def test_the_next_seed_is_tried_where_one_gives_nothing(
             with pytest.raises(SkeletonFailed):
                 find_joints(babbling, board(), seed, decoding)
             continue
-        joints = find_joints(babbling, board(), seed, decoding)
-        assert joints.seed == good[0]
+        shares: list[float] = []
+        joints = find_joints(babbling, board(), seed, decoding, shares.append)
+        assert joints.seed == good[0] and shares == sorted(shares)
         assert np.array_equal(joints.heads, alone[good[0]].heads)
 
 

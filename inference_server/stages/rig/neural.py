@@ -120,7 +120,7 @@ class NeuralRig:
             ctx.note(f"A {wanted} was asked for, but the bones that were found are of a {naming.kind} body.")
         if wanted == "auto" and naming.kind != "generic" and naming.confidence < _SURE_FROM:
             ctx.note(f"The body was taken for {kind} ({naming.confidence:.0%} sure): the kind can be set.")
-        tails = self._tails.end_bones(heads, joints.parents, naming.roles, float(mesh.vertices[:, 1].max()))
+        tails = self._tails.end_bones(heads, joints.parents, naming.roles, float(mesh.vertices[mesh.faces, 1].max()))
         # A wrong turn hides the face that the picture shows: only four legs that are seen tell where a body points.
         is_turned = naming.kind == "quadruped" and naming.confidence >= _SURE_FROM
         return Skeleton(
