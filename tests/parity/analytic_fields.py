@@ -45,9 +45,9 @@ def plate(points: Tensor) -> Tensor:
 
 
 def specks(points: Tensor) -> Tensor:
-    """Five small balls, most of them smaller than a cell of the coarsest grid."""
+    """A ball and five specks about it, smaller than a cell of the coarsest grid."""
     generator = np.random.default_rng(0)
-    distance = torch.full((len(points),), 9.0)
+    distance = points.norm(dim=1) - 0.2
     for centre in generator.uniform(-0.9, 0.9, (5, 3)).astype(np.float32):
         away = (points - torch.from_numpy(centre)).norm(dim=1)
         distance = torch.minimum(distance, away - float(generator.uniform(0.01, 0.02)))

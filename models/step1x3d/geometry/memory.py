@@ -15,10 +15,12 @@ from models.step1x3d.geometry.pipeline import MODES, Hardware, Mode
 from models.step1x3d.geometry.transformer import Denoiser
 from models.step1x3d.geometry.vae import ShapeVae
 
-# What a network's blocks hold at a time, in rows of their width for each token: the most of any of its blocks.
+# What a block holds at a time, in rows of its width for each token, and what the decoder holds for each point. Measured
+# on a CPU in single precision: about 14 and 12.
 BLOCK_ROWS = 20
+POINT_ROWS = 14
 LABEL_TOKENS = 3
-# A sample of the finest grid: its value, its copy for marching cubes, and the masks that tell where to ask.
+# A sample of the finest grid: its value, its copy for marching cubes, the masks that tell where to ask. Measured: 13.
 SAMPLE_BYTES = 16
 
 
@@ -90,7 +92,7 @@ def _scratch(mode: Mode, configs: ModelConfigs, itemsize: int) -> tuple[int, int
     return (
         BLOCK_ROWS * itemsize * max(tokens) * configs.visual_encoder.dino.hidden_size,
         BLOCK_ROWS * itemsize * pair * joint * configs.transformer.width,
-        BLOCK_ROWS * itemsize * max(mode.query_points, configs.vae.num_latents) * configs.vae.width,
+        itemsize * configs.vae.width * max(POINT_ROWS * mode.query_points, BLOCK_ROWS * configs.vae.num_latents),
     )
 
 
