@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -117,9 +117,11 @@ def load_file(
     device: torch.device,
     dtype: torch.dtype,
     unused: tuple[str, ...] = (),
+    look_up: Callable[[], None] = lambda: None,
 ) -> None:
     """Fill a network on the `meta` device from a safetensors file, tensor by tensor, so that the peak is hardly more
     than the network. unused: prefixes of keys that the network does without; whatever else differs is refused.
+    look_up: called before each tensor; what it raises ends the reading.
 
     Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch; the network is then unchanged.
     """
@@ -129,8 +131,11 @@ def load_file(
         with safe_open(path, framework="pt") as file:
             names = {key: WRAPPERS.sub("", key) for key in file.keys()}
             kept = {key: name for key, name in names.items() if name in shapes}
-            # A copy even where nothing changes: a tensor of the mapped file would vanish with it.
-            tensors = {name: file.get_tensor(key).to(device, dtype, copy=True) for key, name in kept.items()}
+            tensors = {}
+            for key, name in kept.items():
+                look_up()
+                # A copy even where nothing changes: a tensor of the mapped file would vanish with it.
+                tensors[name] = file.get_tensor(key).to(device, dtype, copy=True)
     except SafetensorError as error:
         raise _damaged(path, str(error)) from error
     network.load_state_dict(tensors, strict=True, assign=True)

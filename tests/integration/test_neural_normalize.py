@@ -66,7 +66,7 @@ def test_weights_that_are_there_are_used_and_named(home: Path, picture: Path, tm
     stages = {stage["stage"]: stage for stage in report["stages"]}
     assert stages["normalize"]["engine"] == "neural" and stages["normalize"]["fallback_reason"] == ""
     assert stages["normalize"]["weight_digests"] == list(store_of(home).digests(ID))
-    assert stages["geometry"]["engine"] == "draft" and "neural" in stages["geometry"]["fallback_reason"]
+    assert stages["geometry"]["engine"] == "draft" and "weights fetch" in stages["geometry"]["fallback_reason"]
     assert report["engine"] == "draft+neural"
     again = figurine("run", picture, "--out", tmp_path / "again", home=home)
     assert again.exit_code == 0

@@ -40,7 +40,10 @@ def model(folder: Path, mode: Mode = MODES[0], dtype: torch.dtype = torch.float3
 def latents_of(found: GeometryModel, looks: list[int] | None = None) -> Tensor:
     conditions = found.conditions(RGBA, {"symmetry": "x"})
     count = [] if looks is None else looks
-    return found.latents(conditions, 1, SAMPLING, lambda step: None, lambda: count.append(1))
+    found.look_up = lambda: count.append(1)
+    with_looks = found.latents(conditions, 1, SAMPLING, lambda step: None)
+    del found.look_up
+    return with_looks
 
 
 @pytest.mark.parametrize("mode", MODES[1:], ids=lambda mode: mode.name)
@@ -49,7 +52,7 @@ def test_modes_differ_in_memory_and_not_in_the_shape(folder: Path, mode: Mode) -
     expected, found = latents_of(usual), latents_of(lean)
     assert float((found - expected).abs().max()) < 2e-5
     points = torch.rand(20, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    fields = [item.with_field(expected, lambda field: field.query(points), lambda: None) for item in (usual, lean)]
+    fields = [item.with_field(expected, lambda field: field.query(points)) for item in (usual, lean)]
     assert torch.equal(*fields)
 
 
@@ -73,8 +76,29 @@ def test_a_network_on_the_disk_is_read_anew_for_each_turn_and_one_on_the_device_
 
 def test_every_block_looks_up(folder: Path) -> None:
     looks: list[int] = []
-    latents_of(model(folder), looks)
+    warm = model(folder)
+    latents_of(warm)
+    latents_of(warm, looks)
     assert len(looks) == 3 * (2 + 2)  # three steps that compute, two blocks of each kind
+
+
+def test_reading_and_seeing_look_up_too(folder: Path) -> None:
+    found = model(folder)
+    looks: list[int] = []
+    found.look_up = lambda: looks.append(1)
+    found.conditions(RGBA)
+    read = len(looks)
+    assert read > 50
+    found.conditions(RGBA)
+    assert len(looks) - read == 2 + 2  # layers of either encoder
+    found.look_up = stop
+    found.clear()
+    with pytest.raises(KeyboardInterrupt):
+        found.conditions(RGBA)
+
+
+def stop() -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(("dtype", "atol"), [(torch.float16, 0.1), (torch.bfloat16, 1.0)])
@@ -98,7 +122,7 @@ def test_a_surface_becomes_latents_and_they_a_field(folder: Path) -> None:
     surface = torch.rand(2, 1, 40, 6, generator=torch.Generator().manual_seed(3)) - 0.5
     latents = found.encode_surface(surface[0], surface[1])
     assert latents.shape == (1, 16, 8) and latents.dtype == torch.float32
-    field = found.with_field(latents, lambda field: field.query(torch.zeros(1, 3)), lambda: None)
+    field = found.with_field(latents, lambda field: field.query(torch.zeros(1, 3)))
     assert float(field[0]) > 0  # the tiny body's middle is inside
 
 

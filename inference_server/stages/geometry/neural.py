@@ -85,6 +85,7 @@ class NeuralGeometry:
 
     def run(self, value: NormalizedImage, ctx: RunContext) -> Mesh:
         """Raises NoSubject, EmptySurface, OutOfMemory, WeightsMissing, WeightsCorrupt."""
+        self._model.look_up = ctx.raise_if_cancelled
         if self._model.mode is None:
             plan = self._code.memory.plan_memory(self._model.configs, self._hardware, ctx.settings["resolution"])
             self._model.enter(plan.mode)
@@ -130,7 +131,7 @@ class NeuralGeometry:
         def tell(step: int) -> None:
             ctx.progress(_READ + (_WALKED - _READ) * step / steps, 1)
 
-        return self._model.latents(conditions, ctx.seed, sampling, tell, ctx.raise_if_cancelled)
+        return self._model.latents(conditions, ctx.seed, sampling, tell)
 
     def _extract(self, latents: Any, ctx: RunContext) -> Any:
         """Raises EmptySurface."""
@@ -144,9 +145,7 @@ class NeuralGeometry:
             ctx.progress(_WALKED + (1 - _WALKED) * share, 1)
 
         try:
-            return self._model.with_field(
-                latents, lambda field: self._code.surface.extract(field.query, wanted, tell), ctx.raise_if_cancelled
-            )
+            return self._model.with_field(latents, lambda field: self._code.surface.extract(field.query, wanted, tell))
         except self._code.surface.SurfaceError as error:
             raise EmptySurface(str(error), "Use another seed, a clearer picture, or the draft engine.") from error
 

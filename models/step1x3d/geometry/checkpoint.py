@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,10 +68,11 @@ def read_configs(folder: Path) -> ModelConfigs:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a network goes and in which precision."""
+    """Where a network goes and in which precision. look_up: called before each tensor; what it raises ends it."""
 
     device: torch.device
     dtype: torch.dtype
+    look_up: Callable[[], None] = lambda: None
 
 
 def load_visual_encoder(folder: Path, config: VisualEncoderConfig, to: Placement) -> VisualEncoder:
@@ -106,7 +107,7 @@ def load_vae(folder: Path, config: VaeConfig, to: Placement, *, has_encoder: boo
 
 def _fill(network: Network, folder: Path, to: Placement, unused: tuple[str, ...] = ()) -> Network:
     path = folder / WEIGHTS_NAME
-    load_file(network, path, device=to.device, dtype=to.dtype, unused=unused)
+    load_file(network, path, device=to.device, dtype=to.dtype, unused=unused, look_up=to.look_up)
     return network.eval().requires_grad_(False)
 
 

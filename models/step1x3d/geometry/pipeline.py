@@ -23,8 +23,6 @@ from models.step1x3d.geometry.picture import frame_subject
 from models.step1x3d.geometry.sampler import Sampling, draw_noise, sample
 from models.step1x3d.geometry.vae import ShapeField, ShapeVae
 
-Watch = Callable[[], None]
-
 
 @dataclass(frozen=True)
 class Mode:
@@ -62,11 +60,14 @@ class Hardware:
 class GeometryModel:
     """The networks of a published folder. Belongs to one thread. `enter` a mode before anything is asked of it.
 
+    look_up: called before each block of a network and each tensor of a file; what it raises ends what is being done.
+
     Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch and ConfigUnsupported: configs at once, weights
     when they are first needed.
     """
 
     mode: Mode | None = None
+    look_up: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, folder: Path, hardware: Hardware) -> None:
         self.configs = checkpoint.read_configs(folder)
@@ -92,8 +93,13 @@ class GeometryModel:
         self._slots = {name: self._slot(load, config, mode.rest) for name, (load, config) in parts.items()}
 
     def _slot(self, load: Callable[..., Any], config: Any, rest: Rest) -> Slot[Any]:
-        dtype = self._hardware.dtype
-        return Slot(lambda device: load(self._folder, config, Placement(device, dtype)), self._hardware.device, rest)
+        def read(device: torch.device) -> Any:
+            return load(self._folder, config, Placement(device, self._hardware.dtype, self._look_up))
+
+        return Slot(read, self._hardware.device, rest)
+
+    def _look_up(self) -> None:
+        self.look_up()
 
     def _load_denoiser(self, folder: Path, config: Any, to: Placement) -> Any:
         network = checkpoint.load_denoiser(folder, config, to)
@@ -109,7 +115,7 @@ class GeometryModel:
         rgba: (H, W, 4) uint8, straight alpha. is_fixed: see `labels`. Raises PictureEmpty, LabelUnknown.
         """
         picture = frame_subject(rgba)
-        with self._slots["picture"].use() as encoder:
+        with self._slots["picture"].use() as encoder, watched(_layers(encoder), self._look_up):
             found = {"visual": encoder.encode(picture)}
         if self.has_labels:
             with self._slots["label"].use() as encoder:
@@ -123,23 +129,22 @@ class GeometryModel:
         seed: int,
         sampling: Sampling,
         on_step: Callable[[int], None],
-        look_up: Watch,
     ) -> Tensor:
         """One shape's latents: (1, num_latents, embed_dim) float32 on the CPU.
 
-        on_step: told the number of each step that is done. look_up: called before each block of the network, too.
+        on_step: told the number of each step that is done.
         """
         shape = (1, self.configs.vae.num_latents, self.configs.vae.embed_dim)
         noise = draw_noise(shape, seed).to(self._hardware.device)
         sampling = replace(sampling, is_split=self.mode is not None and self.mode.is_split)
         with self._slots["denoiser"].use() as denoiser:
             blocks = [] if self._hardware.is_compiled else _blocks(denoiser)
-            with watched(blocks, look_up):
+            with watched(blocks, self._look_up):
                 return sample(denoiser, noise, conditions, sampling, lambda step, _: on_step(step)).cpu()
 
-    def with_field(self, latents: Tensor, work: Callable[[ShapeField], Any], look_up: Watch) -> Any:
+    def with_field(self, latents: Tensor, work: Callable[[ShapeField], Any]) -> Any:
         """What `work` makes of the shape's field, which is gone afterwards. latents: (1, num_latents, embed_dim)."""
-        with self._slots["vae"].use() as vae, watched(list(vae.transformer.resblocks), look_up):
+        with self._slots["vae"].use() as vae, watched(list(vae.transformer.resblocks), self._look_up):
             return work(vae.decode(latents))
 
     @torch.inference_mode()
@@ -157,6 +162,11 @@ class GeometryModel:
         """Give the memory of all networks back."""
         for slot in self._slots.values():
             slot.clear()
+
+
+def _layers(encoder: Any) -> list[torch.nn.Module]:
+    clip = [] if encoder.clip_model is None else [*encoder.clip_model["vision_model"].encoder["layers"]]
+    return [*encoder.dino_model.encoder["layer"], *clip]
 
 
 def _blocks(denoiser: Any) -> list[torch.nn.Module]:
