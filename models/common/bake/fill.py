@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from models.common.bake.mesh import UvMesh
 from models.common.raster.fragments import Fragments
@@ -64,14 +65,17 @@ def complete(color: np.ndarray, known: np.ndarray, mesh: UvMesh, texels: Fragmen
 
     color: (T, T, 3) float32, 0..1. known: (T, T) bool, not all False. texels: what lies on each texel.
     Surface that no view saw takes its vertices' colours, so that nothing comes in from charts that merely lie beside
-    it. A rim between that and what was seen is inpainted, as is surface whose vertices have no colour. What no face
-    lies on takes the colour of the nearest texel that one lies on, so that no seam shows at coarser mip levels.
+    it; parts with no vertex seen take those of the vertices nearest in space. A rim between that and what was seen is
+    inpainted. What no face lies on takes the colour of the nearest texel that one lies on, so that no seam shows at
+    coarser mip levels.
     """
     size, used = len(known), texels.covered
     colors, has_color = spread_colors(color, known, mesh)
+    if has_color.any():
+        _, nearest = cKDTree(mesh.vertices[has_color]).query(mesh.vertices[~has_color])
+        colors[~has_color] = colors[has_color][nearest]
     far = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) > RIM * size
-    reached = far & used
-    reached[reached] = has_color[mesh.faces].all(axis=1)[texels.face[reached]]
+    reached = far & used & has_color.any()
     mixed = interpolate(texels, mesh.corners, colors[mesh.faces.reshape(-1)])
     levels = (np.clip(np.where(reached[..., None], mixed, color), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     known = known | reached

@@ -173,6 +173,17 @@ def test_what_no_view_saw_and_the_gutters_continue_their_own_chart() -> None:
     assert np.abs(full[:, middle + 2 :].astype(int) - (26, 204, 26)).max() <= 2
 
 
+def test_a_part_that_nobody_saw_takes_the_colour_of_what_is_nearest() -> None:
+    mesh = two_squares()
+    texels = projection.place_texels(mesh, 256).fragments
+    known = texels.covered & (texels.face < 2)
+    color = np.where(known[..., None], np.linspace(0.2, 0.8, 256)[:, None, None], 0.0).repeat(3, -1).astype(np.float32)
+    full = complete(color, known, mesh, texels)
+    unseen = full[texels.covered & (texels.face >= 2)]
+    seen = color[known] * 255
+    assert seen.min() - 2 <= unseen.min() and unseen.max() <= seen.max() + 2
+
+
 def test_a_cancelled_bake_stops(figure: UvMesh, pictures: np.ndarray) -> None:
     calls = []
 
