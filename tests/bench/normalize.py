@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures what normalization wins back of what a bad picture costs, and prints one table.
 
-    python -m tests.bench.normalize [--quick] [--only NAME...] [--output DIR] [--work DIR] [--shared DIR]
+    python -m tests.bench.normalize [--asset NAME...] [--only NAME...] [--output DIR] [--work DIR] [--shared DIR]
 
 The front renders of the assets of ../shared are degraded, made into draft figures (mesh and texture) with normalization
 and without, and judged by the evaluation tool beside them. Without means `--normalize off`: the picture's own alpha as
@@ -21,11 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.normalize_chain import DEGRADATIONS, Measurements
+from tests.bench.normalize_chain import DEGRADATIONS, WAYS, Measurements
 from tests.bench.normalize_sheet import draw_sheet
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK_ASSETS = 2  # of so many, one
 WON_BACK = 0.5
 CLAIMED = ("background", "resolution", "tilt", "framing")
 
@@ -73,16 +72,13 @@ class Line:
 
 def measure(bench: Measurements, name: str) -> list[Line]:
     """One line a metric."""
+    judged = [
+        [bench.clean(asset) for asset in bench.assets],
+        *([bench.degraded(asset, name, way) for asset in bench.assets] for way in WAYS),
+    ]
     lines = []
     for metric in METRICS:
-        clean, without, with_ = (
-            metric.mean(items)
-            for items in (
-                [bench.clean(asset) for asset in bench.assets],
-                [bench.degraded(asset, name, "without") for asset in bench.assets],
-                [bench.degraded(asset, name, "with") for asset in bench.assets],
-            )
-        )
+        clean, without, with_ = (metric.mean(items) for items in judged)
         is_lost = clean - without > metric.least_loss
         won_back = (with_ - without) / (clean - without) if is_lost else None
         holds = won_back >= WON_BACK if won_back is not None and name in CLAIMED else None
@@ -105,7 +101,7 @@ def table(lines: list[Line]) -> list[str]:
 def main() -> int:
     """Returns the exit code: 0 where every line that is claimed holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="every second asset")
+    parser.add_argument("--asset", action="append", help="only this asset; may be given again")
     parser.add_argument("--only", action="append", choices=DEGRADATIONS, help="only this; may be given again")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "figurine-normalize-bench")
@@ -114,7 +110,10 @@ def main() -> int:
     assets = tuple(path.parent for path in sorted((options.shared / "dev_assets").glob("*/gt.npz")))
     if not assets:
         parser.error(f"no assets under {options.shared / 'dev_assets'}: give their folder with --shared")
-    bench = Measurements(assets[:: QUICK_ASSETS if options.quick else 1], options.shared / "eval", options.work)
+    chosen = tuple(asset for asset in assets if not options.asset or asset.name in options.asset)
+    if not chosen:
+        parser.error(f"no such asset; there are {', '.join(asset.name for asset in assets)}")
+    bench = Measurements(assets, options.shared / "eval", options.work, chosen)
     lines = [line for name in options.only or DEGRADATIONS for line in measure(bench, name)]
     markdown = "\n".join(table(lines))
     print(markdown)
