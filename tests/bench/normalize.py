@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.normalize_chain import DEGRADATIONS, Measurements
+from tests.bench.normalize_chain import DEGRADATIONS, WAYS, Measurements
 from tests.bench.normalize_sheet import draw_sheet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,16 +73,13 @@ class Line:
 
 def measure(bench: Measurements, name: str) -> list[Line]:
     """One line a metric."""
+    judged = [
+        [bench.clean(asset) for asset in bench.assets],
+        *([bench.degraded(asset, name, way) for asset in bench.assets] for way in WAYS),
+    ]
     lines = []
     for metric in METRICS:
-        clean, without, with_ = (
-            metric.mean(items)
-            for items in (
-                [bench.clean(asset) for asset in bench.assets],
-                [bench.degraded(asset, name, "without") for asset in bench.assets],
-                [bench.degraded(asset, name, "with") for asset in bench.assets],
-            )
-        )
+        clean, without, with_ = (metric.mean(items) for items in judged)
         is_lost = clean - without > metric.least_loss
         won_back = (with_ - without) / (clean - without) if is_lost else None
         holds = won_back >= WON_BACK if won_back is not None and name in CLAIMED else None

@@ -90,13 +90,16 @@ class Measurements:
         self.assets = assets
         self._tool = tool
         self._work = work / code_digest(CODE)
+        self._clean: dict[Path, dict[str, Any]] = {}
         self._stages: tuple[Stage[Any, Any], ...] = (DraftNormalize(), DraftGeometry(), DraftTexture())
         for stage in self._stages:
             stage.load(Device("cpu"))
 
     def clean(self, asset: Path) -> dict[str, Any]:
         """The front render as it is."""
-        return self._measured(asset, load_picture(asset / "front_rgba.png"), "with")
+        if asset not in self._clean:
+            self._clean[asset] = self._measured(asset, load_picture(asset / "front_rgba.png"), "with")
+        return self._clean[asset]
 
     def degraded(self, asset: Path, name: str, way: str) -> dict[str, Any]:
         """way: "with" normalization, or "without": the picture padded to a square, its alpha as it is, no more."""
