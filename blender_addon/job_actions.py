@@ -7,6 +7,9 @@ from .jobs.views import JobView
 from .wording import ENDED_STATES, STATE_LABELS
 
 NO_JOB = "Choose a job in the list first."
+_OFFLINE = (
+    "Its picture would be sent to a service again: turn on Preferences > System > Network > Allow Online Access first."
+)
 
 
 def import_obstacle(job: JobView) -> str:
@@ -32,6 +35,11 @@ def rerun_obstacle(job: JobView) -> str:
     if job.state == "lost" or job.job_id is None:
         return "The server does not have this job any more. Retry sends the picture again."
     return "" if job.state in ENDED_STATES else "This job has not ended."
+
+
+def sending_obstacle(job: JobView, has_online_access: bool) -> str:
+    """Why its picture may not be sent to a service once more, "" where it may, or where it is not sent to any."""
+    return "" if has_online_access or job.settings.get("editor") != "hosted" else _OFFLINE
 
 
 def resume_obstacle(job: JobView) -> str:

@@ -10,8 +10,9 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import runtime
-from ..job_actions import rerun_obstacle
+from ..job_actions import rerun_obstacle, sending_obstacle
 from ..job_settings import changed_settings, shape_of
+from ..jobs.views import JobView
 from ..properties import DEPTH, HEIGHT, KINDS, LARGEST_SEED
 from ..units import metres_per_unit
 from ..wording import STAGE_LABELS
@@ -62,11 +63,11 @@ class FIGURINE_OT_rerun_job(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where the server has nothing to start from."""
-        return poll_jobs(cls, context, rerun_obstacle)
+        return poll_jobs(cls, context, _obstacle)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask what is to differ, and offer a fresh seed."""
-        job = find_job(self, context, self.key, rerun_obstacle)
+        job = find_job(self, context, self.key, _obstacle)
         if job is None:
             return {"CANCELLED"}
         shape = shape_of(job.settings)
@@ -78,7 +79,7 @@ class FIGURINE_OT_rerun_job(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make the new job. What was not set stays as it is in the old one."""
-        job = find_job(self, context, self.key, rerun_obstacle)
+        job = find_job(self, context, self.key, _obstacle)
         if job is None:
             return {"CANCELLED"}
         before = shape_of(job.settings)
@@ -96,6 +97,10 @@ class FIGURINE_OT_rerun_job(bpy.types.Operator):
         if self.properties.is_property_set("height"):
             chosen["height_m"] = self.height * metres_per_unit(scene)
         return chosen
+
+
+def _obstacle(job: JobView) -> str:
+    return rerun_obstacle(job) or sending_obstacle(job, bpy.app.online_access)
 
 
 CLASSES = (FIGURINE_OT_rerun_job,)

@@ -5,7 +5,8 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import runtime
-from ..job_actions import retry_obstacle
+from ..job_actions import retry_obstacle, sending_obstacle
+from ..jobs.views import JobView
 from .common import file_mark, find_job, poll_jobs
 
 
@@ -20,11 +21,11 @@ class FIGURINE_OT_retry_job(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing failed."""
-        return poll_jobs(cls, context, retry_obstacle)
+        return poll_jobs(cls, context, _obstacle)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Queue it again."""
-        job = find_job(self, context, self.key, retry_obstacle)
+        job = find_job(self, context, self.key, _obstacle)
         if job is None:
             return {"CANCELLED"}
         now = runtime.current()
@@ -34,6 +35,10 @@ class FIGURINE_OT_retry_job(bpy.types.Operator):
         now.focus = job.key
         now.touch()
         return {"FINISHED"}
+
+
+def _obstacle(job: JobView) -> str:
+    return retry_obstacle(job) or sending_obstacle(job, bpy.app.online_access)
 
 
 CLASSES = (FIGURINE_OT_retry_job,)

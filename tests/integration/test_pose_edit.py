@@ -180,6 +180,21 @@ class TestLocal:
         editor.edit(figure(8), context())
         assert len(calls) == 40, "the next edit still asks the last one's job"
 
+    def test_qwens_encoder_is_told_which_tokens_are_the_pictures(self, published: Path) -> None:
+        from models.pose_edit.loading import load_pipeline
+        from models.pose_edit.recipes import QWEN_IMAGE_EDIT
+
+        told: list[Any] = []
+        pipeline = load_pipeline(published / QWEN, QWEN_IMAGE_EDIT)
+        inner = pipeline.text_encoder.model
+        inner.register_forward_pre_hook(
+            lambda _, words, named: told.append(named["mm_token_type_ids"]), with_kwargs=True
+        )
+        pipeline.encode_prompt("Turn it.", image=[Image.fromarray(figure(8)[..., :3])], device="cpu")
+        [marks] = told
+        assert marks.sum() == 4, "a picture of 56 × 56 pixels is two by two merged patches"
+        assert inner.rope_deltas is not None and inner.rope_deltas.item() == -2, "rows and columns, not a line of words"
+
     def test_its_weights_decide(self, published: Path) -> None:
         store = store_of(published)
         editor = LocalPoseEditor(store, KLEIN)

@@ -52,3 +52,15 @@ def test_a_job_that_is_being_cancelled_is_not_cancelled_twice() -> None:
 
 def test_a_job_that_the_server_never_had_cannot_be_run_again_from_a_stage() -> None:
     assert job_actions.rerun_obstacle(JobView("k", "failed", "fox"))
+
+
+def test_a_picture_is_sent_to_a_service_again_only_online() -> None:
+    hosted = JobView("k", "failed", "fox", job_id="a" * 32, settings={"editor": "hosted"})
+    local = JobView("k", "failed", "fox", job_id="a" * 32, settings={"editor": "local"})
+    assert "Allow Online Access" in job_actions.sending_obstacle(hosted, False)
+    assert job_actions.sending_obstacle(hosted, True) == ""
+    assert (
+        job_actions.sending_obstacle(local, False)
+        == job_actions.sending_obstacle(JobView("k", "failed", "x"), False)
+        == ""
+    )
