@@ -23,7 +23,7 @@ from inference_server.core.children import outsider_environment
 from inference_server.core.types import StageName
 from inference_server.errors import ResourceError
 from inference_server.stages.blender import BlenderProcess, has_bpy_module
-from inference_server.stages.registry import EngineRegistry
+from inference_server.stages.registry import EngineRegistry, has_gpu
 from inference_server.weights import WeightStore, read_manifest
 
 # bpy and the draft engine's libraries, with a margin, from an empty environment.
@@ -134,10 +134,11 @@ def _neural_engines(config: Config) -> list[Finding]:
 def _neural_stage(registry: EngineRegistry, stage: StageName) -> Finding:
     name = f"Neural {stage}"
     try:
-        ids = registry.choose(stage, "neural").stage.requires.weight_ids
+        requires = registry.choose(stage, "neural").stage.requires
     except ResourceError as error:
         return Finding(name, False, False, error.message, error.hint)
-    return Finding(name, True, False, f"torch {_version_of('torch')}, weights {', '.join(ids)}")
+    waits = "; no GPU: only where neural is asked for" if requires.wants_gpu and not has_gpu() else ""
+    return Finding(name, True, False, f"torch {_version_of('torch')}, weights {', '.join(requires.weight_ids)}{waits}")
 
 
 def _memory() -> Finding:

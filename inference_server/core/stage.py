@@ -28,7 +28,8 @@ class Requirements:
     """What a stage needs to run: weight ids of models/manifest.toml, peak memory, optional modules to import.
 
     weight_digests: sha256 of each weight file, which decides with the input whether a kept result is re-used. services:
-    what may compute elsewhere, which decides it too: names of models and their addresses.
+    what may compute elsewhere, which decides it too: names of models and their addresses. wants_gpu: on a CPU it takes
+    hours, so nobody gets it there who did not ask for it.
     """
 
     peak_bytes: int
@@ -36,6 +37,7 @@ class Requirements:
     modules: tuple[str, ...] = ()
     weight_digests: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    wants_gpu: bool = False
 
 
 @dataclass(frozen=True)

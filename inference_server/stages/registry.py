@@ -20,6 +20,7 @@ from inference_server.stages.normalize.editing import Editing
 from inference_server.weights import WeightStore
 
 _NO_NEURAL = "this version of Figurine has no neural engine for this stage"
+_NO_GPU = "there is no GPU here, and on a CPU the network takes hours; choose neural to have it all the same"
 _NO_NETWORKS = "the networks' libraries are not installed: pip install 'figurine[neural]'"
 
 
@@ -39,8 +40,9 @@ class EngineRegistry:
         self._built: dict[tuple[StageName, Engine], Stage[Any, Any]] = {}
 
     def choose(self, stage: StageName, policy: EnginePolicy) -> StageChoice:
-        """The stage for this policy; `auto` prefers neural and says why it took draft. Raises EngineUnavailable,
-        WeightsMissing, WeightsCorrupt.
+        """The stage for this policy; `auto` prefers neural and says why it took draft.
+
+        Raises EngineUnavailable, WeightsMissing, WeightsCorrupt.
         """
         if stage == "normalize":
             self._refresh_editing()
@@ -49,11 +51,14 @@ class EngineRegistry:
         if policy == "draft":
             return StageChoice(self._draft(stage))
         try:
-            return StageChoice(self._neural(stage))
+            found = self._neural(stage)
         except EngineUnavailable as error:
             if policy == "neural":
                 raise
             return StageChoice(self._draft(stage), str(error) if isinstance(error, WeightsMissing) else error.message)
+        if policy == "auto" and found.requires.wants_gpu and not has_gpu():
+            return StageChoice(self._draft(stage), _NO_GPU)
+        return StageChoice(found)
 
     def _draft(self, stage: StageName) -> Stage[Any, Any]:
         return self._build(stage, "draft", lambda: _class_of(stage, "draft")(*self._extras(stage)))
@@ -81,6 +86,13 @@ class EngineRegistry:
         if (stage, engine) not in self._built:
             self._built[stage, engine] = build()
         return self._built[stage, engine]
+
+
+def has_gpu() -> bool:
+    """Whether torch, which must be there, finds a device faster than the CPU."""
+    from models.common.device import pick_device
+
+    return bool(pick_device("auto").type != "cpu")
 
 
 def _class_of(stage: StageName, engine: Engine) -> Any:

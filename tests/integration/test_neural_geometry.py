@@ -250,8 +250,15 @@ def test_an_empty_picture_is_no_subject(server: Server, tmp_path: Path) -> None:
     assert (job["state"], job["error"]["code"]) == ("failed", "NoSubject")
 
 
-def test_auto_takes_the_network_where_it_can_and_says_why_where_not(home: Path, tmp_path: Path) -> None:
+def test_auto_takes_the_network_where_it_can_and_says_why_where_not(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference_server.stages.registry.has_gpu", lambda: True)
     assert registry_of(home).choose("geometry", "auto").stage.engine == "neural"
+    monkeypatch.setattr("inference_server.stages.registry.has_gpu", lambda: False)
+    slow = registry_of(home).choose("geometry", "auto")
+    assert slow.stage.engine == "draft" and "no GPU here" in slow.fallback_reason
+    assert registry_of(home).choose("geometry", "neural").stage.engine == "neural"
     choice = registry_of(tmp_path).choose("geometry", "auto")
     assert choice.stage.engine == "draft" and f"figurine weights fetch {LABEL_ID}" in choice.fallback_reason
     with pytest.raises(WeightsMissing):

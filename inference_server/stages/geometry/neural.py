@@ -10,8 +10,9 @@ from typing import Any, ClassVar, TypeVar
 from inference_server.core.frames import from_step1x3d
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Mesh, NormalizedImage, StageName
-from inference_server.errors import EmptySurface, NoSubject, OutOfMemory, WeightsCorrupt, WeightsMissing
+from inference_server.errors import EmptySurface, NoSubject, WeightsCorrupt, WeightsMissing
 from inference_server.stages.geometry.placement import place_before_picture
+from inference_server.stages.leaner_modes import LeanerModes
 from inference_server.weights import WeightStore
 
 # The first that is here is used: the label model does what the other does, and listens to labels.
@@ -47,6 +48,7 @@ class NeuralGeometry:
 
     _code: SimpleNamespace
     _hardware: Any
+    _leaner: LeanerModes
     _model: Any = None
 
     def __init__(self, weights: WeightStore) -> None:
@@ -54,6 +56,7 @@ class NeuralGeometry:
         self._id = next((item for item in WEIGHT_IDS if weights.state(item) != "absent"), WEIGHT_IDS[0])
         self._folder = weights.locate(self._id) / _FOLDERS[self._id]
         self.requires = Requirements(
+            wants_gpu=True,
             peak_bytes=9 << 30,
             weight_ids=(self._id,),
             modules=("torch", "safetensors"),
@@ -71,10 +74,8 @@ class NeuralGeometry:
 
         self._code = SimpleNamespace(
             checkpoint=checkpoint,
-            offload=offload,
             config=config,
             memory=memory,
-            modes=pipeline.MODES,
             picture=picture,
             sampler=sampler,
             surface=surface,
@@ -82,6 +83,13 @@ class NeuralGeometry:
         place = devices.pick_device(device.name)
         self._hardware = pipeline.Hardware(place, devices.usual_dtype(place))
         self._model = self._checked(lambda: pipeline.GeometryModel(self._folder, self._hardware))
+        self._leaner = LeanerModes(
+            self._model,
+            pipeline.MODES,
+            offload.is_shortage,
+            "the shape was made",
+            "Close other programs, choose a lower resolution, or the draft engine.",
+        )
 
     def run(self, value: NormalizedImage, ctx: RunContext) -> Mesh:
         """Raises NoSubject, EmptySurface, OutOfMemory, WeightsMissing, WeightsCorrupt."""
@@ -90,10 +98,14 @@ class NeuralGeometry:
             plan = self._code.memory.plan_memory(self._model.configs, self._hardware, ctx.settings["resolution"])
             self._model.enter(plan.mode)
             ctx.note(plan.sentence)
-        conditions = self._within_memory(ctx, lambda: self._read_picture(value, ctx))
+
+        def within(work: Callable[[], Result]) -> Result:
+            return self._leaner.run(ctx, lambda: self._checked(work))
+
+        conditions = within(lambda: self._read_picture(value, ctx))
         ctx.progress(_READ, 1)
-        latents = self._within_memory(ctx, lambda: self._walk(conditions, ctx))
-        made = self._within_memory(ctx, lambda: self._extract(latents, ctx))
+        latents = within(lambda: self._walk(conditions, ctx))
+        made = within(lambda: self._extract(latents, ctx))
         for sentence in made.notes:
             ctx.note(sentence)
         return place_before_picture(from_step1x3d(made.vertices), made.faces, value.rgba)
@@ -148,31 +160,6 @@ class NeuralGeometry:
             return self._model.with_field(latents, lambda field: self._code.surface.extract(field.query, wanted, tell))
         except self._code.surface.SurfaceError as error:
             raise EmptySurface(str(error), "Use another seed, a clearer picture, or the draft engine.") from error
-
-    def _within_memory(self, ctx: RunContext, work: Callable[[], Result]) -> Result:
-        """What the work gives; where memory runs out it is done again in the next leaner mode, and the artist is told.
-
-        Raises OutOfMemory where the leanest is not lean enough.
-        """
-        while True:
-            try:
-                return self._checked(work)
-            except Exception as error:
-                if not self._code.offload.is_shortage(error):
-                    raise
-            self._enter_leaner_mode(ctx)
-
-    def _enter_leaner_mode(self, ctx: RunContext) -> None:
-        mode = self._model.mode
-        leaner = self._code.modes[self._code.modes.index(mode) + 1 :]
-        self._model.clear()
-        if not leaner:
-            raise OutOfMemory(
-                f"Memory ran out while the shape was made, even in the leanest mode ({mode.name}).",
-                "Close other programs, choose a lower resolution, or the draft engine.",
-            )
-        self._model.enter(leaner[0])
-        ctx.note(f"Memory ran out in the {mode.name} mode: it was done again in the {leaner[0].name} mode, slower.")
 
     def _checked(self, work: Callable[[], Result]) -> Result:
         """Raises WeightsMissing, WeightsCorrupt for what the weights' own errors say."""

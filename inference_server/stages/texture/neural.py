@@ -42,6 +42,7 @@ class NeuralTexture:
         """Raises WeightsMissing, WeightsCorrupt: the weights are looked for, not read."""
         self._added, self._base, self._vae = (weights.locate(item) for item in WEIGHT_IDS)
         self.requires = Requirements(
+            wants_gpu=True,
             peak_bytes=12 << 30,
             weight_ids=WEIGHT_IDS,
             modules=_MODULES,
@@ -89,12 +90,14 @@ class NeuralTexture:
             ctx.progress(_PREPARED, 1)
             self._compare_outlines(rgba, prepared, ctx)
             views = self._leaner.run(ctx, lambda: self._checked(lambda: self._paint(rgba, prepared, ctx)))
-            texture = self._code.bake.bake_views(views, target, ctx.settings["texture_px"], ctx.raise_if_cancelled)
+            rules = self._code.bake.quality_settings(ctx.settings["texture_px"])
+            texture = self._code.bake.bake_views(views, target, rules, ctx.raise_if_cancelled)
         except self._code.errors.UnwrapperMissing as error:
             raise EngineUnavailable(str(error), "Choose the draft engine for the texture.") from error
         except self._code.errors.BakeError as error:
             raise BakeFailed(str(error), "Use another mesh, or the draft engine.") from error
-        ctx.note("What none of the six painted views saw is continued from what they saw.")
+        for sentence in texture.notes:
+            ctx.note(sentence)
         return TexturedMesh(mesh, target.uv, texture.rgb)
 
     def _compare_outlines(self, rgba: Any, prepared: Any, ctx: RunContext) -> None:
