@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from inference_server.core.codec import png_bytes
+from inference_server.core.images import view_of
 from inference_server.core.pipeline import Outcome
-from inference_server.core.report import build_report, encode_report, rig_document, weights_file
+from inference_server.core.report import (
+    build_report,
+    encode_report,
+    normalization_document,
+    rig_document,
+    weights_file,
+)
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import NormalizedImage, RiggedAsset, RiggedScene
+from inference_server.core.types import NormalizedImage, RiggedAsset, RiggedScene, SourceImage, StageRecord
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.model import Artifact, Job
 
@@ -18,18 +25,27 @@ MEDIA_TYPES = {
     "figure.fbx": "application/octet-stream",
     "figure.glb": "model/gltf-binary",
     "preview.png": "image/png",
+    "source.png": "image/png",
     "normalized.png": "image/png",
+    "normalize.json": "application/json",
     "rig.json": "application/json",
     "weights.npz": "application/octet-stream",
     "report.json": "application/json",
 }
 
 
-def publish_intermediate(folders: JobFolders, job: Job, result: Any) -> list[Artifact]:
+def publish_source(folders: JobFolders, job: Job, source: SourceImage) -> list[Artifact]:
+    """The picture as it was read, beside which the normalized one is judged. Raises OSError."""
+    return [_publish(folders, job, "source.png", png_bytes(view_of(source)))]
+
+
+def publish_intermediate(folders: JobFolders, job: Job, record: StageRecord, result: Any) -> list[Artifact]:
     """The files of a stage's result that are worth seeing before the job ends. Raises OSError."""
-    if isinstance(result, NormalizedImage):
-        return [_publish(folders, job, "normalized.png", png_bytes(result.rgba))]
-    return []
+    if not isinstance(result, NormalizedImage):
+        return []
+    document = encode_report(normalization_document(result, record))
+    files = {"normalized.png": png_bytes(result.rgba), "normalize.json": document}
+    return [_publish(folders, job, name, content) for name, content in files.items()]
 
 
 def publish_rig(
