@@ -10,9 +10,8 @@ from ..job_actions import retry_obstacle
 from ..jobs.views import JobView
 from ..runtime import Runtime
 from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, percent, stage_label
+from .approval import draw_approval, draw_other_picture
 from .layout import draw_faint, draw_text, draw_words
-
-_BIG = 1.4
 
 
 def shown_job(now: Runtime) -> JobView | None:
@@ -38,21 +37,34 @@ def draw_progress(layout: bpy.types.UILayout, now: Runtime) -> None:
     _draw_title(box, job)
     if job.state in OPEN_STATES:
         _draw_bar(box, job, now.snapshot.server.state == "running")
+    if job.state == "waiting":
+        draw_approval(box, job)
     if job.state in ("running", "waiting", "done") or job.stages:
         _draw_stages(box, job)
     error = shown_error(job)
     if error is not None:
         draw_words(box, error.message, error.hint)
+        row = box.row(align=True)
         if not retry_obstacle(job):
-            box.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
+            row.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
+        draw_other_picture(row, job)
         box.operator("figurine.copy_diagnostics", icon="COPYDOWN")
-    for warning in job.warnings:
+    for warning in untold_warnings(job):
         draw_text(box, warning, "INFO")
     if now.postponed and any(result.key == job.key for result in now.results):
         draw_text(box, now.postponed, "TIME")
-    behind = len([other for other in now.open_jobs if other.key != job.key])
-    if behind:
-        draw_faint(layout, f"{behind} more in the queue; see Jobs below.", is_in_box=False)
+    behind = [other for other in now.open_jobs if other.key != job.key]
+    waiting = len([other for other in behind if other.state == "waiting"])
+    if waiting:
+        draw_text(layout, f"{waiting} more for you to look at; see Jobs below.", "PAUSE", is_in_box=False)
+    if len(behind) > waiting:
+        draw_faint(layout, f"{len(behind) - waiting} more in the queue; see Jobs below.", is_in_box=False)
+
+
+def untold_warnings(job: JobView) -> list[str]:
+    """Its warnings, but for those that stand among what was found about its picture."""
+    told = [] if job.review is None else [diagnosis.sentence for diagnosis in job.review.diagnoses]
+    return [warning for warning in job.warnings if warning not in told]
 
 
 def _draw_title(box: bpy.types.UILayout, job: JobView) -> None:
@@ -80,10 +92,6 @@ def _draw_bar(box: bpy.types.UILayout, job: JobView, is_server_here: bool) -> No
     if job.state == "running" and job.eta_s is not None:
         text = f"{text} · {duration(job.eta_s)} left"
     box.progress(factor=job.stage_progress if job.state == "fetching" else job.progress, text=text, type="BAR")
-    if job.state == "waiting":
-        row = box.row()
-        row.scale_y = _BIG
-        row.operator("figurine.resume_job", text="Continue", icon="PLAY").key = job.key
 
 
 def _draw_stages(box: bpy.types.UILayout, job: JobView) -> None:

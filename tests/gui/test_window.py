@@ -91,6 +91,15 @@ def test_every_trouble_has_its_sentence(desk: Desk) -> None:
     _assert_nothing_runs(desk)
 
 
+def test_a_picture_is_approved_by_clicks(desk: Desk) -> None:
+    """Installs the server where no test above has, and may stand alone."""
+    pictures = {"picture": str(EXAMPLES / "adventurer.png"), "other": str(EXAMPLES / "fox_kid.png")}
+    output = desk.play("approval", "by_clicks", timeout_s=800, **pictures)
+    assert not _FAULTS.findall(output)
+    _assert_prompt(output)
+    _assert_nothing_runs(desk)
+
+
 def test_voxels_by_clicks(desk: Desk) -> None:
     """Needs no server, and may stand alone."""
     output = desk.play("voxels", "by_clicks", timeout_s=500)
