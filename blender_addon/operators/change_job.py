@@ -79,7 +79,10 @@ class FIGURINE_OT_change_job(bpy.types.Operator):
             setattr(self, step, now.steps[step])
         self.kind, self.depth = now.shape.kind, now.shape.depth
         self.height = now.shape.height_m / metres_per_unit(context.scene)
-        return context.window_manager.invoke_props_dialog(self, width=_DIALOG_WIDTH_PX)
+        title, button = f"Change {job.name}", "Look Again"
+        return context.window_manager.invoke_props_dialog(
+            self, width=_DIALOG_WIDTH_PX, title=title, confirm_text=button
+        )
 
     def draw(self, context: bpy.types.Context) -> None:
         """What the server knows of."""

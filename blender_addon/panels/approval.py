@@ -39,15 +39,15 @@ def draw_other_picture(layout: bpy.types.UILayout, job: JobView) -> None:
 
 
 def _draw_review(box: bpy.types.UILayout, job: JobView, review: Review) -> None:
-    row = box.row(align=True)
+    row = box.row()
     scale = picture_scale(_COLUMNS)
     for title, path, is_after in (("Before", review.before, False), ("After", review.after, True)):
-        column = row.column(align=True)
-        column.template_icon(icon_value=previews.thumbnail_icon(path), scale=scale)
-        line = column.row(align=True)
+        column = row.box().column()
+        line = column.row()
         line.label(text=title)
         button = line.operator("figurine.open_picture", text="", icon="ZOOM_IN", emboss=False)
         button.key, button.is_after = job.key, is_after
+        column.template_icon(icon_value=previews.thumbnail_icon(path), scale=scale)
     for diagnosis in review.diagnoses:
         draw_text(box, diagnosis.sentence, "ERROR" if diagnosis.is_serious else "INFO")
     if not review.diagnoses:

@@ -46,9 +46,9 @@ def draw_text(
 
 
 def picture_scale(columns: int) -> float:
-    """The scale at which so many square pictures fill the region's width, in a box, beside each other."""
+    """The scale at which so many square pictures fill a box, each in one of its own, beside each other."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 in the background
-    room_px = _region_width_px(scale) - (_PANEL_MARGIN_PX + _BOX_MARGIN_PX) * scale
+    room_px = _region_width_px(scale) - (_PANEL_MARGIN_PX + (1 + columns) * _BOX_MARGIN_PX) * scale
     return min(max(room_px / columns / (_ICON_UNIT_PX * scale), _LEAST_PICTURE_SCALE), _LARGEST_PICTURE_SCALE)
 
 

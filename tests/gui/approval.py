@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 from driver import Driver, Steps
-from steps import allow_online_access, armature, drop, install
+from steps import allow_online_access, armature, check_ticks, drop, install
 
 _START_TIMEOUT_S = 90
 _NORMALIZE_TIMEOUT_S = 90
@@ -40,8 +40,7 @@ def by_clicks(driver: Driver, picture: str, other: str) -> Steps:
     yield from driver.wait_until(armature, _JOB_TIMEOUT_S, "the character that was approved")
     yield from driver.redraw()
     driver.shot("approved")
-    worst = max(driver.ticks_s)
-    driver.log(f"PUMP {len(driver.ticks_s)} ticks, the longest {worst * 1000:.1f} ms; import 0 ms")
+    check_ticks(driver)
 
 
 def _prepare(driver: Driver) -> Steps:
