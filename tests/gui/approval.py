@@ -11,6 +11,7 @@ import bpy
 from driver import Driver, Steps
 from steps import allow_online_access, armature, check_ticks, drop, install
 
+_SOON_S = 20
 _START_TIMEOUT_S = 90
 _NORMALIZE_TIMEOUT_S = 90
 _JOB_TIMEOUT_S = 200
@@ -28,10 +29,12 @@ def by_clicks(driver: Driver, picture: str, other: str) -> Steps:
     first = yield from driver.wait_until(_review, _START_TIMEOUT_S + _NORMALIZE_TIMEOUT_S, "before and after")
     yield from _look(driver, "approval")
     yield from driver.click("Change…", "operator")
+    yield from driver.wait_for("Thickness", _SOON_S)
     yield 1.0
     driver.shot("approval-change")
     yield from driver.press("ESC")
     yield 1.0
+    assert _job().state == "waiting"
     bpy.ops.figurine.replace_picture(key=_job().key, source="FILE", filepath=other)  # as the file browser does
     yield from driver.wait_until(lambda: _review() not in (None, first), _NORMALIZE_TIMEOUT_S, "the other picture")
     assert _job().state == "waiting" and armature() is None
