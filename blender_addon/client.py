@@ -49,7 +49,9 @@ __all__ = [
 
 # Nothing else is ever fetched, whatever a job lists.
 ARTIFACT_NAMES = ("figure.fbx", "figure.glb", "rig.json", "report.json", "preview.png", "normalized.png")
-_THUMBNAIL_NAMES = ("preview.png", "candidates.png", "normalized.png")
+# What is judged of a job that waits: before, after, and what was found.
+REVIEW_NAMES = ("source.png", "normalized.png", "normalize.json")
+_THUMBNAIL_NAMES = ("preview.png", "candidates.png", "normalized.png", "source.png")
 _CONNECT_TIMEOUT_S = 3.0
 # The server answers from a table; on a machine that is busy with a job this may take seconds.
 _IDLE_TIMEOUT_S = 15.0
@@ -68,6 +70,7 @@ ROUTES = {
     "jobs": ("GET", "/v1/jobs"),
     "job": ("GET", "/v1/jobs/{job_id}"),
     "cancel": ("DELETE", "/v1/jobs/{job_id}"),
+    "replace_picture": ("POST", "/v1/jobs/{job_id}/picture"),
     "continue_job": ("POST", "/v1/jobs/{job_id}/continue"),
     "retry": ("POST", "/v1/jobs/{job_id}/retry"),
     "rerun": ("POST", "/v1/jobs/{job_id}/rerun"),
@@ -119,14 +122,10 @@ class Client:
 
         Raises PictureUnreadable.
         """
-        try:
-            content = picture.read_bytes()
-        except OSError as error:
-            raise PictureUnreadable(picture.name, error.strerror or str(error)) from error
         return self._ask(
             Job,
             "create_job",
-            files={"image": (name or picture.name, content)},
+            files={"image": (name or picture.name, _content(picture))},
             data={"settings": json.dumps(dict(settings)), "idempotency_key": key},
         )
 
@@ -150,6 +149,18 @@ class Client:
     def continue_job(self, job_id: str, settings: Mapping[str, Any]) -> Job:
         """Let a waiting job go on, with these settings changed."""
         return self._ask(Job, "continue_job", job_id, json={"settings": dict(settings)})
+
+    def replace_picture(self, job_id: str, picture: Path, settings: Mapping[str, Any], name: str = "") -> Job:
+        """Have a job that waits or failed start again with another picture, and with these settings changed. name: as
+        for `create_job`. Raises PictureUnreadable.
+        """
+        return self._ask(
+            Job,
+            "replace_picture",
+            job_id,
+            files={"image": (name or picture.name, _content(picture))},
+            data={"settings": json.dumps(dict(settings))},
+        )
 
     def retry(self, job_id: str) -> Job:
         """Queue a failed or cancelled job again."""
@@ -229,6 +240,13 @@ class Client:
             return parse(kind, document)
         except DocumentInvalid as error:
             raise NotFigurine(self.url, str(error)) from error
+
+
+def _content(picture: Path) -> bytes:
+    try:
+        return picture.read_bytes()
+    except OSError as error:
+        raise PictureUnreadable(picture.name, error.strerror or str(error)) from error
 
 
 def _address(route: str, job_id: str = "", name: str = "") -> tuple[str, str]:

@@ -74,6 +74,12 @@ class Capabilities:
     limits: Limits
 
     @property
+    def cut_out_engines(self) -> tuple[str, ...]:
+        """Engines that can do the first stage of a picture."""
+        chain = [parse(StageCapability, entry) for entry in self.stages.get("image", ())]
+        return tuple(sorted(chain[0].engines)) if chain else ()
+
+    @property
     def engines(self) -> tuple[str, ...]:
         """Engines that can do every stage of a picture that has a choice; the last stage is always Blender's."""
         chain = [parse(StageCapability, entry) for entry in self.stages.get("image", ())]

@@ -87,6 +87,12 @@ class JobEngine:
         """Let a waiting job go on, with these settings changed, as soon as the server can be asked."""
         self._order(self._minder.resume, key, settings or {})
 
+    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any] | None = None) -> None:
+        """Have a job that waits or failed start again with another picture, with these settings changed. Where the
+        picture cannot be used, the job stays as it is, and a Notice says why.
+        """
+        self._order(self._minder.replace_picture, key, picture, settings or {})
+
     def retry(self, key: str) -> None:
         """Try again what failed, as soon as the server can be asked: sending the picture, the job, or fetching its
         files.

@@ -47,6 +47,23 @@ def resume_obstacle(job: JobView) -> str:
     return "" if job.state == "waiting" else "Only a job that waits for you can be continued."
 
 
+def change_obstacle(job: JobView) -> str:
+    """Why it cannot go on differently, "" where it can."""
+    return "" if job.state == "waiting" else "Only a job that waits for you can be changed. Rerun makes a new one."
+
+
+def replace_obstacle(job: JobView) -> str:
+    """Why it cannot start again with another picture, "" where it can."""
+    if job.state == "waiting" or (job.state == "failed" and job.job_id is not None):
+        return ""
+    return "Only a job that waits for you, or failed, takes another picture. Generate makes a new one."
+
+
+def review_obstacle(job: JobView) -> str:
+    """Why its pictures cannot be seen, "" where they can."""
+    return "" if job.review is not None else "Only a job that waits for you after its cut-out has pictures to judge."
+
+
 def cancel_obstacle(job: JobView) -> str:
     """Why it cannot be cancelled, "" where it can."""
     if job.is_cancelling:

@@ -67,6 +67,48 @@ class Shape:
     depth: float = 1.0
 
 
+# Steps of the normalization that can be chosen, in the order in which they are done.
+STEPS = ("background", "resolution", "pose", "tilt", "framing")
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What can be changed of a job that waits. engine: of the cut-out. steps: "auto", "on" or "off" by step. editor: of
+    pose and view, as the server documents it.
+    """
+
+    shape: Shape
+    engine: str
+    steps: Mapping[str, str]
+    editor: str
+
+
+def treatment_of(settings: Mapping[str, Any]) -> Treatment:
+    """Of a job with these settings."""
+    usual = settings.get("normalize", "auto")
+    chosen = settings.get("normalize_steps", {})
+    return Treatment(
+        shape=shape_of(settings),
+        engine=settings.get("engines", {}).get("normalize", settings.get("engine", "auto")),
+        steps={step: chosen.get(step, usual) for step in STEPS},
+        editor=settings.get("editor", "auto"),
+    )
+
+
+def changed_treatment(settings: Mapping[str, Any], wanted: Treatment) -> Mapping[str, Any]:
+    """The settings that have to be sent to change a job with these to what is wanted."""
+    before = treatment_of(settings)
+    document = dict(changed_settings(before.shape, wanted.shape))
+    if wanted.engine != before.engine:
+        document["engines"] = {**settings.get("engines", {}), "normalize": wanted.engine}
+    steps = {step: mode for step, mode in wanted.steps.items() if mode != before.steps[step]}
+    if steps:
+        document["normalize_steps"] = {**settings.get("normalize_steps", {}), **steps}
+    if wanted.editor != before.editor:
+        document["editor"] = wanted.editor
+    return document
+
+
 def shape_of(settings: Mapping[str, Any]) -> Shape:
     """Of a job with these settings; what is missing or None is automatic."""
     known = {item.name: settings.get(item.name) for item in fields(Shape)}

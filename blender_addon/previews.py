@@ -8,6 +8,11 @@ from pathlib import Path
 import bpy
 from bpy.utils import previews
 
+from .jobs.views import JobView
+
+# Suffixes of pictures that every Blender shows.
+_READABLE = (".png", ".jpg", ".jpeg", ".webp")
+
 _collection: previews.ImagePreviewCollection | None = None
 _shown_picture = ""
 
@@ -56,6 +61,20 @@ def show_thumbnails(paths: list[Path]) -> None:
     for key, path in wanted.items():
         if key not in _collection:
             _collection.load(key, str(path), "IMAGE")
+
+
+def row_picture(job: JobView) -> Path | None:
+    """What stands for a job in a list: its small picture, or what was sent where Blender reads that."""
+    if job.thumbnail is not None or not job.picture.endswith(_READABLE):
+        return job.thumbnail
+    return Path(job.picture)
+
+
+def pictures_of(job: JobView) -> list[Path]:
+    """All that the panel shows of a job."""
+    judged = [] if job.review is None else [job.review.before, job.review.after]
+    small = row_picture(job)
+    return judged if small is None else [small, *judged]
 
 
 def thumbnail_icon(path: Path | None) -> int:

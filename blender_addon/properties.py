@@ -27,7 +27,7 @@ LARGEST_SEED = 2**31 - 1
 # The server's kilometre, where a unit is a millimetre.
 _LARGEST_HEIGHT = 1e6
 
-_ENGINES = (
+ENGINES = (
     ("auto", "Automatic", "Neural where this computer can run it, draft otherwise; the panel says which it was"),
     ("neural", "Neural", "The best result. It needs a GPU and downloaded weights, and fails without them"),
     ("draft", "Draft", "A rounded figure from the outline, in seconds, on any computer"),
@@ -119,7 +119,7 @@ class FigurineRequest(bpy.types.PropertyGroup):
         description="An image of this Blender file, used instead of a picture file",
         type=bpy.types.Image,
     )
-    engine: EnumProperty(name="Engine", description="What makes the model", items=_ENGINES, default="auto")
+    engine: EnumProperty(name="Engine", description="What makes the model", items=ENGINES, default="auto")
     kind: EnumProperty(name="Body", description="What body the character has", items=KINDS, default="auto")
     pose_edit: EnumProperty(
         name="Pose",
@@ -208,7 +208,8 @@ class FigurineRequest(bpy.types.PropertyGroup):
     texture_px: EnumProperty(name="Texture", description="The side of the texture", items=_TEXTURES, default="2048")
     pause_after: EnumProperty(
         name="Pause After",
-        description="Look at the result of a step before the job goes on",
+        description="Look at the result of a step before the job goes on; after Cut Out the picture is approved before "
+        "any model has run",
         items=_PAUSES,
         default="none",
     )

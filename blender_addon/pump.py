@@ -186,7 +186,7 @@ def _show(context: bpy.types.Context, now: Runtime, panels: list[bpy.types.Regio
     if drawn == _drawn:
         return
     mirror_jobs(context.window_manager.figurine, now)
-    previews.show_thumbnails([job.thumbnail for job in now.snapshot.jobs if job.thumbnail is not None])
+    previews.show_thumbnails([path for job in now.snapshot.jobs for path in previews.pictures_of(job)])
     if now.server_state == "running" and now.snapshot.server.state != "running":
         now.engine.refresh()
     tag_redraw(panels)

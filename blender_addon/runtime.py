@@ -119,8 +119,8 @@ def _sleep_on() -> None:
 @dataclass
 class Runtime:
     """revision grows with every change that the panel can show. files: in which file each job was asked for. focus: the
-    job that the panel shows at large. results: what is to be imported. postponed: why that has to wait. wake: has the
-    pump look at once.
+    job that the panel shows at large. results: what is to be imported. postponed: why that has to wait. pasted_for: the
+    job that the clipboard is read for, "" for the request. wake: has the pump look at once.
     """
 
     paths: Paths
@@ -137,6 +137,7 @@ class Runtime:
     results: list[ResultReady] = field(default_factory=list)
     postponed: str = ""
     clipboard: PictureReader | None = None
+    pasted_for: str = ""
     installed: str | None = None
     is_installed: bool = False
     opened: int = 0

@@ -36,6 +36,11 @@ def stage_label(stage: str) -> str:
     return STAGE_LABELS.get(stage, stage.replace("_", " ").title())
 
 
+def sentence_case(text: str) -> str:
+    """The text with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def duration(seconds: float) -> str:
     """A time as people say it: "a moment", "12 s", "3 min"."""
     if seconds < 1:

@@ -10,13 +10,15 @@ from ..documents import Job, JobSummary
 from ..errors import FigurineError, JobFailed, JobLost
 from ..wording import OPEN_STATES
 from .journal import Record
+from .review import Review
 from .views import JobView, ViewState
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """heard: the job's last document. summary: its line in the server's list. error: why it could not be fetched, or
-    is not heard of. picture, thumbnail, result: local files. is_asked: something was asked of it in this Blender.
+    is not heard of. picture, thumbnail, result, review: local files. is_asked: something was asked of it in this
+    Blender.
     """
 
     heard: Job | None = None
@@ -25,6 +27,7 @@ class Surroundings:
     picture: str = ""
     thumbnail: Path | None = None
     result: Path | None = None
+    review: Review | None = None
     is_fetching: bool = False
     is_elsewhere: bool = False
     is_asked: bool = False
@@ -53,6 +56,7 @@ def describe_record(record: Record, around: Surroundings) -> JobView:
         is_cancelling=record.cancel_asked and state in ("sending", "queued", "running", "waiting"),
         waits_for_server=around.is_asked and state in OPEN_STATES and bool(has_to_be_done),
         settings=record.settings,
+        review=around.review if state == "waiting" else None,
     )
     if job is not None:
         return _with_job(view, job)

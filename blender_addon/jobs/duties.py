@@ -2,8 +2,9 @@
 """What is done for each job of ours while the server answers.
 
     no job_id        send it; the key makes a repeat harmless
-    an order         give it: retry, or go on
+    an order         give it: retry, go on, or another picture
     job_id, no job   ask for it
+    job waits        fetch what there is to judge
     job is done      fetch its files, where they are wanted, then offer them
 
 Each step goes by what is remembered, so that a Blender that was closed at any moment goes on from there.
@@ -55,6 +56,8 @@ class Duties:
                 continue
             if record.job_id is None:
                 self._send(record)
+            elif record.order == "picture":
+                self._replace_picture(record, record.job_id)
             elif record.order:
                 self._give_order(client, record, record.job_id)
             elif record.is_busy:
@@ -67,6 +70,8 @@ class Duties:
         for record in list(self._ledger.mine):
             if self._ledger.is_here(record) and self._ledger.wants_fetch(record):
                 self._fetch(record)
+            elif self._ledger.is_here(record) and self._ledger.wants_review(record):
+                self._fetch_review(record)
 
     def hear(self, key: str, job: Job) -> None:
         """Take in what the server says of a job of ours."""
@@ -90,7 +95,7 @@ class Duties:
         if not self._ledger.is_here(record):
             return False
         asked = record.delete_asked or (record.cancel_asked and not record.end)
-        return record.is_busy or asked or self._ledger.wants_fetch(record)
+        return record.is_busy or asked or self._ledger.wants_fetch(record) or self._ledger.wants_review(record)
 
     def _send(self, record: Record) -> None:
         ledger = self._ledger
@@ -130,7 +135,42 @@ class Duties:
             else:
                 self._ledger.board.notify(error, record.key, is_reply=True)
         else:
-            self.hear(record.key, job)
+            self._obeyed(record, job)
+
+    def _replace_picture(self, record: Record, job_id: str) -> None:
+        if self._may_transfer(record.key):
+            picture = self._ledger.folders.picture(record.key, record.order_picture)
+            name = record.name + picture.suffix
+            self._transfer(
+                record.key,
+                lambda client: client.replace_picture(job_id, picture, record.order_settings, name),
+                self._replaced,
+            )
+
+    def _replaced(self, key: str, outcome: Any) -> None:
+        """The copy that was sent is the job's picture from now on, or was not taken and the other one stays."""
+        record = self._ledger.journal.records.get(key)
+        if isinstance(outcome, LinkError):
+            self._due_s[key] = time.monotonic() + _LATER_POLL_S
+        elif record is None:
+            return
+        elif isinstance(outcome, FigurineError):
+            self._ledger.change(key, order="", order_picture="")
+            if isinstance(outcome, Refused) and outcome.is_not_found:
+                self._refused(record, outcome)
+            else:
+                self._ledger.board.notify(outcome, key, is_reply=True)
+        else:
+            self._ledger.take_sent_picture(record)
+            self._obeyed(record, outcome)
+
+    def _obeyed(self, record: Record, job: Job) -> None:
+        """What was changed counts too where the picture has to be sent again some day."""
+        if record.order_settings:
+            changed = {**record.settings, **record.order_settings}
+            name = str(record.order_settings.get("name", record.name))
+            self._ledger.change(record.key, settings=changed, name=name, order_settings={})
+        self.hear(record.key, job)
 
     def _watch(self, client: Client, record: Record, job_id: str, period_s: float) -> None:
         """Ask for a job that goes on; first ask it to stop, where that is wanted."""
@@ -207,6 +247,20 @@ class Duties:
         else:
             ledger.wanted.discard(key)
             ledger.trim()
+
+    def _fetch_review(self, record: Record) -> None:
+        ledger, key, job = self._ledger, record.key, record.job
+        if job is None or not self._may_transfer(key):
+            return
+
+        def fetched(key: str, outcome: Any) -> None:
+            if isinstance(outcome, LinkError):
+                self._due_s[key] = time.monotonic() + _LATER_POLL_S
+            elif isinstance(outcome, FigurineError):
+                ledger.reviews.give_up(key, job)
+                ledger.tell(outcome, key)
+
+        self._transfer(key, lambda client: ledger.reviews.fetch(client, key, job), fetched)
 
     def _may_transfer(self, key: str) -> bool:
         return key not in self._under_way and time.monotonic() >= self._due_s.get(key, 0.0)

@@ -36,8 +36,9 @@ class Record:
     key: names it, its folder, and its request. owner: the Blender that watches over it. server: identity of the
     server it was sent to, empty before. picture: name of the copy in the job's folder. rerun: of which job, stage,
     settings and seed, where it was made from another one. order: what the artist asked of a job that the server has,
-    until it has answered; order_settings go with it. end: how it ended without the server: failure has the words. job:
-    the last document of a job that ended or waits. offers: how often its result was handed out by itself.
+    until it has answered; order_settings and order_picture, the name of another copy, go with it. end: how it ended
+    without the server: failure has the words. job: the last document of a job that ended or waits. offers: how often
+    its result was handed out by itself.
     """
 
     key: str
@@ -53,8 +54,9 @@ class Record:
     is_adopted: bool = False
     is_imported: bool = False
     offers: int = 0
-    order: Literal["", "retry", "resume"] = ""
+    order: Literal["", "retry", "resume", "picture"] = ""
     order_settings: Mapping[str, Any] = field(default_factory=dict)
+    order_picture: str = ""
     cancel_asked: bool = False
     delete_asked: bool = False
     end: Literal["", "failed", "cancelled", "lost"] = ""
@@ -63,7 +65,7 @@ class Record:
 
     def __post_init__(self) -> None:
         is_key = len(self.key) == len(uuid.UUID(int=0).hex) and set(self.key) <= _KEY_CHARACTERS
-        if not is_key or self.picture != Path(self.picture).name:
+        if not is_key or any(name != Path(name).name for name in (self.picture, self.order_picture)):
             raise DocumentInvalid(f"the key {self.key!r:.80} or the picture {self.picture!r:.80}")
 
     @property

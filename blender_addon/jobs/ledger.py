@@ -14,6 +14,7 @@ from .board import Board
 from .describe import Surroundings, describe_record
 from .journal import Journal, Owners, Record
 from .results import ResultFolders, digest_in, thumbnail_of
+from .review import Review, Reviews
 from .views import JobView, ResultReady
 
 # Results of older jobs are deleted here; the server has them for longer.
@@ -34,6 +35,7 @@ class Ledger:
         self.journal = Journal(folder)
         self.owners = Owners(folder)
         self.folders = ResultFolders(folder)
+        self.reviews = Reviews(folder)
         self.heard: dict[str, Job] = {}
         self.errors: dict[str, FigurineError] = {}
         self.wanted: set[str] = set()
@@ -103,11 +105,30 @@ class Ledger:
         self.errors.pop(key, None)
         self._results.pop(key, None)
 
+    def take_sent_picture(self, record: Record) -> None:
+        """Keep the other picture that the server has taken in place of the first."""
+
+        def take() -> None:
+            name = self.folders.promote_picture(record.key, record.order_picture)
+            self.change(record.key, picture=name, order_picture="")
+
+        self._guarded(take)
+
     def result(self, key: str) -> Path | None:
         """The folder of a complete result."""
         if self._results.get(key) is None:
             self._results[key] = self.folders.result(key)
         return self._results[key]
+
+    def review(self, record: Record) -> Review | None:
+        """What there is to judge of a job that waits."""
+        job = record.job
+        return None if job is None or record.end or record.order else self.reviews.find(record.key, job)
+
+    def wants_review(self, record: Record) -> bool:
+        """Whether what there is to judge is to be fetched now."""
+        job = record.job
+        return job is not None and not record.end and not record.order and self.reviews.is_missing(record.key, job)
 
     def wants_fetch(self, record: Record) -> bool:
         """Whether its files are to be fetched now."""
@@ -161,6 +182,7 @@ class Ledger:
             picture=str(self.folders.picture(record.key, record.picture)) if record.picture else "",
             thumbnail=None if digest is None else self.folders.thumbnail(digest),
             result=self.result(record.key),
+            review=self.review(record),
             is_fetching=is_fetching,
             is_elsewhere=not self.is_here(record),
             is_asked=record.key in self.asked,

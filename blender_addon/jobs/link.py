@@ -122,7 +122,14 @@ class Link:
         self.limits = capabilities.limits
         self._retry_s = _FIRST_RETRY_S
         alive = None if health.worker is None else health.worker.alive
-        self.view = ServerView("running", self.endpoint.url, health.version, capabilities.engines, alive)
+        self.view = ServerView(
+            "running",
+            self.endpoint.url,
+            health.version,
+            capabilities.engines,
+            alive,
+            cut_out_engines=capabilities.cut_out_engines,
+        )
 
     def _drop(self) -> None:
         if self.client is not None:

@@ -174,11 +174,10 @@ class Minder:
         """Take over a new job; its picture is copied, so that the file may change or go."""
         record = replace(record, owner=self._ledger.owners.me)
         self._ledger.asked.add(record.key)
-        limits = self._link.limits
         try:
             if picture is not None:
-                most_bytes = None if limits is None else limits.max_upload_mib * _MEBIBYTE_BYTES
-                record = replace(record, picture=self._ledger.folders.take_picture(record.key, picture, most_bytes))
+                copy = self._ledger.folders.take_picture(record.key, picture, self._most_bytes())
+                record = replace(record, picture=copy)
         except FigurineError as error:
             self._ledger.put(record)
             self._ledger.fail(record.key, error)
@@ -207,6 +206,19 @@ class Minder:
         if record is not None and record.job_id is not None:
             self._ledger.change(key, order="resume", order_settings=settings)
             self._link.look_now()
+
+    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any]) -> None:
+        """Have a job that waits or failed start again with another picture, of which a copy is kept."""
+        record = self._mine(key)
+        if record is None or record.job_id is None:
+            return
+        try:
+            copy = self._ledger.folders.take_picture(key, picture, self._most_bytes(), "other")
+        except FigurineError as error:
+            self._board.notify(error, key, is_reply=True)
+            return
+        self._ledger.change(key, order="picture", order_picture=copy, order_settings=settings)
+        self._link.look_now()
 
     def retry(self, key: str) -> None:
         """Try again what failed: the sending, the job, or the fetching."""
@@ -272,6 +284,10 @@ class Minder:
         """Do not wait until something is asked for again."""
         self._link.look_now()
         self._listing.look_now()
+
+    def _most_bytes(self) -> int | None:
+        """What the server takes, as far as it is known."""
+        return None if self._link.limits is None else self._link.limits.max_upload_mib * _MEBIBYTE_BYTES
 
     def _mine(self, key: str, **values: Any) -> Record | None:
         """The record of a job, taken over from another Blender or from the server's list where it was not ours."""

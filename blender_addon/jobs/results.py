@@ -21,7 +21,7 @@ from ..errors import PictureUnreadable, Refused, ResultMissing, typed_file_error
 
 # The import needs these.
 _NEEDED = ("figure.fbx", "rig.json", "report.json")
-_THUMBNAILS = ("preview.png", "candidates.png", "normalized.png")
+_THUMBNAILS = ("preview.png", "candidates.png", "normalized.png", "source.png")
 _MOST_THUMBNAILS = 300
 # A folder without a record may be one that another Blender is making.
 _UNCLAIMED_S = 3600.0
@@ -39,7 +39,7 @@ class ResultFolders:
         """The copy of the picture."""
         return self._folder / key / name
 
-    def take_picture(self, key: str, source: Path, most_bytes: int | None) -> str:
+    def take_picture(self, key: str, source: Path, most_bytes: int | None, stem: str = "picture") -> str:
         """Copy the picture into the job's folder; the copy's name. Raises PictureUnreadable, DiskFull,
         FolderUnwritable.
         """
@@ -58,10 +58,18 @@ class ResultFolders:
         if most_bytes is not None and size_bytes > most_bytes:
             size = f"it has {size_bytes >> 20} MiB, and the server takes {most_bytes >> 20} MiB"
             raise PictureUnreadable(source.name, size, "Save it smaller, or as JPEG.")
-        target = self._folder / key / f"picture{source.suffix.lower()}"
+        target = self._folder / key / f"{stem}{source.suffix.lower()}"
         with typed_file_errors(target.parent, "press Generate again"):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+        return target.name
+
+    def promote_picture(self, key: str, name: str) -> str:
+        """Make another copy the job's picture; its new name. Raises DiskFull, FolderUnwritable."""
+        copy = self._folder / key / name
+        target = copy.with_stem("picture")
+        with typed_file_errors(target.parent):
+            copy.replace(target)
         return target.name
 
     def result(self, key: str) -> Path | None:

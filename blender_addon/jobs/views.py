@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ..documents import StageResult
 from ..errors import FigurineError
+from .review import Review
 
 ServerState = Literal["unknown", "absent", "running", "unreachable", "wrong_version", "bad_token", "offline"]
 ViewState = Literal["sending", "queued", "running", "waiting", "fetching", "done", "failed", "cancelled", "lost"]
@@ -20,7 +21,7 @@ BUSY: tuple[ViewState, ...] = ("sending", "queued", "running", "fetching")
 @dataclass(frozen=True)
 class ServerView:
     """The server as it answered last. engines: what it can run, like ("draft",). worker_alive: None where unknown.
-    error: why it is not running.
+    error: why it is not running. cut_out_engines: those that can do the first stage of a picture.
     """
 
     state: ServerState = "unknown"
@@ -29,6 +30,7 @@ class ServerView:
     engines: tuple[str, ...] = ()
     worker_alive: bool | None = None
     error: FigurineError | None = None
+    cut_out_engines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class JobView:
     the job. error: why it failed, could not be fetched (then it is `done` without a result), or is not heard of.
     thumbnail: a small local PNG. result: the local folder with figure.fbx, rig.json, report.json and the others, None
     until fetched. is_ours: sent from this user's Blender, not found in the server's list. is_cancelling: a cancel is
-    on its way. waits_for_server: something was asked of it in this Blender which the server has still to do.
+    on its way. waits_for_server: something was asked of it in this Blender which the server has still to do. review:
+    of a job that waits, once it is fetched: the picture before and after.
     """
 
     key: str
@@ -63,6 +66,7 @@ class JobView:
     is_cancelling: bool = False
     waits_for_server: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    review: Review | None = None
 
     @property
     def is_busy(self) -> bool:

@@ -65,6 +65,16 @@ def choose_picture(request: FigurineRequest, path: Path) -> None:
     request.picture = str(path)
 
 
+def replace_picture(now: Runtime, key: str, picture: Path, name: str = "") -> None:
+    """Have this job start again with another picture. name: of the character, "" for the job's own. What was said of
+    the job has been read by then.
+    """
+    now.forget_messages(key)
+    now.engine.replace_picture(key, picture, {"name": name} if name else {})
+    now.files[key] = file_mark(now)
+    now.touch()
+
+
 def tell(operator: bpy.types.Operator, error: FigurineError, key: str | None = None) -> None:
     """Show the error in the panel, and where the mouse is."""
     runtime.current().complain(error, key)

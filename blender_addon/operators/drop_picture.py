@@ -28,7 +28,7 @@ class FIGURINE_OT_drop_picture(bpy.types.Operator):
     )
     generate: BoolProperty(
         name="Generate at Once",
-        description="Start now, with the settings of the panel. Of several pictures, each becomes a job",
+        description="Start now, with the settings of the panel. Several pictures always start, each as a job",
         options={"HIDDEN", "SKIP_SAVE"},
     )
 
@@ -42,22 +42,31 @@ class FIGURINE_OT_drop_picture(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Make it the picture; where that was asked for, generate."""
+        """Make it the picture; where that was asked for, or where there are several, generate."""
         dropped = [Path(self.directory) / file.name for file in self.files if file.name] or [Path(self.filepath)]
         pictures = [path for path in dropped if path.suffix.lower() in PICTURE_SUFFIXES]
         if not pictures:
             self.report({"WARNING"}, f"{dropped[0].name} is no picture. PNG, JPEG, WebP, AVIF and GIF can be used.")
             return {"CANCELLED"}
-        if not self.generate:
+        if not self.generate and len(pictures) == 1:
             choose_picture(context.scene.figurine, pictures[0])
             return {"FINISHED"}
-        for picture in pictures:
+        for done, picture in enumerate(pictures):
             choose_picture(context.scene.figurine, picture)
             if not bpy.ops.figurine.generate.poll():
-                self.report({"WARNING"}, "The picture is chosen; the panel says why it cannot be generated now.")
-                break
+                chosen = f"{picture.name} is chosen" if len(pictures) == 1 else f"{done} of {len(pictures)} are queued"
+                self.report({"WARNING"}, f"{chosen}; the panel says why no more can be generated now.")
+                return {"FINISHED"}
             bpy.ops.figurine.generate()
+        if len(dropped) > 1:
+            self.report({"INFO"}, _tell_queued(len(pictures), len(dropped)))
         return {"FINISHED"}
+
+
+def _tell_queued(pictures: int, dropped: int) -> str:
+    queued = "1 picture is" if pictures == 1 else f"{pictures} pictures are"
+    others = f" No pictures, and left out: {dropped - pictures} of the files." if dropped > pictures else ""
+    return f"{queued} in the queue, each as a job.{others}"
 
 
 class FIGURINE_FH_picture(bpy.types.FileHandler):

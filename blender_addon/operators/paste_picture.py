@@ -12,7 +12,7 @@ from .. import runtime
 from ..clipboard import PictureReader, picture_path, reading_commands
 from ..errors import FigurineError
 from ..pictures import image_file, new_picture_file
-from .common import choose_picture, tell
+from .common import choose_picture, replace_picture, tell
 
 NOTHING_THERE = "There is no picture on the clipboard, and no path of one."
 _HINT = "Copy a picture or a picture file, then paste again."
@@ -38,29 +38,35 @@ class FIGURINE_OT_paste_picture(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """The text first; then the pixels, on Linux in the background."""
-        now = runtime.current()
-        named = picture_path(context.window_manager.clipboard)
-        if named is not None and named.is_file():
-            choose_picture(context.scene.figurine, named)
-            return {"FINISHED"}
+        """Make it the picture, at once or when it was read."""
         try:
-            if sys.platform in ("win32", "darwin"):
-                pasted = _paste_with_blender(context, now.paths.pictures)
-            else:
-                pasted = None
-                if commands := reading_commands():
-                    now.clipboard = PictureReader(commands, new_picture_file(now.paths.pictures, "Pasted"))
-                    return {"CANCELLED"}
+            pasted = begin_paste(context, runtime.current())
         except FigurineError as error:
             tell(self, error)
             return {"CANCELLED"}
         if pasted is None:
-            is_blind = sys.platform not in ("win32", "darwin")
-            now.say(NOTHING_THERE, _HINT_NO_COMMAND if is_blind else _HINT)
             return {"CANCELLED"}
         choose_picture(context.scene.figurine, pasted)
         return {"FINISHED"}
+
+
+def begin_paste(context: bpy.types.Context, now: runtime.Runtime, key: str = "") -> Path | None:
+    """The clipboard's text first; then its pixels, on Linux in the background. key: the job that the picture is for, ""
+    for the request. None where it is being read, or where there is none, which is said.
+
+    Raises PictureUnreadable, DiskFull, FolderUnwritable.
+    """
+    named = picture_path(context.window_manager.clipboard)
+    if named is not None and named.is_file():
+        return named
+    is_blind = sys.platform not in ("win32", "darwin")
+    pasted = None if is_blind else _paste_with_blender(context, now.paths.pictures)
+    if is_blind and (commands := reading_commands()):
+        now.clipboard = PictureReader(commands, new_picture_file(now.paths.pictures, "Pasted"))
+        now.pasted_for = key
+    elif pasted is None:
+        now.say(NOTHING_THERE, _HINT_NO_COMMAND if is_blind else _HINT)
+    return pasted
 
 
 def finish_paste(request: bpy.types.PropertyGroup, now: runtime.Runtime) -> None:
@@ -68,7 +74,9 @@ def finish_paste(request: bpy.types.PropertyGroup, now: runtime.Runtime) -> None
     reader, now.clipboard = now.clipboard, None
     if reader is None:
         return
-    if reader.picture is not None:
+    if reader.picture is not None and now.pasted_for:
+        replace_picture(now, now.pasted_for, reader.picture)
+    elif reader.picture is not None:
         choose_picture(request, reader.picture)
     elif reader.problem:
         now.say(f"The clipboard's picture could not be kept: {reader.problem}.", _HINT)

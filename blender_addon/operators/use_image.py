@@ -16,7 +16,8 @@ def usable_images() -> list[bpy.types.Image]:
     return [image for image in bpy.data.images if image.type not in _NOT_PICTURES]
 
 
-def _list_images(self: bpy.types.Operator, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+def list_images(self: bpy.types.Operator, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+    """For a menu of them."""
     _items[:] = [(image.name, image.name, "Use this image as the picture") for image in usable_images()]
     return _items
 
@@ -29,7 +30,7 @@ class FIGURINE_OT_use_image(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
     bl_property = "image"
 
-    image: EnumProperty(name="Image", description="An image of this file", items=_list_images, options={"SKIP_SAVE"})
+    image: EnumProperty(name="Image", description="An image of this file", items=list_images, options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

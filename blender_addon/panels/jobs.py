@@ -10,9 +10,10 @@ from ..job_actions import cancel_obstacle, resume_obstacle, retry_obstacle
 from ..jobs.views import JobView
 from ..properties import FigurineJobRow, FigurineWindow
 from ..runtime import Runtime
-from ..wording import STATE_LABELS, percent
+from ..wording import STATE_LABELS, duration, percent
+from .approval import draw_approval, draw_other_picture
 from .layout import draw_faint, draw_text, draw_words
-from .progress import shown_job
+from .progress import shown_job, untold_warnings
 
 _ROWS = 4
 _STATE_ICONS = {
@@ -48,14 +49,14 @@ class FIGURINE_UL_jobs(bpy.types.UIList):
         if job is None:
             return
         row = layout.row()
-        thumbnail = previews.thumbnail_icon(job.thumbnail)
+        thumbnail = previews.thumbnail_icon(previews.row_picture(job))
         name = f"{job.number}  {job.name}" if job.number else job.name
         if thumbnail:
             row.label(text=name, icon_value=thumbnail, translate=False)
         else:
             row.label(text=name, icon="IMAGE_DATA", translate=False)
         if job.state == "running":
-            row.progress(factor=job.progress, text=percent(job.progress), type="BAR")
+            row.progress(factor=job.progress, text=_how_far(job), type="BAR")
         else:
             right = row.row()
             right.alignment = "RIGHT"
@@ -95,6 +96,11 @@ def chosen_job(now: Runtime, window: FigurineWindow) -> JobView | None:
     return now.job(window.jobs[window.active].key)
 
 
+def _how_far(job: JobView) -> str:
+    left = "" if job.eta_s is None else f" · {duration(job.eta_s)}"
+    return f"{percent(job.progress)}{left}"
+
+
 def _state_text(job: JobView) -> str:
     if job.state == "done" and job.is_imported:
         return "Imported"
@@ -106,7 +112,8 @@ def _state_text(job: JobView) -> str:
 def _draw_actions(layout: bpy.types.UILayout, job: JobView) -> None:
     row = layout.row(align=True)
     if not resume_obstacle(job):
-        row.operator("figurine.resume_job", icon="PLAY").key = job.key
+        text = "Approve" if job.review is not None else "Continue"
+        row.operator("figurine.resume_job", text=text, icon="PLAY").key = job.key
     elif not retry_obstacle(job):
         row.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
     else:
@@ -121,13 +128,17 @@ def _draw_actions(layout: bpy.types.UILayout, job: JobView) -> None:
 
 
 def _draw_details(layout: bpy.types.UILayout, job: JobView) -> None:
-    if job.error is None and not job.warnings:
+    if job.error is None and not job.warnings and job.state != "waiting":
         return
     box = layout.box()
+    if job.state == "waiting":
+        draw_approval(box, job)
     if job.error is not None:
         draw_words(box, job.error.message, job.error.hint)
-        box.operator("figurine.copy_diagnostics", icon="COPYDOWN")
-    for warning in job.warnings:
+        row = box.row(align=True)
+        row.operator("figurine.copy_diagnostics", icon="COPYDOWN")
+        draw_other_picture(row, job)
+    for warning in untold_warnings(job):
         draw_text(box, warning, "INFO")
 
 

@@ -19,6 +19,10 @@ _USUAL_WIDTH_PX = 300
 # Lines of one sentence stand closer together than separate rows.
 _LINE_SCALE = 0.75
 _INTERFACE_FONT = 0
+# Blender's icons, by whose size pictures are scaled; and pictures that can be seen and leave room for the rest.
+_ICON_UNIT_PX = 20
+_LEAST_PICTURE_SCALE = 3.0
+_LARGEST_PICTURE_SCALE = 16.0
 
 
 def draw_text(
@@ -41,6 +45,13 @@ def draw_text(
             column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 
 
+def picture_scale(columns: int) -> float:
+    """The scale at which so many square pictures fill a box, each in one of its own, beside each other."""
+    scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 in the background
+    room_px = _region_width_px(scale) - (_PANEL_MARGIN_PX + (1 + columns) * _BOX_MARGIN_PX) * scale
+    return min(max(room_px / columns / (_ICON_UNIT_PX * scale), _LEAST_PICTURE_SCALE), _LARGEST_PICTURE_SCALE)
+
+
 def draw_faint(layout: bpy.types.UILayout, text: str, *, is_in_box: bool = True) -> None:
     """A sentence that only helps those who look for help."""
     column = layout.column()
@@ -60,10 +71,14 @@ def draw_words(
         draw_text(column, hint, "BLANK1", is_beside_button=is_beside_button)
 
 
+def _region_width_px(scale: float) -> float:
+    region = bpy.context.region
+    return region.width if region is not None else _USUAL_WIDTH_PX * scale
+
+
 def _lines(text: str, margin_px: float) -> list[str]:
     context = bpy.context
     scale = context.preferences.system.ui_scale or 1.0  # 0 in the background
     blf.size(_INTERFACE_FONT, context.preferences.ui_styles[0].widget.points * scale)
-    width_px = context.region.width if context.region is not None else _USUAL_WIDTH_PX * scale
-    room_px = max(width_px - margin_px * scale, _LEAST_WIDTH_PX * scale)
+    room_px = max(_region_width_px(scale) - margin_px * scale, _LEAST_WIDTH_PX * scale)
     return wrapped(text, room_px, lambda line: blf.dimensions(_INTERFACE_FONT, line)[0])

@@ -14,9 +14,9 @@ from ..job_settings import candidates_of
 from ..jobs.views import JobView
 from ..runtime import Runtime
 from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, percent, stage_label
+from .approval import draw_approval, draw_other_picture
 from .layout import draw_faint, draw_text, draw_words
 
-_BIG = 1.4
 # Of Blender's icon size.
 _CHOICE_SCALE = 10.0
 
@@ -44,21 +44,37 @@ def draw_progress(layout: bpy.types.UILayout, now: Runtime) -> None:
     _draw_title(box, job)
     if job.state in OPEN_STATES:
         _draw_bar(box, job, now.snapshot.server.state == "running")
+    count = candidates_of(job.settings)
+    if job.state == "waiting" and count > 1 and job.settings.get("pause_after") != "normalize":
+        _draw_choice(box, job, count)
+    elif job.state == "waiting":
+        draw_approval(box, job)
     if job.state in ("running", "waiting", "done") or job.stages:
         _draw_stages(box, job)
     error = shown_error(job)
     if error is not None:
         draw_words(box, error.message, error.hint)
+        row = box.row(align=True)
         if not retry_obstacle(job):
-            box.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
+            row.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
+        draw_other_picture(row, job)
         box.operator("figurine.copy_diagnostics", icon="COPYDOWN")
-    for warning in job.warnings:
+    for warning in untold_warnings(job):
         draw_text(box, warning, "INFO")
     if now.postponed and any(result.key == job.key for result in now.results):
         draw_text(box, now.postponed, "TIME")
-    behind = len([other for other in now.open_jobs if other.key != job.key])
-    if behind:
-        draw_faint(layout, f"{behind} more in the queue; see Jobs below.", is_in_box=False)
+    behind = [other for other in now.open_jobs if other.key != job.key]
+    waiting = len([other for other in behind if other.state == "waiting"])
+    if waiting:
+        draw_text(layout, f"{waiting} more for you to look at; see Jobs below.", "PAUSE", is_in_box=False)
+    if len(behind) > waiting:
+        draw_faint(layout, f"{len(behind) - waiting} more in the queue; see Jobs below.", is_in_box=False)
+
+
+def untold_warnings(job: JobView) -> list[str]:
+    """Its warnings, but for those that stand among what was found about its picture."""
+    told = [] if job.review is None else [diagnosis.sentence for diagnosis in job.review.diagnoses]
+    return [warning for warning in job.warnings if warning not in told]
 
 
 def _draw_title(box: bpy.types.UILayout, job: JobView) -> None:
@@ -86,13 +102,10 @@ def _draw_bar(box: bpy.types.UILayout, job: JobView, is_server_here: bool) -> No
     if job.state == "running" and job.eta_s is not None:
         text = f"{text} · {duration(job.eta_s)} left"
     box.progress(factor=job.stage_progress if job.state == "fetching" else job.progress, text=text, type="BAR")
-    count = candidates_of(job.settings)
-    if job.state == "waiting" and count > 1:
-        _draw_choice(box, job, count)
-    elif job.state == "waiting":
-        row = box.row()
-        row.scale_y = _BIG
-        row.operator("figurine.resume_job", text="Continue", icon="PLAY").key = job.key
+
+
+# Of Blender's icon size.
+_CHOICE_SCALE = 10.0
 
 
 def _draw_choice(box: bpy.types.UILayout, job: JobView, count: int) -> None:

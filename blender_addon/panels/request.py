@@ -53,6 +53,7 @@ def draw_settings(layout: bpy.types.UILayout, request: FigurineRequest, now: Run
     row = column.row(align=True)
     row.prop(request, "seed")
     row.operator("figurine.new_seed", text="", icon="FILE_REFRESH")
+    column.prop(request, "pause_after")
     if request.engine != "draft":
         _draw_neural_shape(layout, request)
     header, body = layout.panel("figurine_advanced", default_closed=True)
@@ -83,7 +84,6 @@ def _draw_advanced(body: bpy.types.UILayout, request: FigurineRequest) -> None:
     body.prop(request, "name")
     body.prop(request, "depth")
     body.prop(request, "texture_px")
-    body.prop(request, "pause_after")
     column = body.column(heading="Result")
     column.prop(request, "import_when_done")
     column.prop(request, "at_cursor")

@@ -131,7 +131,8 @@ class JobSummary:
     eta_s: float | None
     error: ErrorBody | None
     thumbnail: Annotated[
-        str | None, "Address of a picture of it, relative to the server: its preview, or before that the cut-out."
+        str | None,
+        "Address of a picture of it, relative to the server: its preview, the cut-out, or what was sent.",
     ]
 
 

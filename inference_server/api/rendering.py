@@ -19,7 +19,7 @@ from inference_server.api.progress import Estimator
 from inference_server.jobs.model import Artifact, Job
 
 # The first of these that a job has stands for it in a list.
-_THUMBNAILS = ("preview.png", "candidates.png", "normalized.png")
+_THUMBNAILS = ("preview.png", "candidates.png", "normalized.png", "source.png")
 
 
 def job_document(job: Job, estimator: Estimator) -> JobDocument:

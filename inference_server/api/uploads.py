@@ -54,6 +54,15 @@ FORM: Mapping[str, Any] = {
 }
 
 
+# The form that brings another picture.
+PICTURE_FORM: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {name: FORM["properties"][name] for name in ("image", "settings")},
+    "required": ["image"],
+    "additionalProperties": False,
+}
+
+
 class UploadRequest(Request):
     """A request that closes the spooled files of its form at its end, also where the form is refused half way. Its Host
     is in lower case: names of hosts mean the same in any, and Flask compares them as they are.
@@ -93,14 +102,18 @@ class Upload:
     key: str | None
 
 
+@dataclass(frozen=True)
+class PictureUpload:
+    """Another picture for a job. changes: of its settings, as they were sent."""
+
+    name: str
+    stream: IO[bytes]
+    changes: Mapping[str, Any]
+
+
 def read_upload(config: Config) -> Upload:
     """The form of the current request. Raises UnsupportedMedia, RequestInvalid, SettingInvalid, UploadTooLarge."""
-    if request.mimetype != "multipart/form-data":
-        raise UnsupportedMedia(
-            f"The body is {request.mimetype or 'of no stated type'}.",
-            "Send multipart/form-data with an image or a mesh.",
-        )
-    files, texts = _parts()
+    files, texts = _parts(_FILE_PARTS, _TEXT_PARTS)
     if ("image" in files) == ("mesh" in files):
         raise RequestInvalid("A job starts from one image or one mesh.", "Send exactly one of these two files.")
     if "skeleton" in files and "mesh" not in files:
@@ -116,6 +129,16 @@ def read_upload(config: Config) -> Upload:
         stored["rig.json"] = files["skeleton"].stream
     chosen = {"name": safe_name(PurePath(name).stem), "engine": config.engine, **_settings(texts.get("settings", ""))}
     return Upload(kind, name, stored, settings_from_document(chosen), read_key(texts.get("idempotency_key")))
+
+
+def read_picture() -> PictureUpload:
+    """The form of the current request. Raises UnsupportedMedia, RequestInvalid, ImageUnreadable, UploadTooLarge."""
+    files, texts = _parts(("image",), ("settings",))
+    if "image" not in files:
+        raise RequestInvalid("The form has no picture.", "Send one as the part `image`.")
+    name = _display_name(files["image"].filename or "image")
+    _require_picture(files["image"].stream, name)
+    return PictureUpload(name, files["image"].stream, _settings(texts.get("settings", "")))
 
 
 def read_key(part: str | None = None) -> str | None:
@@ -134,13 +157,18 @@ def sniff_picture(head: bytes) -> str | None:
     return next((name for name in PICTURE_FORMATS if _SIGNATURES[name](head)), None)
 
 
-def _parts() -> tuple[dict[str, FileStorage], dict[str, str]]:
-    for given, known, what in ((request.files, _FILE_PARTS, "file"), (request.form, _TEXT_PARTS, "text")):
+def _parts(file_parts: tuple[str, ...], text_parts: tuple[str, ...]) -> tuple[dict[str, FileStorage], dict[str, str]]:
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMedia(
+            f"The body is {request.mimetype or 'of no stated type'}.",
+            f"Send multipart/form-data with {' or '.join(file_parts)}.",
+        )
+    for given, known, what in ((request.files, file_parts, "file"), (request.form, text_parts, "text")):
         for name, values in given.lists():
             if name not in known:
                 raise RequestInvalid(
                     f"The form has an unknown {what} part, {name!r}.",
-                    f"Files: {', '.join(_FILE_PARTS)}. Texts: {', '.join(_TEXT_PARTS)}.",
+                    f"Files: {', '.join(file_parts)}. Texts: {', '.join(text_parts)}.",
                 )
             if len(values) > 1:
                 raise RequestInvalid(f"The form has {len(values)} parts {name!r}.", "Send it once.")

@@ -12,11 +12,13 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from inference_server.core.chains import PICTURE_FORMATS
-from inference_server.core.types import SourceImage
+from inference_server.core.types import SourceImage, UInt8
 from inference_server.errors import ImageTooLarge, ImageUnreadable, OutOfMemory, UnsupportedMedia
 
 # No stage uses more; above it a picture only costs memory.
 WORKING_SIDE_PX = 4096
+# Enough to judge a picture by beside its cut-out, which has this size.
+_VIEW_SIDE_PX = 1024
 # A compressed picture of the accepted number of pixels never comes near this.
 _MAX_FILE_BYTES = 512 * 1024 * 1024
 _FORMATS_SENTENCE = "Use a PNG, JPEG, WebP, AVIF or GIF picture."
@@ -57,6 +59,17 @@ def decode_image(content: bytes, name: str, max_megapixels: float) -> SourceImag
             notes.append(f"The picture was reduced from {width} × {height} to {WORKING_SIDE_PX} pixels a side.")
             rgba.thumbnail((WORKING_SIDE_PX, WORKING_SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return SourceImage(np.asarray(rgba), hashlib.sha256(content).hexdigest(), tuple(notes))
+
+
+def view_of(source: SourceImage) -> UInt8:
+    """The picture as it was read, to be looked at: (h, w, 4) uint8, straight alpha, at most 1024 px a side."""
+    height, width = source.rgba.shape[:2]
+    if max(height, width) <= _VIEW_SIDE_PX:
+        return source.rgba
+    scale = _VIEW_SIDE_PX / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    reduced = Image.fromarray(source.rgba).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.asarray(reduced)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from inference_server.core.frames import to_blender
 from inference_server.core.pipeline import Outcome
 from inference_server.core.rig_document import skeleton_to_document
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import ExportedFiles, RiggedAsset, RiggedScene, StageRecord
+from inference_server.core.types import ExportedFiles, NormalizedImage, RiggedAsset, RiggedScene, StageRecord
 
 FORMAT = "figurine-report"
 VERSION = 1
+NORMALIZATION_FORMAT = "figurine-normalization"
+NORMALIZATION_VERSION = 1
 
 
 def rig_document(
@@ -63,6 +66,18 @@ def build_report(
         "stages": [_stage(record) for record in outcome.records],
         "digests": asset_digests(outcome),
         "files": {name: file_entry(content) for name, content in files.items()},
+    }
+
+
+def normalization_document(image: NormalizedImage, record: StageRecord) -> dict[str, Any]:
+    """The job's normalize.json: what was done to the picture, and what was found about it, worst first."""
+    return {
+        "format": NORMALIZATION_FORMAT,
+        "version": NORMALIZATION_VERSION,
+        "engine": record.engine,
+        "steps": list(image.steps),
+        "diagnoses": [asdict(diagnosis) for diagnosis in image.diagnoses],
+        "subject_fraction": round(image.subject_fraction, 4),
     }
 
 

@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO
@@ -74,6 +74,16 @@ class JobFolders:
             _write(partial, iter(lambda: source.read(_CHUNK_BYTES), b""))
             partial.replace(place)
         return place
+
+    @contextlib.contextmanager
+    def incoming_input(self, job_id: str, name: str, source: IO[bytes]) -> Iterator[Callable[[], object]]:
+        """A `with` block that holds an upload complete beside an input file: calling what it yields puts it in that
+        one's place; what was not called for is gone afterwards. Raises OSError.
+        """
+        place = self.input(job_id, name)
+        with _partial_file(place.parent) as partial:
+            _write(partial, iter(lambda: source.read(_CHUNK_BYTES), b""))
+            yield lambda: partial.replace(place)
 
     def save_artifact(self, job_id: str, name: str, content: bytes | Path) -> StoredFile:
         """Store the content of an artifact, complete or not at all. Raises OSError."""

@@ -2,13 +2,13 @@
 """A job as everybody sees it, and the states it goes through.
 
 queued → running → done | failed | cancelled
-           ↓ pause_after          failed → queued (retry)
-        waiting → queued (continue) | cancelled
+           ↓ pause_after          failed → queued (retry, another picture)
+        waiting → queued (continue, another picture) | cancelled
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -37,6 +37,15 @@ class NewJob:
     digest: str
     key: str | None = None
     parent: str | None = None
+
+
+@dataclass(frozen=True)
+class OtherInput:
+    """What a job goes on with instead. put: puts the file, which lies complete beside it, into its place."""
+
+    input_name: str
+    settings: Mapping[str, Any]
+    put: Callable[[], object]
 
 
 @dataclass(frozen=True)

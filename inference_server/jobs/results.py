@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from inference_server.core.codec import png_bytes
+from inference_server.core.images import view_of
 from inference_server.core.pipeline import Outcome
-from inference_server.core.report import build_report, encode_report, rig_document, weights_file
+from inference_server.core.report import (
+    build_report,
+    encode_report,
+    normalization_document,
+    rig_document,
+    weights_file,
+)
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import Mesh, NormalizedImage, RiggedAsset, RiggedScene
+from inference_server.core.types import Mesh, NormalizedImage, RiggedAsset, RiggedScene, SourceImage, StageRecord
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.model import Artifact, Job
 from inference_server.stages.geometry.candidates import draw_candidates
@@ -19,22 +26,30 @@ MEDIA_TYPES = {
     "figure.fbx": "application/octet-stream",
     "figure.glb": "model/gltf-binary",
     "preview.png": "image/png",
+    "source.png": "image/png",
     "normalized.png": "image/png",
     "candidates.png": "image/png",
     **{f"{step}.png": "image/png" for step in ("background", "resolution", "pose", "tilt")},
+    "normalize.json": "application/json",
     "rig.json": "application/json",
     "weights.npz": "application/octet-stream",
     "report.json": "application/json",
 }
 
 
-def publish_intermediate(folders: JobFolders, job: Job, result: Any) -> list[Artifact]:
+def publish_source(folders: JobFolders, job: Job, source: SourceImage) -> list[Artifact]:
+    """The picture as it was read, beside which the normalized one is judged. Raises OSError."""
+    return [_publish(folders, job, "source.png", png_bytes(view_of(source)))]
+
+
+def publish_intermediate(folders: JobFolders, job: Job, record: StageRecord, result: Any) -> list[Artifact]:
     """The files of a stage's result that are worth seeing before the job ends. Raises OSError."""
-    if isinstance(result, NormalizedImage):
-        pictures = {f"{picture.step}.png": picture.rgba for picture in result.pictures}
-        pictures["normalized.png"] = result.rgba
-        return [_publish(folders, job, name, png_bytes(rgba)) for name, rgba in pictures.items()]
-    return []
+    if not isinstance(result, NormalizedImage):
+        return []
+    files = {f"{picture.step}.png": png_bytes(picture.rgba) for picture in result.pictures}
+    files["normalized.png"] = png_bytes(result.rgba)
+    files["normalize.json"] = encode_report(normalization_document(result, record))
+    return [_publish(folders, job, name, content) for name, content in files.items()]
 
 
 def publish_candidates(folders: JobFolders, job: Job, meshes: tuple[Mesh, ...]) -> list[Artifact]:

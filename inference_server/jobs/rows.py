@@ -84,6 +84,16 @@ def declare(connection: sa.Connection, job_id: str, files: Sequence[Artifact]) -
         connection.execute(schema.artifacts.insert().values(job=job_id, place=place, **vars(file)))
 
 
+def forget_stages(connection: sa.Connection, job_id: str) -> None:
+    """Take the journal back, of stages that are to be gone through again; what they made is kept in the cache."""
+    connection.execute(schema.stages.delete().where(schema.stages.c.job == job_id))
+
+
+def forget_artifacts(connection: sa.Connection, job_id: str) -> None:
+    """Declare none of the files any more."""
+    connection.execute(schema.artifacts.delete().where(schema.artifacts.c.job == job_id))
+
+
 def requeue(connection: sa.Connection, job_id: str, **values: Any) -> None:
     """Put a job back into the queue as if it had not run, but for its journal and artifacts."""
     cleared = {"lease": None, "worker": None, "error": None, "ended_s": None, "cancel_requested": False}

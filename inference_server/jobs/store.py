@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from inference_server.errors import JobFinished, StateError
 from inference_server.jobs import schema
-from inference_server.jobs.model import ENDED, Artifact, Job, JobState, NewJob, StageEntry
+from inference_server.jobs.model import ENDED, Artifact, Job, JobState, NewJob, OtherInput, StageEntry
 from inference_server.jobs.rows import (
     IDLE,
     LeaseLost,
@@ -26,6 +26,8 @@ from inference_server.jobs.rows import (
     change_leased,
     declare,
     find_oldest_queued,
+    forget_artifacts,
+    forget_stages,
     no_such_job,
     read_job,
     read_leased,
@@ -140,7 +142,27 @@ class JobStore:
             if job.state != "waiting":
                 raise StateError(f"The job is {job.state}; only one that waits can go on.", "Look at its state again.")
             require_room(connection, most_queued)
+            if {**job.settings, "pause_after": None} != {**settings, "pause_after": None}:
+                forget_stages(connection, job_id)
             requeue(connection, job_id, settings=dict(settings), attempts=0)
+            return read_job(connection, job_id)
+
+    def replace_input(self, job_id: str, other: OtherInput, most_queued: int) -> Job:
+        """Queue a job that waits or failed again, from the start, with another picture, which is put in its place
+        meanwhile, while nobody can start it. Raises NotFound, StateError, QueueFull, and what `put` raises.
+        """
+        with self._engine.begin() as connection:
+            job = read_job(connection, job_id)
+            if job.state not in ("waiting", "failed"):
+                raise StateError(
+                    f"The job is {job.state}; only one that waits or failed takes another picture.",
+                    "Make a new job from the picture.",
+                )
+            require_room(connection, most_queued)
+            other.put()
+            forget_stages(connection, job_id)
+            forget_artifacts(connection, job_id)
+            requeue(connection, job_id, input_name=other.input_name, settings=dict(other.settings), attempts=0)
             return read_job(connection, job_id)
 
     def retry(self, job_id: str, most_queued: int) -> Job:
@@ -167,7 +189,7 @@ class JobStore:
             job = read_job(connection, job_id)
             if not job.has_ended:
                 raise StateError(f"The job is {job.state}; its files are in use.", "Cancel it first.")
-            connection.execute(schema.artifacts.delete().where(schema.artifacts.c.job == job_id))
+            forget_artifacts(connection, job_id)
             delete_files()
             change(connection, job_id)
             return read_job(connection, job_id)

@@ -40,7 +40,13 @@ from inference_server.jobs.folder import CORRECTIONS, JobFolders
 from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, new_worker_name
 from inference_server.jobs.model import Artifact, Job, StageEntry, timing_kind
 from inference_server.jobs.queue import JobQueue
-from inference_server.jobs.results import publish_candidates, publish_intermediate, publish_outcome, publish_rig
+from inference_server.jobs.results import (
+    publish_candidates,
+    publish_intermediate,
+    publish_outcome,
+    publish_rig,
+    publish_source,
+)
 from inference_server.jobs.store import JobStore, LeaseLost
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.scene import read_scene
@@ -166,6 +172,8 @@ class Worker:
         if job.input_kind == "image":
             content = self._folders.find_input(job.id, "picture").read_bytes()
             source = decode_image(content, job.input_name, self._config.max_megapixels)
+            if not corrections:  # those who correct a rig have seen its picture, and wait
+                self._declare(job, publish_source(self._folders, job, source))
             return self._pipeline.make_figure(source, settings, control, corrections)
         mesh = self._folders.find_input(job.id, "mesh")
         scene = read_scene(mesh, self._blender, self._cache, control.raise_if_cancelled, job.input_name)
@@ -178,10 +186,6 @@ class Worker:
         assert job.lease is not None
         lease = job.lease
 
-        def declare(files: list[Artifact]) -> None:
-            if files:
-                self._persist(lambda: self._store.add_artifacts(job.id, lease, files))
-
         def on_result(record: StageRecord, result: Any) -> None:
             entry = StageEntry(
                 stage=record.stage,
@@ -192,10 +196,10 @@ class Worker:
                 fallback_reason=record.fallback_reason,
                 notes=record.notes,
             )
-            files = publish_intermediate(self._folders, job, result)
+            files = publish_intermediate(self._folders, job, record, result)
             kind = timing_kind(job.input_kind, record.stage, is_corrected=is_corrected)
             self._persist(lambda: self._store.record_stage(job.id, lease, entry, kind))
-            declare(files)
+            self._declare(job, files)
             log.info(
                 "stage %s (%s) %s",
                 record.stage,
@@ -205,11 +209,16 @@ class Worker:
             )
 
         def on_rigged(asset: RiggedAsset | RiggedScene) -> None:
-            declare(publish_rig(self._folders, job, asset, settings))
+            self._declare(job, publish_rig(self._folders, job, asset, settings))
 
         control.on_result = on_result
         control.on_rigged = on_rigged
-        control.on_candidates = lambda meshes: declare(publish_candidates(self._folders, job, meshes))
+        control.on_candidates = lambda meshes: self._declare(job, publish_candidates(self._folders, job, meshes))
+
+    def _declare(self, job: Job, files: list[Artifact]) -> None:
+        lease = job.lease
+        if files and lease is not None:
+            self._persist(lambda: self._store.add_artifacts(job.id, lease, files))
 
 
 class _Run:

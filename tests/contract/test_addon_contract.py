@@ -14,16 +14,21 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import platformdirs
 import pytest
 
 from blender_addon import client, connection, documents
-from blender_addon.client import ARTIFACT_NAMES, ROUTES
+from blender_addon.client import ARTIFACT_NAMES, REVIEW_NAMES, ROUTES
 from blender_addon.errors import BadToken, Refused, ServerWords
+from blender_addon.jobs.review import Normalization
 from blender_addon.transport import Transport
 from inference_server import errors
 from inference_server.config import load_config
+from inference_server.core.report import encode_report, normalization_document
+from inference_server.core.types import Diagnosis, NormalizedImage, StageRecord
 from inference_server.jobs.handshake import Handshake
+from inference_server.jobs.results import MEDIA_TYPES
 from tests.unit.addon.servers import OddServer, reply
 from tests.unit.server.desk import Desk
 
@@ -131,6 +136,8 @@ def test_the_form_and_the_queries_exist(document: dict[str, Any]) -> None:
         parameters = document["paths"][path][method]["parameters"]
         assert names <= {resolved(document, item)["name"] for item in parameters}, path
     schemas = document["components"]["schemas"]
+    other = document["paths"]["/v1/jobs/{job_id}/picture"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert {"image", "settings"} <= resolved(document, other["schema"])["properties"].keys()
     assert "settings" in schemas["ContinueRequest"]["properties"]
     assert {"stage", "settings", "seed"} <= schemas["RerunRequest"]["properties"].keys()
 
@@ -166,7 +173,18 @@ def test_every_error_of_the_server_is_shown_word_for_word(kind: type[errors.Figu
 def test_the_files_that_are_fetched_are_those_that_the_manual_names() -> None:
     manual = (Path(__file__).resolve().parents[2] / "docs/server.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([a-z]+\.(?:fbx|glb|json|png))`", manual))
-    assert set(ARTIFACT_NAMES) <= named
+    assert {*ARTIFACT_NAMES, *REVIEW_NAMES} <= named
+
+
+def test_what_was_found_about_a_picture_is_read_as_it_is_written() -> None:
+    found = Diagnosis("blur", 0.1, 0.8, "It is blurred.")
+    image = NormalizedImage(np.zeros((8, 8, 4), np.uint8), ("framing: centred",), (found,), 0.25)
+    record = StageRecord("normalize", "draft", 1, 0, "key", 1.0, 1, False)
+    written = json.loads(encode_report(normalization_document(image, record)))
+    read = documents.parse(Normalization, written)
+    assert (read.steps, [item.sentence for item in read.diagnoses]) == (image.steps, [found.sentence])
+    assert read.diagnoses[0].is_serious
+    assert set(REVIEW_NAMES) <= set(MEDIA_TYPES)
 
 
 @pytest.mark.parametrize("environment", [{}, {"FIGURINE_HOME": "~/figurine data"}, {"XDG_DATA_HOME": "/tmp/data"}])

@@ -195,6 +195,8 @@ def test_real_replies_are_as_described(open_desk: Desk, document: dict[str, Any]
         for verb, body in (("continue", {}), ("retry", {}), ("rerun", {"stage": "rig"}), ("rerun", {}), *CORRECTIONS):
             assert_as_described(document, f"{one}/{verb}", ask("POST", f"/v1/jobs/{job_id}/{verb}", json=body))
             assert_as_described(document, f"{one}/{verb}", ask("POST", f"/v1/jobs/{job_id}/{verb}", data=b"x"))
+        for parts in ({"image": PICTURE}, {"image": b"text"}, {"settings": "{}"}):
+            assert_as_described(document, f"{one}/picture", open_desk.replace_picture(job_id, **parts))
         assert_as_described(document, one, ask("DELETE", f"/v1/jobs/{job_id}"))
         assert_as_described(document, f"{one}/artifacts", ask("DELETE", f"/v1/jobs/{job_id}/artifacts"))
 

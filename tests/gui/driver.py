@@ -25,6 +25,8 @@ _TURN_S = 0.1
 _REDDER = 12
 _SMALLEST_BUTTON_PX = 30
 _WHEEL_NOTCHES = 6
+# So near to a region's edge the mouse takes the edge.
+_EDGE_PX = 8
 _TAB_STEP_PX = 24
 _KEYS = {"/": "SLASH", ".": "PERIOD", "-": "MINUS", "_": "MINUS", ":": "SEMI_COLON", " ": "SPACE", ",": "COMMA"}
 _DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
@@ -209,8 +211,8 @@ class Driver:
             self.recorder.mark = None
             yield from self.redraw()
             box = _reddened((before, self._pixels()), after)
-            if box is not None:
-                region = self.region()
+            region = self.region()
+            if box is not None and box[3] < region.height - _EDGE_PX:  # what the lower edge cuts is scrolled to
                 left, top, right, bottom = box
                 high = region.y + region.height
                 return region.x + left, high - bottom, region.x + right, high - top

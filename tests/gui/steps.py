@@ -69,7 +69,7 @@ def fresh_user(driver: Driver, examples: str, blend: str) -> Steps:
         yield from drop(driver, f"{examples}/robot.jpg", generate=True)  # as Add > Figurine… does
         yield from driver.wait_for("robot: running", _START_TIMEOUT_S)
     driver.shot("closing-with-a-job")
-    _check_ticks(driver)
+    check_ticks(driver)
 
 
 def same_user_again(driver: Driver) -> Steps:
@@ -94,7 +94,7 @@ def same_user_again(driver: Driver) -> Steps:
     driver.shot("re-attached")
     states = [job.state for job in _jobs()]
     assert states == ["done", "done", "cancelled"], states
-    _check_ticks(driver)
+    check_ticks(driver)
 
 
 @contextlib.contextmanager
@@ -343,7 +343,7 @@ def _save_and_open(driver: Driver, blend: str) -> Steps:
     driver.shot("opened-again")
 
 
-def _check_ticks(driver: Driver) -> None:
+def check_ticks(driver: Driver) -> None:
     """How long the window stood still because of the add-on; test_window.py judges it."""
     worst, worst_import = max(driver.ticks_s), max(driver.imports_s)
     driver.log(

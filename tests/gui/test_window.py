@@ -91,6 +91,17 @@ def test_every_trouble_has_its_sentence(desk: Desk) -> None:
     _assert_nothing_runs(desk)
 
 
+def test_a_picture_is_approved_by_clicks(desk: Desk) -> None:
+    """Installs the server where no test above has, and may stand alone."""
+    snapshot = desk.folder / "adventurer.jpg"
+    _take_snapshot(snapshot)
+    other = str(EXAMPLES / "fox_kid.png")
+    output = desk.play("approval", "by_clicks", timeout_s=800, picture=str(snapshot), other=other)
+    assert not _FAULTS.findall(output)
+    _assert_prompt(output)
+    _assert_nothing_runs(desk)
+
+
 def test_voxels_by_clicks(desk: Desk) -> None:
     """Needs no server, and may stand alone."""
     output = desk.play("voxels", "by_clicks", timeout_s=500)
@@ -102,6 +113,15 @@ def test_switched_off_in_mid_job_it_leaves_nothing(desk: Desk) -> None:
     output = desk.play("steps", "switched_off", timeout_s=200, picture=str(EXAMPLES / "pup.png"))
     assert not _FAULTS.findall(output)
     _assert_nothing_runs(desk)
+
+
+def _take_snapshot(path: Path) -> None:
+    """The adventurer as people send him: small, off the centre, before a wall."""
+    figure = Image.open(EXAMPLES / "adventurer.png").convert("RGBA").resize((330, 330), Image.Resampling.LANCZOS)
+    wall = Image.linear_gradient("L").resize((512, 400))
+    picture = Image.merge("RGB", [wall.point(lambda value, base=base: base + value // 6) for base in (150, 168, 180)])
+    picture.paste(figure, (150, 40), figure)
+    picture.save(path, quality=90)
 
 
 def _address(file: Path) -> str:

@@ -41,30 +41,30 @@ def every_state_has_its_sentence(session: Session) -> None:
     session.tick()
     session.request.picture = str(EXAMPLES / "adventurer.png")
     for name, (view, title) in states.items():
-        _show(session, server=view)
-        text = _all_text()
+        show(session, server=view)
+        text = all_text()
         assert title in text, (name, text)
         if name != "not_running":
             assert view.error.message in text and view.error.hint in text, (name, text)
         assert ("[Generate] (grey)" in text) == (name in ("version", "token", "offline")), (name, text)
         assert text.count(view.error.message) <= 1, (name, text)
-    _show(session, server=views.ServerView("running", URL, "0.1.0", ("draft",), True))
+    show(session, server=views.ServerView("running", URL, "0.1.0", ("draft",), True))
     assert draw("FIGURINE_PT_main").lines[:3] == ["Server Running", "[Stop]", "0.1.0 · draft"]
-    text = _all_text()
+    text = all_text()
     assert "[Generate]" in text and "[Generate] (grey)" not in text
     assert "[Start Server] (grey)" in text  # in the menu
 
 
 def _not_installed(session: Session) -> None:
-    _show(session, server=session.module("jobs.views").ServerView())
-    text = _all_text()
+    show(session, server=session.module("jobs.views").ServerView())
+    text = all_text()
     assert "1 Install the Server" in text and "2 Choose a Picture" in text and "3 Generate" in text
     assert "[Install Server] (grey)" in text and "Allow Online Access is off" in text
     assert "[Generate] (grey)" in text
-    assert "download" in _reason(bpy.ops.figurine.install_server)
-    assert "Install the server first" in _reason(bpy.ops.figurine.generate)
-    assert "not installed" in _reason(bpy.ops.figurine.start_server)
-    assert "does not run" in _reason(bpy.ops.figurine.stop_server)
+    assert "download" in reason(bpy.ops.figurine.install_server)
+    assert "Install the server first" in reason(bpy.ops.figurine.generate)
+    assert "not installed" in reason(bpy.ops.figurine.start_server)
+    assert "does not run" in reason(bpy.ops.figurine.stop_server)
 
 
 def every_job_has_its_rows(session: Session) -> None:
@@ -92,21 +92,21 @@ def every_job_has_its_rows(session: Session) -> None:
     }
     for state, (changes, expected) in cases.items():
         job = dataclasses.replace(base, state=state, **changes)
-        _show(session, server=running, jobs=(job,), focus="k1")
-        text = _all_text()
+        show(session, server=running, jobs=(job,), focus="k1")
+        text = all_text()
         for sentence in expected:
             assert sentence in text, (state, sentence, text)
         assert not job.error or text.count(job.error.message) == 1, text
     several = dataclasses.replace(base, state="waiting", settings={"seed": 4, "candidates": 3})
-    _show(session, server=running, jobs=(several,), focus="k1")
-    text = _all_text()
+    show(session, server=running, jobs=(several,), focus="k1")
+    text = all_text()
     assert "Choose the shape" in text and "[1]" in text and "[3]" in text and "[4]" not in text
-    _show(session, server=running, jobs=(dataclasses.replace(base, state="done", is_imported=True),), focus=None)
-    text = _all_text()
+    show(session, server=running, jobs=(dataclasses.replace(base, state="done", is_imported=True),), focus=None)
+    text = all_text()
     assert "[Import Again]" in text and "Imported" in text and "fox: done" not in text
-    assert "files of this job are not on this computer" in _reason(bpy.ops.figurine.open_folder)
-    assert "did not fail" in _reason(bpy.ops.figurine.retry_job)
-    assert "nothing to cancel" in _reason(bpy.ops.figurine.cancel)
+    assert "files of this job are not on this computer" in reason(bpy.ops.figurine.open_folder)
+    assert "did not fail" in reason(bpy.ops.figurine.retry_job)
+    assert "nothing to cancel" in reason(bpy.ops.figurine.cancel)
 
 
 def a_picture_that_leaves_is_said(session: Session) -> None:
@@ -115,21 +115,21 @@ def a_picture_that_leaves_is_said(session: Session) -> None:
     session.preferences.command = "figurine serve"
     session.tick()
     session.request.picture = str(EXAMPLES / "adventurer.png")
-    _show(session, server=running)
+    show(session, server=running)
     for pose_edit in ("auto", "off", "local"):
         session.request.pose_edit = pose_edit
-        text = _all_text()
+        text = all_text()
         assert "leaves this computer" not in text and "[Generate] (grey)" not in text, (pose_edit, text)
     session.request.pose_edit = "hosted"
-    text = _all_text()
+    text = all_text()
     assert "The picture leaves this computer: the server sends it to an image service." in text
     assert "Each edit may cost money." in text
     assert "[Generate] (grey)" in text and not bpy.app.online_access
-    assert "Allow Online Access" in _reason(bpy.ops.figurine.generate)
+    assert "Allow Online Access" in reason(bpy.ops.figurine.generate)
     assert "The picture would be sent to a service" in text
     bpy.context.preferences.system.use_online_access = True
     session.tick()
-    text = _all_text()
+    text = all_text()
     assert "[Generate]" in text and "[Generate] (grey)" not in text and "leaves this computer" in text
     settings = session.module("operators.generate").request_of(session.request).settings
     assert (settings["editor"], settings["normalize_steps"]) == ("hosted", {"pose": "on"})
@@ -141,13 +141,13 @@ def messages_are_shown_until_dismissed(session: Session) -> None:
     session.now.complain(errors.DiskFull("/there"))
     session.now.complain(errors.DiskFull("/there"))
     session.now.complain(errors.PictureUnreadable("fox.png", "it is a text file"))
-    text = _all_text()
+    text = all_text()
     assert text.count("No space is left on this machine, in /there.") == 1
     assert "fox.png cannot be used: it is a text file. Choose another picture." in text
     assert text.count("[Copy Diagnostics]") >= 2 and text.count("[Dismiss]") == 2
     for message in list(session.now.messages):
         bpy.ops.figurine.dismiss(number=message.number)
-    assert "No space" not in _all_text()
+    assert "No space" not in all_text()
 
 
 def voxels_are_offered(session: Session) -> None:
@@ -189,15 +189,15 @@ def pictures_from_blender(session: Session) -> None:
     dropped = EXAMPLES / "fox_kid.png"
     bpy.ops.figurine.drop_picture(filepath=str(dropped))
     assert (session.request.image, Path(session.request.picture)) == (None, dropped)
-    with _reports() as reports:
+    with reports() as said:
         assert bpy.ops.figurine.drop_picture(filepath=str(EXAMPLES / "README.md")) == {"CANCELLED"}
-    assert "README.md is no picture. PNG, JPEG, WebP, AVIF and GIF can be used." in reports.text
+    assert "README.md is no picture. PNG, JPEG, WebP, AVIF and GIF can be used." in said.text
     assert Path(session.request.picture) == dropped
     session.request.picture = str(EXAMPLES / "gone.png")
     session.preferences.command = "figurine serve"
     session.tick()
     assert bpy.ops.figurine.generate() == {"CANCELLED"}
-    assert "gone.png cannot be used: there is no such file" in _all_text()
+    assert "gone.png cannot be used: there is no such file" in all_text()
 
 
 def pictures_of_other_formats(session: Session) -> None:
@@ -274,9 +274,9 @@ def where_results_come_by_themselves(session: Session) -> None:
 def the_log_is_looked_for_when_it_is_asked_for(session: Session) -> None:
     """Drawing the button asks no disk; pressing it without a log says why nothing opens."""
     assert bpy.ops.figurine.open_log.poll()
-    with _reports() as reports:
+    with reports() as said:
         assert bpy.ops.figurine.open_log() == {"CANCELLED"}
-    assert "The server was never started from this Blender." in reports.text
+    assert "The server was never started from this Blender." in said.text
 
 
 def nothing_secret_is_copied(session: Session) -> None:
@@ -338,8 +338,8 @@ def what_waits_says_for_what(session: Session) -> None:
     session.tick()
     away = views.ServerView("absent", error=errors.ServerNotRunning())
     job = views.JobView("k1", "sending", "fox", error=errors.ServerNotRunning())
-    _show(session, server=away, jobs=(job,), focus="k1")
-    text = _all_text()
+    show(session, server=away, jobs=(job,), focus="k1")
+    text = all_text()
     assert "<Waits for the server>" in text and "[Cancel]" in text, text
     assert "Sending the picture" not in text and "Click Start Server." not in text, text
 
@@ -349,21 +349,22 @@ def _with_layout(chosen: Any, recorder: Recorder) -> Any:
     return SimpleNamespace(layout=recorder, bl_rna=chosen.bl_rna, **{name: getattr(chosen, name) for name in names})
 
 
-def _show(session: Session, *, server: Any, jobs: tuple[Any, ...] = (), focus: str | None = None) -> None:
+def show(session: Session, *, server: Any, jobs: tuple[Any, ...] = (), focus: str | None = None) -> None:
     """Put a snapshot before the panel, as if the engine had sent it."""
     session.now.snapshot = session.module("jobs.views").Snapshot(server, jobs)
     session.now.focus = focus
     session.module("mirror").mirror_jobs(bpy.context.window_manager.figurine, session.now)
 
 
-def _all_text() -> str:
+def all_text() -> str:
+    """What all panels show, folded ones open."""
     for kind in PANELS:
         draw(kind, open_panels=False)
     return " ".join(draw(kind).text for kind in PANELS)
 
 
 @contextlib.contextmanager
-def _reports() -> Iterator[SimpleNamespace]:
+def reports() -> Iterator[SimpleNamespace]:
     """What operators that Python calls report, which Blender prints."""
     said = SimpleNamespace(text="")
     sys.stdout.flush()
@@ -380,7 +381,7 @@ def _reports() -> Iterator[SimpleNamespace]:
         said.text = printed.read().decode()
 
 
-def _reason(operator: Any) -> str:
+def reason(operator: Any) -> str:
     """What the tooltip of the grey button says."""
     assert not operator.poll()
     try:

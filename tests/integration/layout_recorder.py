@@ -19,20 +19,24 @@ PANELS = (
 
 
 class Recorder:
-    """lines: texts, operators in [brackets] and (grey) where they cannot be pressed, bars as <text>, in order."""
+    """lines: texts, operators in [brackets] and (grey) where they cannot be pressed, bars as <text>, in order. icons:
+    of labels, by their text.
+    """
 
-    def __init__(self, lines: list[str] | None = None, *, open_panels: bool = True) -> None:
-        self.lines: list[str] = [] if lines is None else lines
+    def __init__(self, above: Recorder | None = None, *, open_panels: bool = True) -> None:
+        self.lines: list[str] = [] if above is None else above.lines
+        self.icons: dict[str, str] = {} if above is None else above.icons
         self.open_panels = open_panels
 
     def _part(self, *_: Any, **__: Any) -> Recorder:
-        return Recorder(self.lines, open_panels=self.open_panels)
+        return Recorder(self, open_panels=self.open_panels)
 
     row = column = box = split = _part
 
     def label(self, *, text: str = "", icon: str = "NONE", icon_value: int = 0, translate: bool = True) -> None:
         _require_icon(icon)
         self.lines.append(text)
+        self.icons[text] = icon
 
     def separator(self) -> None:
         pass
@@ -54,6 +58,11 @@ class Recorder:
         is_grey = not getattr(bpy.ops.figurine, idname.partition(".")[2]).poll()
         self.lines.append(f"[{text or kind.bl_label}]{' (grey)' * is_grey}")
         return SimpleNamespace()
+
+    def operator_menu_enum(self, idname: str, name: str, *, icon: str = "NONE") -> SimpleNamespace:
+        items = getattr(bpy.ops.figurine, idname.partition(".")[2]).get_rna_type().properties[name].enum_items
+        assert all(item.description for item in items), idname
+        return self.operator(idname, icon=icon)
 
     def menu(self, idname: str, *, text: str | None = None, icon: str = "NONE") -> None:
         assert hasattr(bpy.types, idname)

@@ -98,6 +98,23 @@ def test_the_panel(case: str, archive: Path, tmp_path: Path) -> None:
     run(f"addon_panel_cases.{case}", archive, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        "what_is_judged_is_shown",
+        "every_source_of_another_picture",
+        "before_and_after_and_approve",
+        "changed_and_looked_at_again",
+        "another_picture_is_looked_at_too",
+        "another_file_is_open_meanwhile",
+        "several_pictures_become_a_queue",
+        "switched_off_while_it_waits",
+    ],
+)
+def test_approval(case: str, archive: Path, tmp_path: Path) -> None:
+    run(f"addon_approval_cases.{case}", archive, tmp_path)
+
+
 @pytest.mark.full
 @pytest.mark.timeout(FULL_TIMEOUT_S)
 def test_fifty_rounds_leave_nothing(archive: Path, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_moved_elbows_change_the_weights_and_not_the_mesh(server: Server, first:
     ]
     assert {file["name"] for file in done["artifacts"]} == {
         "normalized.png",
+        "normalize.json",
         "rig.json",
         "weights.npz",
         "report.json",

@@ -50,9 +50,9 @@ def test_the_document_tells_everything_that_a_panel_shows(finished: dict[str, An
     assert {stage["engine"] for stage in finished["stages"][:4]} == {"draft"}
     assert all(stage["fallback_reason"] for stage in finished["stages"][:4])
     assert finished["progress"] == 1.0 and finished["error"] is None
-    assert {"figure.fbx", "figure.glb", "preview.png", "rig.json", "weights.npz", "report.json", "normalized.png"} == {
-        artifact["name"] for artifact in finished["artifacts"]
-    }
+    of_the_picture = {"source.png", "normalized.png", "normalize.json"}
+    of_the_figure = {"figure.fbx", "figure.glb", "preview.png", "rig.json", "weights.npz", "report.json"}
+    assert {artifact["name"] for artifact in finished["artifacts"]} == of_the_picture | of_the_figure
     assert any("draft" in warning["sentence"] for warning in finished["warnings"])
 
 
@@ -64,19 +64,6 @@ def test_artifacts_are_whole_ranged_and_tagged(server: Server, finished: dict[st
         assert again.status_code == 304
         part = server.request("GET", artifact["url"], headers={"Range": "bytes=2-9"})
         assert part.status_code == 206 and part.content == answer.content[2:10]
-
-
-def test_waiting_for_approval_and_going_on(server: Server) -> None:
-    job_id = server.submit(ROOT / "examples/pup.png", pause_after="normalize")
-    waiting = server.wait(job_id, lambda job: job["state"] == "waiting" or has_ended(job))
-    assert waiting["state"] == "waiting"
-    assert [artifact["name"] for artifact in waiting["artifacts"]] == ["normalized.png"]
-    assert [stage["stage"] for stage in waiting["stages"]] == ["normalize"]
-    answer = server.request("POST", f"/v1/jobs/{job_id}/continue", json={"settings": {"kind": "generic"}})
-    assert answer.status_code in (200, 202), answer.text
-    done = server.wait(job_id)
-    assert done["state"] == "done" and done["settings"]["kind"] == "generic"
-    assert done["stages"][0]["reused"]
 
 
 def test_another_kind_from_the_rig_on_reuses_what_was_before(server: Server, finished: dict[str, Any]) -> None:
@@ -245,7 +232,9 @@ def test_the_examples_of_the_manual_work(server: Server, tmp_path: Path) -> None
     state, corrected = done.stdout.splitlines()[-2:]
     assert state == "done" and re.fullmatch("[0-9a-f]{32}", corrected), done
     assert (tmp_path / "fox_kid_figure.fbx").read_bytes().startswith(b"Kaydara FBX Binary")
-    assert (tmp_path / "fox_kid_preview.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("fox_kid_preview.png", "source.png", "normalized.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "approved.json").read_text(encoding="utf-8"))["state"] == "queued"
 
 
 def test_a_server_ends_with_the_pipe_of_the_program_that_started_it(tmp_path: Path) -> None:

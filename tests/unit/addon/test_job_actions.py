@@ -16,6 +16,8 @@ VERBS = {
     "retry": job_actions.retry_obstacle,
     "rerun": job_actions.rerun_obstacle,
     "resume": job_actions.resume_obstacle,
+    "change": job_actions.change_obstacle,
+    "replace": job_actions.replace_obstacle,
     "cancel": job_actions.cancel_obstacle,
     "delete": job_actions.delete_obstacle,
 }
@@ -23,10 +25,10 @@ ALLOWED = {
     "sending": {"cancel"},
     "queued": {"cancel"},
     "running": {"cancel"},
-    "waiting": {"cancel", "resume"},
+    "waiting": {"cancel", "resume", "change", "replace"},
     "fetching": set(),
     "done": {"import", "rerun", "delete"},
-    "failed": {"retry", "rerun", "delete"},
+    "failed": {"retry", "rerun", "delete", "replace"},
     "cancelled": {"retry", "rerun", "delete"},
     "lost": {"retry", "delete"},
 }

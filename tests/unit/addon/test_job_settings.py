@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blender_addon.job_settings import (
+    STEPS,
     NeuralShape,
     Shape,
     Wishes,
     candidates_of,
     changed_settings,
+    changed_treatment,
     chosen_candidate,
     safe_name,
     settings_document,
     shape_of,
+    treatment_of,
 )
 from inference_server.core import settings as server
 
@@ -123,3 +126,32 @@ def test_a_rerun_sends_what_differs_and_the_server_takes_it(
 @given(st.text())
 def test_names_are_made_safe_as_the_server_does_it(text: str) -> None:
     assert safe_name(text) == server.safe_name(text)
+
+
+def test_what_is_not_changed_of_a_waiting_job_is_not_sent() -> None:
+    for settings in (
+        server.JobSettings(kind="bird", height_m=1.2, depth=0.7, engine="draft").to_document(),
+        {"normalize": "off", "normalize_steps": {"background": "on"}, "editor": "local"},
+    ):
+        assert changed_treatment(settings, treatment_of(settings)) == {}
+
+
+def test_a_change_keeps_what_was_chosen_beside_it() -> None:
+    settings = {"engine": "auto", "engines": {"rig": "draft"}, "normalize": "off", "normalize_steps": {"tilt": "on"}}
+    before = treatment_of(settings)
+    assert before.steps == {step: "on" if step == "tilt" else "off" for step in STEPS}
+    wanted = replace(before, engine="draft", editor="hosted", steps={**before.steps, "background": "auto"})
+    assert changed_treatment(settings, replace(wanted, shape=Shape("bird"))) == {
+        "kind": "bird",
+        "engines": {"rig": "draft", "normalize": "draft"},
+        "normalize_steps": {"tilt": "on", "background": "auto"},
+        "editor": "hosted",
+    }
+
+
+def test_a_change_of_engine_and_body_is_one_that_the_server_takes() -> None:
+    settings = server.JobSettings().to_document()
+    wanted = replace(treatment_of(settings), engine="neural", shape=Shape("quadruped", 0.8, 1.5))
+    read = server.settings_from_document({**settings, **changed_treatment(settings, wanted)})
+    assert (read.engine_for("normalize"), read.engine_for("rig")) == ("neural", "auto")
+    assert (read.kind, read.height_m, read.depth) == ("quadruped", 0.8, 1.5)

@@ -42,7 +42,7 @@ def test_a_finished_job_has_its_files_and_nothing_else(desk: Desk, picture: byte
     run_next(desk, lambda control: tiny_outcome)
     shown = desk.show(job_id)
     assert (shown["state"], shown["stage"], shown["stage_progress"]) == ("done", None, 0.0)
-    names = {"figure.fbx", "figure.glb", "preview.png", "rig.json", "weights.npz", "report.json"}
+    names = {"figure.fbx", "figure.glb", "preview.png", "rig.json", "weights.npz", "report.json", "source.png"}
     assert {file["name"] for file in shown["artifacts"]} == names
     lying = {path.name for path in (desk.folders.folder(job_id) / "artifacts").iterdir()}
     assert lying == {desk.place_of(job_id, name).name for name in names}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job that waits for the artist: its picture before and after, what was found about it, and what can be done."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import previews
+from ..job_actions import replace_obstacle
+from ..jobs.review import Review
+from ..jobs.views import JobView
+from ..wording import sentence_case
+from .layout import draw_faint, draw_text, picture_scale
+
+_BIG = 1.4
+_COLUMNS = 2
+
+
+def draw_approval(box: bpy.types.UILayout, job: JobView) -> None:
+    """What there is to judge, where the job waits after its picture, and the ways on."""
+    is_about_picture = job.settings.get("pause_after") == "normalize"
+    if job.review is not None:
+        _draw_review(box, job, job.review)
+    elif is_about_picture:
+        draw_faint(box, "The pictures are on their way.")
+    row = box.row()
+    row.scale_y = _BIG
+    text, icon = ("Approve", "CHECKMARK") if is_about_picture else ("Continue", "PLAY")
+    row.operator("figurine.resume_job", text=text, icon=icon).key = job.key
+    row = box.row(align=True)
+    row.operator("figurine.change_job", icon="OPTIONS").key = job.key
+    draw_other_picture(row, job)
+
+
+def draw_other_picture(layout: bpy.types.UILayout, job: JobView) -> None:
+    """The menu of pictures that a job can start again with; nothing where it takes none."""
+    if not replace_obstacle(job):
+        layout.operator_menu_enum("figurine.replace_picture", "source", icon="IMAGE_DATA").key = job.key
+
+
+def _draw_review(box: bpy.types.UILayout, job: JobView, review: Review) -> None:
+    row = box.row()
+    scale = picture_scale(_COLUMNS)
+    for title, path, is_after in (("Before", review.before, False), ("After", review.after, True)):
+        column = row.box().column()
+        line = column.row()
+        line.label(text=title)
+        button = line.operator("figurine.open_picture", text="", icon="ZOOM_IN", emboss=False)
+        button.key, button.is_after = job.key, is_after
+        column.template_icon(icon_value=previews.thumbnail_icon(path), scale=scale)
+    for diagnosis in review.diagnoses:
+        draw_text(box, diagnosis.sentence, "ERROR" if diagnosis.is_serious else "INFO")
+    if not review.diagnoses:
+        draw_text(box, "Nothing was found in it that would harm the model.", "CHECKMARK")
+    steps = box.column(align=True)
+    for step in review.steps:
+        draw_faint(steps, sentence_case(step))
