@@ -16,8 +16,8 @@ from models.step1x3d.geometry.transformer import Denoiser
 from models.step1x3d.geometry.vae import ShapeVae
 
 # What a block holds at a time, in rows of its width for each token, and what the decoder holds for each point. Measured
-# on a CPU in single precision: about 14 and 12.
-BLOCK_ROWS = 20
+# on a CPU in single precision: 22 and 12.
+BLOCK_ROWS = 24
 POINT_ROWS = 14
 LABEL_TOKENS = 3
 # A sample of the finest grid: its value, its copy for marching cubes, the masks that tell where to ask. Measured: 13.
