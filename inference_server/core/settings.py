@@ -29,7 +29,7 @@ TEXTURE_SIZES_PX = (1024, 2048, 4096)
 STEPS_RANGE = (2, 200)
 GUIDANCE_RANGE = (1.0, 20.0)
 RESOLUTIONS = (128, 256, 384, 512)
-FACES_RANGE = (1_000, 1_000_000)
+FACES_RANGE = (1_000, 500_000)
 CANDIDATES_RANGE = (1, 8)
 SEEDS = 2**32
 # Blender's names hold 63 bytes; the armature's ends in _rig.
