@@ -176,7 +176,7 @@ class FigurineRequest(bpy.types.PropertyGroup):
         name="Faces",
         description="The most triangles that neural geometry may have",
         min=1_000,
-        max=1_000_000,
+        max=500_000,
         default=50_000,
         step=1000,
     )
