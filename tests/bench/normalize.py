@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measures what normalization wins back of what a bad picture costs, and prints one table.
 
-    python -m tests.bench.normalize [--quick] [--only NAME...] [--output DIR] [--work DIR] [--shared DIR]
+    python -m tests.bench.normalize [--asset NAME...] [--only NAME...] [--output DIR] [--work DIR] [--shared DIR]
 
 The front renders of the assets of ../shared are degraded, made into draft figures (mesh and texture) with normalization
 and without, and judged by the evaluation tool beside them. Without means `--normalize off`: the picture's own alpha as
@@ -25,7 +25,6 @@ from tests.bench.normalize_chain import DEGRADATIONS, WAYS, Measurements
 from tests.bench.normalize_sheet import draw_sheet
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK_ASSETS = 2  # of so many, one
 WON_BACK = 0.5
 CLAIMED = ("background", "resolution", "tilt", "framing")
 
@@ -102,7 +101,7 @@ def table(lines: list[Line]) -> list[str]:
 def main() -> int:
     """Returns the exit code: 0 where every line that is claimed holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="every second asset")
+    parser.add_argument("--asset", action="append", help="only this asset; may be given again")
     parser.add_argument("--only", action="append", choices=DEGRADATIONS, help="only this; may be given again")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "figurine-normalize-bench")
@@ -111,7 +110,10 @@ def main() -> int:
     assets = tuple(path.parent for path in sorted((options.shared / "dev_assets").glob("*/gt.npz")))
     if not assets:
         parser.error(f"no assets under {options.shared / 'dev_assets'}: give their folder with --shared")
-    bench = Measurements(assets[:: QUICK_ASSETS if options.quick else 1], options.shared / "eval", options.work)
+    chosen = tuple(asset for asset in assets if not options.asset or asset.name in options.asset)
+    if not chosen:
+        parser.error(f"no such asset; there are {', '.join(asset.name for asset in assets)}")
+    bench = Measurements(assets, options.shared / "eval", options.work, chosen)
     lines = [line for name in options.only or DEGRADATIONS for line in measure(bench, name)]
     markdown = "\n".join(table(lines))
     print(markdown)

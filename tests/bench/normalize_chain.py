@@ -84,10 +84,15 @@ def load_picture(path: Path) -> np.ndarray:
 
 
 class Measurements:
-    """Makes figures and judges them, or finds what was measured with the same code. tool: the evaluation tool."""
+    """Makes figures and judges them, or finds what was measured with the same code.
 
-    def __init__(self, assets: tuple[Path, ...], tool: Path, work: Path) -> None:
+    known: all assets, whose place in the row decides how each is degraded. tool: the folder of the evaluation tool.
+    assets: those that are measured.
+    """
+
+    def __init__(self, known: tuple[Path, ...], tool: Path, work: Path, assets: tuple[Path, ...]) -> None:
         self.assets = assets
+        self._known = known
         self._tool = tool
         self._work = work / code_digest(CODE)
         self._clean: dict[Path, dict[str, Any]] = {}
@@ -108,7 +113,7 @@ class Measurements:
     def degrade(self, asset: Path, name: str) -> np.ndarray:
         """(H, W, 4) uint8."""
         front = load_picture(asset / "front_rgba.png")
-        return DEGRADATIONS[name](asset, front, self.assets.index(asset))
+        return DEGRADATIONS[name](asset, front, self._known.index(asset))
 
     def normalized(self, rgba: np.ndarray, way: str) -> NormalizedImage:
         """What the models see. rgba: (H, W, 4) uint8."""
