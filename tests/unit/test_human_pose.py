@@ -31,7 +31,7 @@ def person(
         elbow = shoulder + 70.0 * np.array([outward * np.sin(upper), np.cos(upper)])
         points[SHOULDERS[side]], points[HIPS[side]], points[ELBOWS[side]] = shoulder, hip, elbow
         points[WRISTS[side]] = elbow + 60.0 * np.array([outward * np.sin(lower), np.cos(lower)])
-        points[ANKLES[side]] = [*hip, 0.0, 200.0]
+        points[ANKLES[side]] = hip + np.array([0.0, 200.0])
     lean = np.radians(lean_deg)
     turn = np.array([[np.cos(lean), np.sin(lean)], [-np.sin(lean), np.cos(lean)]])
     return Joints((points @ turn + 300.0).astype(np.float32), np.full(JOINTS, score, np.float32))
