@@ -277,8 +277,8 @@ def test_cut_and_pointer_files_are_never_a_quiet_draft(tmp_path: Path) -> None:
 
 def test_doctor_and_list_name_the_weights(home: Path) -> None:
     doctor = figurine("doctor", "--json", home=home)
-    neural = next(finding for finding in json.loads(doctor.stdout) if finding["name"] == "Neural engine")
-    assert neural["is_ok"] and "geometry" in neural["detail"] and LABEL_ID in neural["detail"]
+    neural = next(finding for finding in json.loads(doctor.stdout) if finding["name"] == "Neural geometry")
+    assert neural["is_ok"] and LABEL_ID in neural["detail"]
     listed = {row["id"]: row["state"] for row in json.loads(figurine("weights", "list", "--json", home=home).stdout)}
     assert (listed[LABEL_ID], listed[BASE_ID]) == ("present", "absent")
 

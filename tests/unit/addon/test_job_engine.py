@@ -102,7 +102,7 @@ def test_nobody_looks_and_nothing_runs_nothing_is_asked(
         assert server.requests == []
         blender.engine.watch(0.3)
         blender.wait(lambda: blender.server.state == "running")
-        assert (blender.server.engines, blender.server.worker_alive) == (("draft",), True)
+        assert (blender.server.engines, blender.server.worker_alive) == (("draft", "neural"), True)
         blender.settle(0.5)
         asked = len(server.requests)
         assert asked > 3
