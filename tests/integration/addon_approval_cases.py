@@ -25,7 +25,7 @@ def what_is_judged_is_shown(session: Session) -> None:
     """Two pictures beside each other, findings with their severity, the steps, and the ways on; each sentence once."""
     job = _waiting_job(session)
     text = all_text()
-    assert "(picture) Before" in text and "(picture) After" in text
+    assert "Before [Open Picture] (picture) After [Open Picture] (picture)" in text
     assert "It is blurred." in text and "Background: alpha of the picture" in text
     assert text.count("It is blurred.") == 1, "as a finding, not as a warning too"
     assert "It is estimated." in text

@@ -82,7 +82,9 @@ def test_a_job_is_cancelled_while_views_are_painted_and_keeps_its_shape(server: 
 
 
 @pytest.fixture
-def stage(home: Path) -> Iterator[Any]:
+def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """In this process, with small views and a small bake."""
+    monkeypatch.setattr("models.step1x3d.texture.bake.RENDER_PX", 256)
     found = registry_of(home).choose("texture", "neural").stage
     found.load(Device("cpu"))
     found._model._sizes = Sizes(64, 128)

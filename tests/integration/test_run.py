@@ -52,7 +52,8 @@ def assert_said(said: str, report: dict[str, Any]) -> None:
     assert f"kind       {kind['value']}, {kind['confidence']:.0%} sure" in lines
     for warning in report["warnings"]:
         assert f"warning    {warning['stage']}: {warning['sentence']}" in lines
-    assert any(line.startswith("why draft") and "neural" in line for line in lines)
+    for reason in {stage["fallback_reason"] for stage in report["stages"]} - {""}:
+        assert any(line.startswith("why draft") and line.endswith(f": {reason}") for line in lines), reason
 
 
 @pytest.fixture(scope="module")
