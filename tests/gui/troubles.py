@@ -119,10 +119,19 @@ def _gone_in_mid_job(driver: Driver, picture: str) -> Steps:
 
 
 def _full_disk(driver: Driver, picture: str, folder: str) -> Steps:
-    """The server's data folder on a disk without space."""
-    yield from driver.click("Stop", "operator")
-    yield from driver.wait_for("Server Stopped", _SOON_S)
-    _preferences().home = folder
+    """The server's data folder on a disk without space, and back again."""
+    chosen, ordinary = _preferences(), _preferences().home
+    place = _runtime().choices.connection.home
+    yield from _stop(driver)
+    chosen.home = folder
     yield 2.0
     yield from _generate(driver, picture)
     yield from _expect(driver, "disk-full", "No space is left", _START_TIMEOUT_S)
+    yield from _stop(driver)
+    chosen.home = ordinary
+    yield from driver.wait_until(lambda: _runtime().choices.connection.home == place, _SOON_S, "the ordinary folder")
+
+
+def _stop(driver: Driver) -> Steps:
+    yield from driver.click("Stop", "operator")
+    yield from driver.wait_for("Server Stopped", _SOON_S)
