@@ -4,7 +4,10 @@
 CheckpointError (ValueError)
 ├── CheckpointMissing     no such file
 ├── CheckpointDamaged     a Git-LFS pointer, cut short, not safetensors
-└── CheckpointMismatch    keys are missing, left over or of another shape
+├── CheckpointMismatch    keys are missing, left over or of another shape
+├── ConfigUnsupported     Step1X-3D's geometry: its config describes another network
+├── ConfigUnknown         UniRig: its config describes another network
+└── TokenizerMismatch     UniRig: the network writes in another language of bones
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from inference_server.core.codec import png_bytes
 from inference_server.core.stage import Device
 from inference_server.core.types import UInt8
 from inference_server.errors import EditorNotSetUp, EngineUnavailable, FigurineError, OutOfMemory, WeightsCorrupt
+from inference_server.stages.network_errors import weight_errors
 from inference_server.stages.normalize.edit_prompt import AspectRatio
 from inference_server.stages.normalize.editing import EditContext, Editing, EditorName, PoseEditor
 from inference_server.stages.normalize.hosted_editor import HostedEditor
@@ -110,7 +111,7 @@ class LocalPoseEditor:
         self.peak_bytes: int = self._weight_bytes + _WORKING_BYTES
 
     def edit(self, rgba: UInt8, ctx: EditContext) -> UInt8:
-        """Raises WeightsCorrupt, OutOfMemory, NoSubjectFound."""
+        """Raises WeightsMissing, WeightsCorrupt, OutOfMemory, NoSubjectFound."""
         import torch
 
         from models.pose_edit.editor import Instruction
@@ -139,7 +140,6 @@ class LocalPoseEditor:
 
     def _load(self, ctx: EditContext) -> Any:
         if self._loaded is None:
-            from models.common.checkpoint import CheckpointError
             from models.common.device import pick_device
             from models.pose_edit.editor import LocalEditor
             from models.pose_edit.recipes import RECIPES
@@ -152,10 +152,8 @@ class LocalPoseEditor:
                     "free.",
                     "Close other programs, or go on without an edit of the pose.",
                 )
-            try:
+            with weight_errors(self._id):
                 self._loaded = LocalEditor.load(self._folder, RECIPES[self._id], pick_device(self._device.name))
-            except CheckpointError as error:
-                raise WeightsCorrupt(str(error), f"Run: figurine weights verify {self._id}") from error
         return self._loaded
 
 

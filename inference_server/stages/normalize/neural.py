@@ -15,7 +15,8 @@ import numpy as np
 
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, StageName, UInt8
-from inference_server.errors import OutOfMemory, WeightsCorrupt
+from inference_server.errors import OutOfMemory
+from inference_server.stages.network_errors import weight_errors
 from inference_server.stages.normalize.chain import NormalizeChain, Subject
 from inference_server.stages.normalize.editing import Editing
 from inference_server.weights import WeightStore
@@ -82,7 +83,7 @@ class NeuralNormalize(NormalizeChain):
             torch.cuda.empty_cache()
 
     def _cut_out(self, rgba: UInt8, ctx: RunContext) -> Subject:
-        """The subject with the network's alpha. Raises WeightsCorrupt, OutOfMemory."""
+        """The subject with the network's alpha. Raises WeightsMissing, WeightsCorrupt, OutOfMemory."""
         rgb = np.ascontiguousarray(rgba[..., :3])
         side = _INPUT_SIDES_PX.get(self._id, _USUAL_SIDE_PX)
         with self._memory_errors("the background was removed", "fetch the smaller birefnet-lite"):
@@ -116,13 +117,9 @@ class NeuralNormalize(NormalizeChain):
         return larger, f"neural, {weight_id}, {times} times its size"
 
     def _network(self, weight_id: str, read: Callable[[], Any]) -> Any:
-        from models.common.checkpoint import CheckpointError
-
         if weight_id not in self._networks:
-            try:
+            with weight_errors(weight_id):
                 self._networks[weight_id] = read()
-            except CheckpointError as error:
-                raise WeightsCorrupt(str(error), f"Run: figurine weights verify {weight_id}") from error
         return self._networks[weight_id]
 
     @contextmanager

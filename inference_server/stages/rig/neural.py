@@ -15,7 +15,8 @@ import numpy as np
 from inference_server.core.frames import from_blender, front_facing_rolls, to_blender
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Mesh, Rig, RigInput, Skeleton, Skin, StageName
-from inference_server.errors import OutOfMemory, RigFailed, WeightsCorrupt
+from inference_server.errors import OutOfMemory, RigFailed
+from inference_server.stages.network_errors import weight_errors
 from inference_server.stages.rig.draft import DraftRig
 from inference_server.weights import WeightStore, hash_file
 
@@ -73,7 +74,7 @@ class NeuralRig:
         self._draft.load(device)
 
     def run(self, value: RigInput, ctx: RunContext) -> Rig:
-        """Raises RigFailed, WeightsCorrupt, OutOfMemory."""
+        """Raises RigFailed, WeightsMissing, WeightsCorrupt, OutOfMemory."""
         if value.skeleton is None and ctx.settings["kind"] == "none":
             return self._draft.run(value, ctx)
         is_draft_skin = ctx.settings["skin"] == "draft"
@@ -147,16 +148,11 @@ class NeuralRig:
         return Skin(indices, weights)
 
     def _network(self, weight_id: str, load: Callable[..., Any]) -> Any:
-        """The network, read from its file if it is not here yet. Raises WeightsCorrupt."""
-        from models.common.checkpoint import CheckpointError
-        from models.unirig.config import ConfigUnknown
-
+        """The network, read from its file if it is not here yet. Raises WeightsMissing, WeightsCorrupt."""
         if weight_id not in self._networks:
             path = self._paths[weight_id]
-            try:
+            with weight_errors(weight_id):
                 self._networks[weight_id] = load(path, self._device, *self._config(weight_id, path))
-            except (CheckpointError, ConfigUnknown) as error:
-                raise WeightsCorrupt(str(error), f"Run: figurine weights verify {weight_id}") from error
         return self._networks[weight_id]
 
     def _config(self, weight_id: str, path: Path) -> tuple[Any, ...]:
