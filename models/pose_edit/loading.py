@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import diffusers
 import torch
 import transformers
 
-from models.common.checkpoint import CheckpointDamaged, CheckpointError, CheckpointMissing
+from models.common.checkpoint import CheckpointError, read_json
 from models.common.pretrained import read_errors, read_network, read_part
 
 from .processor import QwenProcessor, place_pictures
@@ -54,15 +53,7 @@ def load_network(folder: Path, name: str, kind: str) -> torch.nn.Module:
 
 
 def _check_index(folder: Path, recipe: Recipe) -> None:
-    try:
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-        found = str(index["_class_name"])
-    except FileNotFoundError as error:
-        raise CheckpointMissing(f"{folder.name} has no model_index.json. Run: figurine weights fetch") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointDamaged(
-            f"{folder.name}/model_index.json cannot be read: {error}. Fetch it again: figurine weights fetch"
-        ) from error
+    found = read_json(folder / "model_index.json").get("_class_name")
     if found != recipe.pipeline:
         raise CheckpointError(
             f"{folder.name} holds a {found}, and a {recipe.pipeline} is needed. Fetch the weights that the manifest "
