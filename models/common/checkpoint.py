@@ -4,7 +4,10 @@
 CheckpointError (ValueError)
 ├── CheckpointMissing     no such file
 ├── CheckpointDamaged     a Git-LFS pointer, cut short, not safetensors
-└── CheckpointMismatch    keys are missing, left over or of another shape
+├── CheckpointMismatch    keys are missing, left over or of another shape
+├── ConfigUnsupported     Step1X-3D's geometry: its config describes another network
+├── ConfigUnknown         UniRig: its config describes another network
+└── TokenizerMismatch     UniRig: the network writes in another language of bones
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -69,6 +73,20 @@ def _listing(what: str, names: Sequence[str]) -> str:
         return ""
     more = f" and {len(names) - NAMED_KEYS} more" if len(names) > NAMED_KEYS else ""
     return f"{len(names)} {what} ({', '.join(names[:NAMED_KEYS])}{more})"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object of a config file. Raises CheckpointMissing, CheckpointDamaged."""
+    name = f"{path.parent.name}/{path.name}"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointMissing(f"{name} is not there ({path}). Run: figurine weights fetch") from error
+    except ValueError as error:
+        raise CheckpointDamaged(f"{name} is not JSON: {error}. Fetch it again: figurine weights fetch") from error
+    if not isinstance(document, dict):
+        raise CheckpointDamaged(f"{name} is not a JSON object. Fetch it again: figurine weights fetch")
+    return document
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -8,51 +8,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from transformers import VitPoseForPoseEstimation
 from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
-from transformers.utils import logging
 
-from models.common.checkpoint import CheckpointDamaged, CheckpointMismatch
+from models.common.checkpoint import CheckpointMismatch
+from models.common.pretrained import read_network, read_part
 
 from .measure import JOINTS, Joints
 
 BACKGROUND = 255  # clear pixels become white: people are photographed before plain walls too
 SUBJECT_ALPHA = 128
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError, SafetensorError)
 
 
 class PoseNetwork:
     """A loaded ViTPose with the seventeen joints of COCO."""
 
     def __init__(self, network: Any, processor: Any, device: torch.device) -> None:
-        self._network = network.to(device).eval()
+        self._network = network.to(device)
         self._processor = processor
         self._device = device
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> PoseNetwork:
-        """folder: in transformers' layout. Raises CheckpointDamaged, CheckpointMismatch."""
-        logging.disable_progress_bar()
-        try:
-            network, told = VitPoseForPoseEstimation.from_pretrained(
-                folder,
-                local_files_only=True,
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,  # named below, with all others
-                output_loading_info=True,
-            )
-            processor = VitPoseImageProcessorPil.from_pretrained(folder, local_files_only=True)
-        except _UNREADABLE as error:
-            why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise CheckpointDamaged(
-                f"{folder.name} cannot be read: {why}. Fetch it again: figurine weights fetch"
-            ) from error
-        misshapen = {key: (tuple(has), tuple(wants)) for key, has, wants in told["mismatched_keys"]}
-        if told["missing_keys"] or told["unexpected_keys"] or misshapen:
-            raise CheckpointMismatch(
-                folder.name, sorted(told["missing_keys"]), sorted(told["unexpected_keys"]), misshapen
-            )
+        """folder: in transformers' layout. Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch."""
+        network = read_network(VitPoseForPoseEstimation, folder, torch.float32)
+        processor = read_part(VitPoseImageProcessorPil, folder)
         if network.config.num_labels != JOINTS:
             raise CheckpointMismatch(f"{folder.name} ({network.config.num_labels} joints)", ("head.conv",), (), {})
         return cls(network, processor, device)

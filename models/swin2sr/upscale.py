@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import Swin2SRConfig, Swin2SRForImageSuperResolution
 
-from models.common.checkpoint import CheckpointDamaged, CheckpointMissing, load_strictly, read_tensors
+from models.common.checkpoint import CheckpointDamaged, load_strictly, read_json, read_tensors
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -50,10 +49,8 @@ def load_network(folder: Path, device: torch.device, dtype: torch.dtype) -> Swin
 
 def read_config(path: Path) -> Swin2SRConfig:
     """The official config.json. Raises CheckpointMissing, CheckpointDamaged where it is of no network that enlarges."""
-    if not path.is_file():
-        raise CheckpointMissing(f"{path.name} of the weights is not there ({path}). Run: figurine weights fetch")
+    document = read_json(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
         config = Swin2SRConfig.from_dict(document)
     except (ValueError, TypeError, AttributeError) as error:
         raise CheckpointDamaged(f"{path} cannot be read: {error}. Fetch it again: figurine weights fetch") from error

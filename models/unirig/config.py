@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from models.common.checkpoint import CheckpointError
 
-class ConfigUnknown(ValueError):
+
+class ConfigUnknown(CheckpointError):
     """A configuration asks for what this implementation does not do, or lacks what it needs."""
 
 

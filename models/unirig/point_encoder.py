@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.common.farthest_points import farthest_points
+from models.common.fourier import fourier_features, octaves
 from models.unirig.config import PointEncoderConfig
 
 MLP_RATIO = 4
@@ -130,9 +132,7 @@ def embed_fourier(points: Tensor, num_freqs: int) -> Tensor:
 
     A coordinate's frequencies stand together. No factor π.
     """
-    frequencies = 2.0 ** torch.arange(num_freqs, device=points.device, dtype=points.dtype)
-    angles = (points[:, :, None] * frequencies).flatten(1)
-    return torch.cat((points, angles.sin(), angles.cos()), dim=-1)
+    return fourier_features(points, octaves(num_freqs, points.device))
 
 
 def choose_queries(points: np.ndarray, token_num: int) -> np.ndarray:
@@ -150,10 +150,6 @@ def sample_farthest(points: np.ndarray, ratio: float) -> np.ndarray:
 
     points: (N, 3) float32. Of equally far points the first is taken.
     """
-    chosen = np.zeros(math.ceil(ratio * len(points)), np.int64)
-    squared = np.full(len(points), np.inf, points.dtype)
-    for place in range(1, len(chosen)):
-        apart = ((points - points[chosen[place - 1]]) ** 2).sum(axis=1)
-        squared = np.minimum(squared, apart)
-        chosen[place] = squared.argmax()
+    count = math.ceil(ratio * len(points))
+    chosen: np.ndarray = farthest_points(torch.from_numpy(points)[None], count)[0].numpy()
     return chosen

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.common.fourier import fourier_features, octaves
 from models.unirig.point_encoder import PointEncoder, choose_queries
 from models.unirig.point_transformer import CURVES_AS_THEY_ARE, PointTransformer
 from models.unirig.skin_config import SkinConfig
@@ -138,9 +139,7 @@ class FourierFeatures(nn.Module):
     """(J, 3) → (J, 39): the place, then sines and cosines of π·2^k times it, coordinate by coordinate."""
 
     def forward(self, x: Tensor) -> Tensor:
-        frequencies = LOWEST_FREQUENCY * 2.0 ** torch.arange(BONE_FREQUENCIES, device=x.device, dtype=x.dtype)
-        angles = (x[:, :, None] * frequencies).flatten(1)
-        return torch.cat((x, angles.sin(), angles.cos()), dim=1)
+        return fourier_features(x, LOWEST_FREQUENCY * octaves(BONE_FREQUENCIES, x.device))
 
 
 class CrossBlock(nn.Module):

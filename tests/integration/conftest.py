@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tiny editors of random weights, for the tests of the editors and of jobs that use them."""
+"""A picture, and tiny editors of random weights, for the tests of jobs that use them."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from inference_server.stages.normalize import editors, pose_edit
 from tests.integration.tiny_store import SIDE_PX, STEPS
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory, make_figure_picture: Callable[..., Image.Image]) -> Path:
+    """A simple person, already cut out."""
+    path = tmp_path_factory.mktemp("picture") / "person.png"
+    make_figure_picture(512).save(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.integration.jobs import ROOT, figurine, kept_result, report_of
 from tests.integration.server_process import Server
-from tests.integration.tiny_weights import BASE_ID, LABEL_ID, add_geometry_weights, store_of
+from tests.integration.tiny_weights import BASE_ID, LABEL_ID, add_geometry_weights, registry_of, store_of
 
 pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
 
@@ -30,9 +30,7 @@ from inference_server.core.settings import JobSettings
 from inference_server.core.stage import Control, Device, RunContext
 from inference_server.core.types import Mesh, NormalizedImage
 from inference_server.errors import Cancelled, FigurineError, WeightsCorrupt, WeightsMissing
-from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.geometry.placement import place_before_picture
-from inference_server.stages.registry import EngineRegistry
 from models.step1x3d.geometry.checkpoint import WEIGHTS_NAME
 
 QUICK: dict[str, Any] = {
@@ -43,13 +41,6 @@ QUICK: dict[str, Any] = {
     "kind": "none",
     "outputs": "rig",
 }
-
-
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory, make_figure_picture: Callable[..., Image.Image]) -> Path:
-    path = tmp_path_factory.mktemp("picture") / "person.png"
-    make_figure_picture(512).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +55,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(home: Path) -> Any:
     with Server(home) as server:
         yield server
-
-
-def registry_of(home: Path) -> EngineRegistry:
-    return EngineRegistry(BlenderProcess(None, home / "work"), store_of(home))
 
 
 def done(server: Server, picture: Path, **settings: Any) -> dict[str, Any]:

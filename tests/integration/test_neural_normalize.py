@@ -16,10 +16,8 @@ from tests.integration.server_process import Server
 pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
 
 from inference_server.errors import WeightsCorrupt, WeightsMissing
-from inference_server.stages.blender import BlenderProcess
-from inference_server.stages.registry import EngineRegistry
-from inference_server.weights import WeightStore, read_manifest
 from tests.integration.brightness_net import save_brightness_net
+from tests.integration.tiny_weights import registry_of, store_of
 
 ID = "birefnet-lite"
 
@@ -48,14 +46,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = figurine("weights", "verify", ID, home=root)
     assert done.exit_code == 0, done.stdout
     return root
-
-
-def store_of(home: Path) -> WeightStore:
-    return WeightStore(home / "weights", read_manifest())
-
-
-def registry_of(home: Path) -> EngineRegistry:
-    return EngineRegistry(BlenderProcess(None, home / "work"), store_of(home))
 
 
 @pytest.mark.blender

@@ -21,10 +21,8 @@ from tests.integration.server_process import Server
 pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
 
 from inference_server.errors import WeightsMissing
-from inference_server.stages.blender import BlenderProcess
-from inference_server.stages.registry import EngineRegistry
-from inference_server.weights import WeightStore, read_manifest
 from tests.integration.tiny_unirig import JOINTS, PARENTS, SKELETON_ID, SKIN_ID, save_tiny_unirig
+from tests.integration.tiny_weights import registry_of, store_of
 
 HEIGHT_M = 1.8
 NEURAL = {"engines": {"rig": "neural"}}
@@ -108,7 +106,7 @@ def test_the_skeleton_of_the_network_reaches_blender(
     assert rig["engine"] == "neural" and rig["fallback_reason"] == ""
     report = json.loads(artifact(server, first["id"], "report.json"))
     (stage,) = (stage for stage in report["stages"] if stage["stage"] == "rig")
-    store = WeightStore(home / "weights", read_manifest())
+    store = store_of(home)
     assert stage["weight_digests"][:2] == [*store.digests(SKELETON_ID), *store.digests(SKIN_ID)]
     bones = bones_of(server, first["id"])
     heads = np.array([bone["head"] for bone in bones])
@@ -195,10 +193,6 @@ def test_doctor_tells_which_stages_have_their_weights(home: Path) -> None:
     assert lines["Neural rig"]["is_ok"] and SKIN_ID in lines["Neural rig"]["detail"]
     assert not lines["Neural normalize"]["is_ok"] and "figurine weights fetch" in lines["Neural normalize"]["mend"]
     assert not lines["Neural normalize"]["needed"]
-
-
-def registry_of(home: Path) -> EngineRegistry:
-    return EngineRegistry(BlenderProcess(None, home / "work"), WeightStore(home / "weights", read_manifest()))
 
 
 def test_without_weights_auto_drafts_and_says_why_and_neural_refuses(tmp_path: Path) -> None:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import trimesh
-from PIL import Image
 
 from tests.integration.jobs import kept_result
 from tests.integration.server_process import Server
@@ -24,19 +23,10 @@ from inference_server.core.settings import JobSettings
 from inference_server.core.stage import Control, Device, RunContext
 from inference_server.core.types import Mesh, NormalizedImage, TexturedMesh, TextureInput
 from inference_server.errors import BakeFailed, Cancelled, OutOfMemory, WeightsCorrupt, WeightsMissing
-from inference_server.stages.blender import BlenderProcess
-from inference_server.stages.registry import EngineRegistry
 from models.step1x3d.texture.pipeline import MODES, Sizes
-from tests.integration.tiny_weights import TEXTURE_IDS, add_texture_weights, store_of
+from tests.integration.tiny_weights import TEXTURE_IDS, add_texture_weights, registry_of, store_of
 
 QUICK: dict[str, Any] = {"engines": {"texture": "neural"}, "texture_steps": 2, "texture_px": 1024, "outputs": "rig"}
-
-
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory, make_figure_picture: Callable[..., Image.Image]) -> Path:
-    path = tmp_path_factory.mktemp("picture") / "person.png"
-    make_figure_picture(512).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +40,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(home: Path) -> Iterator[Server]:
     with Server(home) as server:
         yield server
-
-
-def registry_of(home: Path) -> EngineRegistry:
-    return EngineRegistry(BlenderProcess(None, home / "work"), store_of(home))
 
 
 def test_a_figure_is_painted_by_the_network_and_keeps_its_mesh(server: Server, home: Path, picture: Path) -> None:

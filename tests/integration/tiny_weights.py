@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from inference_server.stages.blender import BlenderProcess
+from inference_server.stages.registry import EngineRegistry
 from inference_server.weights import OWN_MANIFEST_NAME, WeightStore, read_manifest
 from tests.parity.step1x3d_texture_tiny import save_added, save_base, save_vae
 from tests.parity.step1x3d_tiny import save_checkpoint
@@ -49,3 +51,8 @@ def add_texture_weights(home: Path, spoil: Callable[[Path], None] = lambda file:
 def store_of(home: Path) -> WeightStore:
     """The weights of a data folder."""
     return WeightStore(home / "weights", read_manifest())
+
+
+def registry_of(home: Path) -> EngineRegistry:
+    """The engines of a data folder; nothing is loaded."""
+    return EngineRegistry(BlenderProcess(None, home / "work"), store_of(home))

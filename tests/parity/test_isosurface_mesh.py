@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import trimesh
 
-from models.step1x3d.geometry import mesh_cleanup, surface
+from models.step1x3d.geometry import decimation, mesh_cleanup, surface
 from models.step1x3d.geometry.mesh_cleanup import Triangles, decimate, open_edges
 from models.step1x3d.geometry.surface import Surface, SurfaceError, SurfaceOptions, extract
 from tests.parity.analytic_fields import SHAPES, Field, box, ring_and_ball, sphere, waves
@@ -132,6 +133,34 @@ def test_a_collapse_that_tears_would_be_noticed(monkeypatch: pytest.MonkeyPatch)
     def tear(vertices: np.ndarray, faces: np.ndarray, most: int) -> tuple[np.ndarray, ...]:
         return vertices, faces[:most], faces, faces
 
-    monkeypatch.setattr(mesh_cleanup.igl, "qslim", tear)
+    monkeypatch.setattr(decimation.igl, "qslim", tear)
     found = extract(ring_and_ball, SMALL)
     assert not found.is_watertight and "not closed" in found.notes[-1]
+
+
+def test_a_large_mesh_is_reduced_apart_to_the_same_and_looks_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = extract(ring_and_ball, SurfaceOptions(resolution=64))
+    mesh, looks = Triangles(whole.vertices, whole.faces), []
+    here = decimate(mesh, 500)
+    monkeypatch.setattr(mesh_cleanup, "COLLAPSED_HERE", 0)
+    apart = decimate(mesh, 500, lambda: looks.append(1))
+    assert np.array_equal(here.vertices, apart.vertices) and np.array_equal(here.faces, apart.faces)
+    assert (apart.vertices.dtype, apart.faces.dtype) == (np.float32, np.int32) and looks
+
+
+def test_a_large_reduction_that_is_cancelled_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mesh_cleanup, "COLLAPSED_HERE", 0)
+    before = {child.pid for child in psutil.Process().children()}
+
+    def stop(share: float) -> None:
+        if share > 0.82 and {child.pid for child in psutil.Process().children()} - before:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(ring_and_ball, SurfaceOptions(64, most_faces=500), stop)
+    assert {child.pid for child in psutil.Process().children()} == before
+
+
+def test_a_reduction_that_fails_apart_says_how() -> None:
+    with pytest.raises(MemoryError, match="ended with code 1"):
+        decimation.collapse_edges_apart(np.zeros((3, 3), np.float32), np.zeros(4, np.int32), 1, lambda: None)

@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from models.common.checkpoint import CheckpointDamaged, CheckpointMismatch, CheckpointMissing, load_strictly
+from models.common.pretrained import read_network
 from models.step1x3d.texture.attention import Looking, MultiViewAttention
 from models.step1x3d.texture.coverage import find_coverage
 from models.step1x3d.texture.denoiser import SDXL_UNET, MultiViewDenoiser, Words, load_denoiser
@@ -26,7 +27,6 @@ from models.step1x3d.texture.geometry_maps import render_geometry_maps
 from models.step1x3d.texture.latents import decode_latents, encode_picture
 from models.step1x3d.texture.mesh_preparation import prepare_mesh
 from models.step1x3d.texture.painter import PaintSettings, Scene, paint_latents
-from models.step1x3d.texture.parts import read_network
 from models.step1x3d.texture.scheduler import ShiftedDDPM
 from models.step1x3d.texture.words import UNWANTED, WANTED, Guidance, encode_words
 from tests.parity.seeded import plain_weights

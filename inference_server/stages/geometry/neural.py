@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from inference_server.core.frames import from_step1x3d
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Mesh, NormalizedImage, StageName
-from inference_server.errors import EmptySurface, NoSubject, WeightsCorrupt, WeightsMissing
+from inference_server.errors import EmptySurface, NoSubject
 from inference_server.stages.geometry.placement import place_before_picture
 from inference_server.stages.leaner_modes import LeanerModes
+from inference_server.stages.network_errors import weight_errors
 from inference_server.weights import WeightStore
 
 # The first that is here is used: the label model does what the other does, and listens to labels.
@@ -24,8 +24,6 @@ _FOLDERS = {
 _WORDS = {"auto": "", "symmetric": "x", "asymmetric": "asymmetry"}
 # Shares of the stage's progress: the picture is read, the steps are walked, the rest is the surface.
 _READ, _WALKED = 0.05, 0.75
-
-Result = TypeVar("Result")
 
 
 class NeuralGeometry:
@@ -68,13 +66,11 @@ class NeuralGeometry:
 
         Raises WeightsMissing, WeightsCorrupt.
         """
-        from models.common import checkpoint, offload
         from models.common import device as devices
-        from models.step1x3d.geometry import config, memory, picture, pipeline, sampler, surface
+        from models.common import offload
+        from models.step1x3d.geometry import memory, picture, pipeline, sampler, surface
 
         self._code = SimpleNamespace(
-            checkpoint=checkpoint,
-            config=config,
             memory=memory,
             picture=picture,
             sampler=sampler,
@@ -82,7 +78,8 @@ class NeuralGeometry:
         )
         place = devices.pick_device(device.name)
         self._hardware = pipeline.Hardware(place, devices.usual_dtype(place))
-        self._model = self._checked(lambda: pipeline.GeometryModel(self._folder, self._hardware))
+        with weight_errors(self._id):
+            self._model = pipeline.GeometryModel(self._folder, self._hardware)
         self._leaner = LeanerModes(
             self._model,
             pipeline.MODES,
@@ -99,13 +96,11 @@ class NeuralGeometry:
             self._model.enter(plan.mode)
             ctx.note(plan.sentence)
 
-        def within(work: Callable[[], Result]) -> Result:
-            return self._leaner.run(ctx, lambda: self._checked(work))
-
-        conditions = within(lambda: self._read_picture(value, ctx))
-        ctx.progress(_READ, 1)
-        latents = within(lambda: self._walk(conditions, ctx))
-        made = within(lambda: self._extract(latents, ctx))
+        with weight_errors(self._id):
+            conditions = self._leaner.run(ctx, lambda: self._read_picture(value, ctx))
+            ctx.progress(_READ, 1)
+            latents = self._leaner.run(ctx, lambda: self._walk(conditions, ctx))
+            made = self._leaner.run(ctx, lambda: self._extract(latents, ctx))
         for sentence in made.notes:
             ctx.note(sentence)
         return place_before_picture(from_step1x3d(made.vertices), made.faces, value.rgba)
@@ -160,12 +155,3 @@ class NeuralGeometry:
             return self._model.with_field(latents, lambda field: self._code.surface.extract(field.query, wanted, tell))
         except self._code.surface.SurfaceError as error:
             raise EmptySurface(str(error), "Use another seed, a clearer picture, or the draft engine.") from error
-
-    def _checked(self, work: Callable[[], Result]) -> Result:
-        """Raises WeightsMissing, WeightsCorrupt for what the weights' own errors say."""
-        try:
-            return work()
-        except self._code.checkpoint.CheckpointMissing as error:
-            raise WeightsMissing(str(error), f"Run: figurine weights fetch {self._id}") from error
-        except (self._code.checkpoint.CheckpointError, self._code.config.ConfigUnsupported) as error:
-            raise WeightsCorrupt(str(error), f"Run: figurine weights verify {self._id}") from error

@@ -15,6 +15,7 @@ from inference_server.core.codec import png_bytes
 from inference_server.core.stage import Device
 from inference_server.core.types import UInt8
 from inference_server.errors import EditorNotSetUp, EngineUnavailable, FigurineError, OutOfMemory, WeightsCorrupt
+from inference_server.stages.network_errors import memory_errors, weight_errors
 from inference_server.stages.normalize.edit_prompt import AspectRatio
 from inference_server.stages.normalize.editing import EditContext, Editing, EditorName, PoseEditor
 from inference_server.stages.normalize.hosted_editor import HostedEditor
@@ -28,6 +29,7 @@ SIZES_PX: Mapping[AspectRatio, tuple[int, int]] = {"1:1": (1024, 1024), "3:4": (
 _WORKING_BYTES = 4 << 30
 _HOSTED_BYTES = 256 << 20
 _GIB = 1 << 30
+_WITHOUT_EDIT = "Close other programs, or go on without an edit of the pose."
 
 
 @dataclass(frozen=True)
@@ -110,36 +112,28 @@ class LocalPoseEditor:
         self.peak_bytes: int = self._weight_bytes + _WORKING_BYTES
 
     def edit(self, rgba: UInt8, ctx: EditContext) -> UInt8:
-        """Raises WeightsCorrupt, OutOfMemory, NoSubjectFound."""
-        import torch
-
+        """Raises WeightsMissing, WeightsCorrupt, OutOfMemory, NoSubjectFound."""
         from models.pose_edit.editor import Instruction
 
         request = prepare_edit(rgba, ctx.case)
         width, height = SIZES_PX[request.aspect_ratio]
         instruction = Instruction(request.picture, request.prompt, width, height, ctx.seed)
-        try:
+        with memory_errors(f"{self.title} edited the picture", _WITHOUT_EDIT):
             editor = self._load(ctx)
             drawn: UInt8 = editor.draw(instruction, ctx.progress, ctx.raise_if_cancelled)
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(
-                f"The device ran out of memory while {self.title} edited the picture.",
-                "Close other programs that use it, or go on without an edit of the pose.",
-            ) from error
         return drawn
 
     def unload(self) -> None:
         """Drop the networks."""
         if self._loaded is not None:
-            import torch
+            from models.common.device import pick_device
+            from models.common.offload import release_cached
 
             self._loaded = None
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            release_cached(pick_device(self._device.name))
 
     def _load(self, ctx: EditContext) -> Any:
         if self._loaded is None:
-            from models.common.checkpoint import CheckpointError
             from models.common.device import pick_device
             from models.pose_edit.editor import LocalEditor
             from models.pose_edit.recipes import RECIPES
@@ -150,12 +144,10 @@ class LocalPoseEditor:
                 raise OutOfMemory(
                     f"{self.title} needs {self._weight_bytes / _GIB:.0f} GiB of main memory; {free / _GIB:.0f} are "
                     "free.",
-                    "Close other programs, or go on without an edit of the pose.",
+                    _WITHOUT_EDIT,
                 )
-            try:
+            with weight_errors(self._id):
                 self._loaded = LocalEditor.load(self._folder, RECIPES[self._id], pick_device(self._device.name))
-            except CheckpointError as error:
-                raise WeightsCorrupt(str(error), f"Run: figurine weights verify {self._id}") from error
         return self._loaded
 
 

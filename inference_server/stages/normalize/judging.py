@@ -8,7 +8,7 @@ from typing import Any
 
 from inference_server.core.stage import Device
 from inference_server.core.types import UInt8
-from inference_server.errors import WeightsCorrupt
+from inference_server.stages.network_errors import weight_errors
 from inference_server.stages.normalize.editing import EditCase, PoseReader, Verdict
 from inference_server.weights import WeightStore
 
@@ -28,7 +28,6 @@ class VitPoseReader:
 
     def measure(self, rgba: UInt8) -> Any:  # rgba: (H, W, 4) uint8, the subject cut out
         """A models.human_pose.measure.PoseMeasure. Raises WeightsMissing, WeightsCorrupt."""
-        from models.common.checkpoint import CheckpointError
         from models.human_pose.measure import measure_pose
 
         if self._network is None:
@@ -36,10 +35,8 @@ class VitPoseReader:
             from models.human_pose.vitpose import PoseNetwork
 
             folder = self._weights.locate(POSE_WEIGHTS)
-            try:
+            with weight_errors(POSE_WEIGHTS):
                 self._network = PoseNetwork.load(folder, pick_device(self._device.name))
-            except CheckpointError as error:
-                raise WeightsCorrupt(str(error), f"Run: figurine weights verify {POSE_WEIGHTS}") from error
         return measure_pose(self._network.find(rgba))
 
     def unload(self) -> None:
@@ -62,7 +59,7 @@ class EditJudge:
     reader: PoseReader | None = None
 
     def __call__(self, before: UInt8, after: UInt8, case: EditCase) -> Verdict:
-        """Both (H, W, 4) uint8, each cut out in its own frame. Raises WeightsCorrupt."""
+        """Both (H, W, 4) uint8, each cut out in its own frame. Raises WeightsMissing, WeightsCorrupt."""
         from models.draft.errors import NoSubjectFound
         from models.draft.verify_edit import verify_edit
 

@@ -5,8 +5,7 @@ where its weights are here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ import numpy as np
 
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, StageName, UInt8
-from inference_server.errors import OutOfMemory, WeightsCorrupt
+from inference_server.stages.network_errors import memory_errors, weight_errors
 from inference_server.stages.normalize.chain import NormalizeChain, Subject
 from inference_server.stages.normalize.editing import Editing
 from inference_server.weights import WeightStore
@@ -28,6 +27,7 @@ _FILE = "model.safetensors"
 _INPUT_SIDES_PX = {"birefnet-matting": 2048}
 _USUAL_SIDE_PX = 1024
 _PEAK_BYTES = 5 << 30
+_INSTEAD = "Close other programs, {}, or choose the draft engine."
 
 
 class NeuralNormalize(NormalizeChain):
@@ -76,16 +76,16 @@ class NeuralNormalize(NormalizeChain):
         """Drop the networks."""
         super().unload()
         self._networks.clear()
-        if self._device is not None and self._device.type == "cuda":
-            import torch
+        if self._device is not None:
+            from models.common.offload import release_cached
 
-            torch.cuda.empty_cache()
+            release_cached(self._device)
 
     def _cut_out(self, rgba: UInt8, ctx: RunContext) -> Subject:
-        """The subject with the network's alpha. Raises WeightsCorrupt, OutOfMemory."""
+        """The subject with the network's alpha. Raises WeightsMissing, WeightsCorrupt, OutOfMemory."""
         rgb = np.ascontiguousarray(rgba[..., :3])
         side = _INPUT_SIDES_PX.get(self._id, _USUAL_SIDE_PX)
-        with self._memory_errors("the background was removed", "fetch the smaller birefnet-lite"):
+        with memory_errors("the background was removed", _INSTEAD.format("fetch the smaller birefnet-lite")):
             network = self._network(
                 self._id, lambda: self._matte.load_network(self._path, str(self._device), self._dtype)
             )
@@ -106,7 +106,7 @@ class NeuralNormalize(NormalizeChain):
 
         times = min(self._upscalers, key=lambda own: (own < factor, own if own >= factor else -own))
         weight_id = UPSCALER_IDS[times]
-        with self._memory_errors("the picture was enlarged", "use a larger picture"):
+        with memory_errors("the picture was enlarged", _INSTEAD.format("use a larger picture")):
             network = self._network(
                 weight_id, lambda: upscale.load_network(self._upscalers[times], self._device, self._dtype)
             )
@@ -116,23 +116,7 @@ class NeuralNormalize(NormalizeChain):
         return larger, f"neural, {weight_id}, {times} times its size"
 
     def _network(self, weight_id: str, read: Callable[[], Any]) -> Any:
-        from models.common.checkpoint import CheckpointError
-
         if weight_id not in self._networks:
-            try:
+            with weight_errors(weight_id):
                 self._networks[weight_id] = read()
-            except CheckpointError as error:
-                raise WeightsCorrupt(str(error), f"Run: figurine weights verify {weight_id}") from error
         return self._networks[weight_id]
-
-    @contextmanager
-    def _memory_errors(self, when: str, instead: str) -> Iterator[None]:
-        import torch
-
-        try:
-            yield
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(
-                f"{self._device} ran out of memory while {when}.",
-                f"Close other programs that use it, {instead}, or choose the draft engine.",
-            ) from error

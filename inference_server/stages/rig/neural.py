@@ -15,7 +15,8 @@ import numpy as np
 from inference_server.core.frames import from_blender, front_facing_rolls, to_blender
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Mesh, Rig, RigInput, Skeleton, Skin, StageName
-from inference_server.errors import OutOfMemory, RigFailed, WeightsCorrupt
+from inference_server.errors import RigFailed
+from inference_server.stages.network_errors import memory_errors, weight_errors
 from inference_server.stages.rig.draft import DraftRig
 from inference_server.weights import WeightStore, hash_file
 
@@ -25,6 +26,7 @@ CONFIG_NAME = "config.json"
 _SURE_FROM = 0.7
 # The skeleton's share of the work, where both are done.
 _SKELETON_SHARE = 0.5
+_FEWER_BEAMS = "Close other programs, lower the number of beams, or choose the draft engine."
 
 
 class NeuralRig:
@@ -73,12 +75,12 @@ class NeuralRig:
         self._draft.load(device)
 
     def run(self, value: RigInput, ctx: RunContext) -> Rig:
-        """Raises RigFailed, WeightsCorrupt, OutOfMemory."""
+        """Raises RigFailed, WeightsMissing, WeightsCorrupt, OutOfMemory."""
         if value.skeleton is None and ctx.settings["kind"] == "none":
             return self._draft.run(value, ctx)
         is_draft_skin = ctx.settings["skin"] == "draft"
         found_share = 0.0 if value.skeleton else 1.0 if is_draft_skin else _SKELETON_SHARE
-        with _typed_errors(str(self._device)):
+        with memory_errors("the mesh was rigged", _FEWER_BEAMS), _rig_errors():
             skeleton = value.skeleton or self._find(value.mesh, ctx, found_share)
             if is_draft_skin:
                 ctx.note("The weights are a draft: choose the engine's own when the skeleton is right.")
@@ -90,10 +92,10 @@ class NeuralRig:
         """Drop the networks."""
         self._networks.clear()
         self._draft.unload()
-        if self._device is not None and self._device.type == "cuda":
-            import torch
+        if self._device is not None:
+            from models.common.offload import release_cached
 
-            torch.cuda.empty_cache()
+            release_cached(self._device)
 
     def _find(self, mesh: Mesh, ctx: RunContext, share: float) -> Skeleton:
         """A skeleton for the mesh, with names. share: of the stage's work that this is."""
@@ -147,16 +149,11 @@ class NeuralRig:
         return Skin(indices, weights)
 
     def _network(self, weight_id: str, load: Callable[..., Any]) -> Any:
-        """The network, read from its file if it is not here yet. Raises WeightsCorrupt."""
-        from models.common.checkpoint import CheckpointError
-        from models.unirig.config import ConfigUnknown
-
+        """The network, read from its file if it is not here yet. Raises WeightsMissing, WeightsCorrupt."""
         if weight_id not in self._networks:
             path = self._paths[weight_id]
-            try:
+            with weight_errors(weight_id):
                 self._networks[weight_id] = load(path, self._device, *self._config(weight_id, path))
-            except (CheckpointError, ConfigUnknown) as error:
-                raise WeightsCorrupt(str(error), f"Run: figurine weights verify {weight_id}") from error
         return self._networks[weight_id]
 
     def _config(self, weight_id: str, path: Path) -> tuple[Any, ...]:
@@ -175,17 +172,10 @@ class NeuralRig:
 
 
 @contextmanager
-def _typed_errors(device: str) -> Iterator[None]:
-    """Errors of the networks' code as errors of the tree."""
-    import torch
-
+def _rig_errors() -> Iterator[None]:
+    """What the networks' code says of the mesh, as RigFailed."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(
-            f"{device} ran out of memory while the mesh was rigged.",
-            "Close other programs that use it, lower the number of beams, or choose the draft engine.",
-        ) from error
     except ValueError as error:
         raise RigFailed(
             f"The mesh could not be rigged: {str(error).rstrip('.')}.",

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, StageName, TexturedMesh, TextureInput
-from inference_server.errors import BakeFailed, EngineUnavailable, WeightsCorrupt, WeightsMissing
+from inference_server.errors import BakeFailed, EngineUnavailable
 from inference_server.stages.leaner_modes import LeanerModes
+from inference_server.stages.network_errors import weight_errors
 from inference_server.weights import WeightStore
 
 ADDED_ID, BASE_ID, VAE_ID = WEIGHT_IDS = ("step1x3d-texture", "sdxl-base", "sdxl-vae-fp16-fix")
@@ -20,8 +20,6 @@ _MODULES = ("torch", "diffusers", "transformers", "xatlas", "fast_simplification
 _PREPARED, _WALKED = 0.1, 0.85
 # Below this the outlines of picture and mesh are hardly those of one subject.
 _LIKE = 0.6
-
-Result = TypeVar("Result")
 
 
 class NeuralTexture:
@@ -51,13 +49,12 @@ class NeuralTexture:
 
     def load(self, device: Device) -> None:
         """Import torch; the networks are read when it is their turn."""
-        from models.common import checkpoint, offload
         from models.common import device as devices
+        from models.common import offload
         from models.common.bake import errors
         from models.step1x3d.texture import bake, coverage, likeness, mesh_preparation, pipeline
 
         self._code = SimpleNamespace(
-            checkpoint=checkpoint,
             errors=errors,
             bake=bake,
             likeness=likeness,
@@ -89,7 +86,8 @@ class NeuralTexture:
             target = self._code.preparation.prepare_target(mesh.vertices, mesh.faces, prepared)
             ctx.progress(_PREPARED, 1)
             self._compare_outlines(rgba, prepared, ctx)
-            views = self._leaner.run(ctx, lambda: self._checked(lambda: self._paint(rgba, prepared, ctx)))
+            with weight_errors(*WEIGHT_IDS):
+                views = self._leaner.run(ctx, lambda: self._paint(rgba, prepared, ctx))
             rules = self._code.bake.quality_settings(ctx.settings["texture_px"])
             texture = self._code.bake.bake_views(views, target, rules, ctx.raise_if_cancelled)
         except self._code.errors.UnwrapperMissing as error:
@@ -114,13 +112,3 @@ class NeuralTexture:
             ctx.progress(_PREPARED + (_WALKED - _PREPARED) * done / total, 1)
 
         return self._model.paint(rgba, prepared, ctx.settings["texture_steps"], ctx.seed, tell)
-
-    def _checked(self, work: Callable[[], Result]) -> Result:
-        """Raises WeightsMissing, WeightsCorrupt for what the weights' own errors say."""
-        fetch = f"Run: figurine weights verify {' '.join(WEIGHT_IDS)}"
-        try:
-            return work()
-        except self._code.checkpoint.CheckpointMissing as error:
-            raise WeightsMissing(str(error), fetch) from error
-        except self._code.checkpoint.CheckpointError as error:
-            raise WeightsCorrupt(str(error), fetch) from error

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import nn
 
-from models.common.checkpoint import CheckpointDamaged, CheckpointMissing, load_file
+from models.common.checkpoint import load_file, read_json
 from models.step1x3d.geometry.conditioner import VisualEncoder
 from models.step1x3d.geometry.config import (
     ConfigUnsupported,
@@ -113,17 +112,3 @@ def _fill(network: Network, folder: Path, to: Placement, unused: tuple[str, ...]
 
 def _config(cls: type[Config], folder: Path) -> Config:
     return read_config(cls, read_json(folder / "config.json"), f"{folder.name}/config.json")
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """An object. Raises CheckpointMissing, CheckpointDamaged."""
-    name = f"{path.parent.name}/{path.name}"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointMissing(f"{name} is not there ({path}). Run: figurine weights fetch") from error
-    except ValueError as error:
-        raise CheckpointDamaged(f"{name} is not JSON: {error}.") from error
-    if not isinstance(document, dict):
-        raise CheckpointDamaged(f"{name} is not a JSON object.")
-    return document

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
+from models.common.checkpoint import CheckpointError
+
 Config = TypeVar("Config")
 
 _MARKS = ("_class_name", "_diffusers_version")
 
 
-class ConfigUnsupported(ValueError):
+class ConfigUnsupported(CheckpointError):
     """The file describes a network that this implementation does not have. The message names the option."""
 
 

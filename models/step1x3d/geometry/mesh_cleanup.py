@@ -6,14 +6,17 @@ vertices: (V, 3) float32. faces: (F, 3) int32, counter-clockwise seen from outsi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import igl
 import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from models.step1x3d.geometry.decimation import collapse_edges, collapse_edges_apart
+
 FLOATER_SHARE = 0.001  # of the largest part's faces; smaller parts are dropped, as MeshLab's filter does
+COLLAPSED_HERE = 50_000  # faces: within about a second
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,19 @@ def drop_floaters(mesh: Triangles) -> tuple[Triangles, int]:
     return mesh.keep(~is_floater[part]), int(is_floater.sum())
 
 
-def decimate(mesh: Triangles, most_faces: int) -> Triangles:
-    """At most as many faces, where the shape's own holes and parts allow it; a mesh within the budget as it is.
+def decimate(mesh: Triangles, most_faces: int, look_up: Callable[[], None] = lambda: None) -> Triangles:
+    """At most as many faces, where the shape's own holes and parts allow it; a mesh within the budget as it is, and a
+    closed one stays closed.
 
-    Quadric edge collapse (Garland and Heckbert, 1997) of those edges alone whose neighbours stay two-sided: a closed
-    mesh stays closed. It takes about a second for each 100,000 faces and cannot be interrupted.
+    look_up: called ten times a second where it takes longer than a second; what it raises ends the work. Raises
+    MemoryError.
     """
-    if len(mesh.faces) <= most_faces:
+    surplus = len(mesh.faces) - most_faces
+    if surplus <= 0:
         return mesh
-    vertices, faces, _, _ = igl.qslim(mesh.vertices.astype(np.float64), mesh.faces.astype(np.int64), most_faces)
-    return Triangles(vertices.astype(np.float32), faces.astype(np.int32))
+    if surplus <= COLLAPSED_HERE:
+        return Triangles(*collapse_edges(mesh.vertices, mesh.faces, most_faces))
+    return Triangles(*collapse_edges_apart(mesh.vertices, mesh.faces, most_faces, look_up))
 
 
 def open_edges(mesh: Triangles) -> int:

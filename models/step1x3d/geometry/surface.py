@@ -59,9 +59,9 @@ def extract(field: Field, options: SurfaceOptions, on_progress: Callable[[float]
     """The mesh of the field's level.
 
     field: (N, 3) float32 in the cube → (N,), positive inside. on_progress: called before each chunk and each step with
-    a share of the whole, 0..1; what it raises stops the work. Marching a grid of 512 takes some seconds, reducing about
-    one for each 100,000 faces; neither can be interrupted.
-    Raises SurfaceError: EmptyField, FieldNotFinite; ValueError where the resolution has no coarse grid.
+    a share of the whole, 0..1, and ten times a second while a large mesh is reduced; what it raises stops the work.
+    Marching cannot be interrupted: some seconds for a grid of 512.
+    Raises SurfaceError: EmptyField, FieldNotFinite; MemoryError; ValueError where the resolution has no coarse grid.
     """
     sampler = Sampler(field, options.half_side, options.chunk_points, lambda share: on_progress(SAMPLED * share))
     mesh, queries, notes = (_published if options.is_published else _closed)(sampler, options, on_progress)
@@ -70,7 +70,7 @@ def extract(field: Field, options: SurfaceOptions, on_progress: Callable[[float]
     if floaters:
         notes += (f"Removed {_counted(floaters, 'loose speck')} beside the shape.",)
     full = len(mesh.faces)
-    mesh = decimate(mesh, options.most_faces)
+    mesh = decimate(mesh, options.most_faces, lambda: on_progress(MARCHED))
     if len(mesh.faces) < full:
         notes += (f"Reduced the surface from {full:,} to {len(mesh.faces):,} faces.",)
     torn = open_edges(mesh)

@@ -6,7 +6,6 @@ Key names are those of diffusers' SDXL folder and of the published `step1x-3d-ig
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 from diffusers import T2IAdapter, UNet2DConditionModel
 from torch import Tensor, nn
 
-from models.common.checkpoint import CheckpointDamaged, CheckpointMissing, load_strictly, read_tensors
+from models.common.checkpoint import load_strictly, read_json, read_tensors
 from models.step1x3d.texture.attention import VIEWS, Looking, add_branches
 
 CONTROL_CHANNELS = 6  # position and normal
@@ -139,22 +138,9 @@ def load_denoiser(
         for key, tensor in read_tensors(published, device).items()
     }
     with torch.device("meta"):
-        network = MultiViewDenoiser(read_config(unet_folder / "config.json")).to(dtype)
+        network = MultiViewDenoiser(read_json(unet_folder / "config.json")).to(dtype)
     load_strictly(network, base | added, f"{published.name} with {unet_folder.name} of its base")
     return network.eval().requires_grad_(False)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A config file of diffusers. Raises CheckpointMissing, CheckpointDamaged."""
-    if not path.is_file():
-        raise CheckpointMissing(f"The config {path.name} is not there ({path}). Run: figurine weights fetch")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointDamaged(f"{path} is not JSON: {error}. Fetch it again: figurine weights fetch") from error
-    if not isinstance(config, dict):
-        raise CheckpointDamaged(f"{path} is not a config. Fetch it again: figurine weights fetch")
-    return config
 
 
 def _weights_of(folder: Path) -> Path:

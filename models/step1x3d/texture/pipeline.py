@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from models.common.offload import Rest, Slot
+from models.common.pretrained import read_network
 from models.step1x3d.texture.backgrounds import encode_colors
 from models.step1x3d.texture.coverage import find_coverage
 from models.step1x3d.texture.denoiser import MultiViewDenoiser, load_denoiser
@@ -23,7 +24,6 @@ from models.step1x3d.texture.geometry_maps import render_geometry_maps
 from models.step1x3d.texture.latents import decode_latents, encode_picture
 from models.step1x3d.texture.mesh_preparation import PreparedMesh
 from models.step1x3d.texture.painter import PaintSettings, Scene, paint_latents
-from models.step1x3d.texture.parts import read_network
 from models.step1x3d.texture.reference_image import prepare_reference
 from models.step1x3d.texture.words import Guidance, encode_words
 

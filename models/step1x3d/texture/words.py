@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from models.common.pretrained import read_network, read_part
 from models.step1x3d.texture.denoiser import Words
-from models.step1x3d.texture.parts import read_network, read_part
 
 WANTED = "high quality"
 UNWANTED = "watermark, ugly, deformed, noisy, blurry, low contrast"
+_COUNTED = ("position_ids",)  # encoders were saved with the numbers of their places, which are made anew
 # Folders of the base, in the order in which SDXL joins what they say.
 _ENCODERS = (
     ("tokenizer", "text_encoder", CLIPTextModel),
@@ -37,7 +38,7 @@ def encode_words(base: Path, size_px: int) -> Guidance:
     tokens, pooled = [], torch.empty(0)
     for tokenizer_name, encoder_name, kind in _ENCODERS:
         tokenizer = read_part(CLIPTokenizer, base / tokenizer_name)
-        encoder = read_network(kind, base / encoder_name, torch.float32)
+        encoder = read_network(kind, base / encoder_name, torch.float32, unused=_COUNTED)
         length = encoder.config.max_position_embeddings
         ids = tokenizer(
             [WANTED, UNWANTED], padding="max_length", max_length=length, truncation=True, return_tensors="pt"
