@@ -19,8 +19,9 @@ GUI_TEST_OUT ?= out/gui
 
 # The networks' tests need torch, the hosted editor's its SDK; the demo and the panel need neither.
 EXTRAS := blender,dev
-# Two at a time, a file's tests together: half of them wait for Blender or for a server.
-PARALLEL := --numprocesses 2 --dist loadfile
+# Two at a time, a file's tests together: half of them wait for Blender or for a server. The long ones of integration/
+# come first, so that neither waits for the other at the end.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 setup:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -36,6 +37,8 @@ demo: setup
 	@$(VENV) -m inference_server run examples/adventurer.png --out out/demo
 
 test test-full: EXTRAS := blender,dev,neural,hosted
+# Threads of the networks' libraries that share two cores with another test wait for each other by spinning.
+test test-full: export OMP_NUM_THREADS := 1
 
 test: lint
 	@$(VENV) -m pytest -m "not full" $(PARALLEL)
