@@ -31,12 +31,14 @@ class _Layout:
     """Where the two charts lie. Lengths in texels, from the atlas' top left corner.
 
     tiles: ((left, top, right, bottom) of the front, of the back); scale: texels per side of the picture;
-    center: (x, y) of the picture's frame that is drawn in each tile's centre.
+    center: (x, y) of the picture's frame that is drawn in each tile's centre; chart: width and height of a chart with
+    its gutter, which ends no nearer to the tile's edge than the tile allows.
     """
 
     tiles: tuple[tuple[int, int, int, int], tuple[int, int, int, int]]
     scale: float
     center: np.ndarray
+    chart: tuple[int, int]
 
 
 def paint_atlas(
@@ -77,7 +79,9 @@ def _lay_out(vertices: np.ndarray, size: int) -> _Layout:  # vertices: (V, 3)
         tiles = ((0, 0, half, size), (half, 0, size, size))
     else:
         tiles = ((0, 0, size, half), (0, half, size, size))
-    return _Layout(tiles, max(beside, above), (low + high) / 2.0)
+    scale = max(beside, above)
+    chart_width, chart_height = (int(np.ceil(side * scale + 2 * gutter)) for side in (width, height))
+    return _Layout(tiles, scale, (low + high) / 2.0, (chart_width, chart_height))
 
 
 def _place_corners(corners: np.ndarray, layout: _Layout, tile: tuple[int, int, int, int], mirror: float) -> np.ndarray:
@@ -88,19 +92,25 @@ def _place_corners(corners: np.ndarray, layout: _Layout, tile: tuple[int, int, i
 
 
 def _draw_tile(picture: np.ndarray, layout: _Layout, tile_size: tuple[int, int], mirror: float) -> np.ndarray:
-    """Resample a picture laid out as seen from the front, (S, S, 3) uint8, into a tile: (height, width, 3) uint8."""
+    """Resample a picture laid out as seen from the front, (S, S, 3) uint8, into a tile: (height, width, 3) uint8.
+
+    Beyond the chart and its gutter, where nobody looks, the tile goes on as it ends there.
+    """
     if layout.scale < picture.shape[0]:
         reduced = round(layout.scale)
         picture = cv2.resize(picture, (reduced, reduced), interpolation=cv2.INTER_AREA)
     pixels = picture.shape[0]
     step = pixels / layout.scale
     center_column, center_row = (layout.center[0] + 0.5) * pixels, (0.5 - layout.center[1]) * pixels
-    # Texel centres lie at +0.5 on both sides: source = center + (texel + 0.5 - tile / 2) * step - 0.5
+    around = [max(tile - chart, 0) // 2 for tile, chart in zip(tile_size, layout.chart, strict=True)]
+    width, height = (tile - 2 * beyond for tile, beyond in zip(tile_size, around, strict=True))
+    # Texel centres lie at +0.5 on both sides: source = center + (texel + 0.5 - drawn / 2) * step - 0.5
     matrix = np.array(
         [
-            [mirror * step, 0.0, center_column + mirror * (0.5 - tile_size[0] / 2.0) * step - 0.5],
-            [0.0, step, center_row + (0.5 - tile_size[1] / 2.0) * step - 0.5],
+            [mirror * step, 0.0, center_column + mirror * (0.5 - width / 2.0) * step - 0.5],
+            [0.0, step, center_row + (0.5 - height / 2.0) * step - 0.5],
         ]
     )
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(picture, matrix, tile_size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    drawn = cv2.warpAffine(picture, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.copyMakeBorder(drawn, around[1], around[1], around[0], around[0], cv2.BORDER_REPLICATE)

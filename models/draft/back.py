@@ -4,6 +4,8 @@
 Frame and units: those of models.draft.inflate.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 from scipy import ndimage
@@ -46,21 +48,25 @@ def paint_back(
     small = cv2.resize(color, work, interpolation=cv2.INTER_AREA)
     depth, thickness = (cv2.resize(field / length, work, interpolation=cv2.INTER_AREA) for field in (distance, radius))
     window = 2 * round(SMOOTHING * length * work[0] / 2) + 1
-    plain = cv2.medianBlur(to_uint8(small), window).astype(np.float32)
     ring = 1.0 - smoothstep(depth, *RING)
     labels = (min(size, LABEL_PX),) * 2
     reduced, near, margin = (cv2.resize(field, labels, interpolation=cv2.INTER_AREA) for field in (small, ring, depth))
-    regions = find_regions(to_uint8(reduced), margin > 0)
-    placed = place_behind(regions, near, length)
-    quiet = cv2.resize(plain, labels, interpolation=cv2.INTER_AREA)
-    broad = cv2.resize(_spread_colors(quiet, regions, near, placed, length), work, interpolation=cv2.INTER_LINEAR)
-    own, behind = (cv2.resize(field, work, interpolation=cv2.INTER_NEAREST) for field in (regions.own, placed))
+    with ThreadPoolExecutor(1) as beside:  # what does not need the other's result is worked out beside it
+        calm = beside.submit(cv2.medianBlur, to_uint8(small), window)
+        regions = find_regions(to_uint8(reduced), margin > 0)
+        own = cv2.resize(regions.own, work, interpolation=cv2.INTER_NEAREST)
+        grain = beside.submit(_measure_grain, small, own, GRAIN_SIGMA * length * work[0])
+        placed = place_behind(regions, near, length)
+        plain = calm.result().astype(np.float32)
+        quiet = cv2.resize(plain, labels, interpolation=cv2.INTER_AREA)
+        spread = beside.submit(_spread_colors, quiet, regions, near, placed, length)
+        behind = cv2.resize(placed, work, interpolation=cv2.INTER_NEAREST)
+        kin = _find_kin(regions)
+        target = np.where((depth > -OVERLAP) & (thickness > LIMB_RADIUS[0]) & (behind >= 0), kin[behind], -1)
+        sewn = sew_grain(grain.result(), kin[own], (depth > RING[0] / 2) & (own >= 0), target)
+        broad = cv2.resize(spread.result(), work, interpolation=cv2.INTER_LINEAR)
     kept = ring * cv2.resize((regions.own == placed).astype(np.float32), work, interpolation=cv2.INTER_LINEAR)
-    painted = mix(broad, plain, kept)
-    grain = _measure_grain(small, own, GRAIN_SIGMA * length * work[0])
-    kin = _find_kin(regions)
-    target = np.where((depth > -OVERLAP) & (thickness > LIMB_RADIUS[0]) & (behind >= 0), kin[behind], -1)
-    painted = painted + sew_grain(grain, kin[own], (depth > RING[0] / 2) & (own >= 0), target)
+    painted = mix(broad, plain, kept) + sewn
     painted = mix(small, painted, smoothstep(thickness, *LIMB_RADIUS))
     return cv2.resize(painted, (size, size), interpolation=cv2.INTER_LINEAR)
 

@@ -48,8 +48,9 @@ class Legs:
 
 def bounds(occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first and the last solid cell on each axis, int64 (3,) each."""
-    cells = np.argwhere(occupied)
-    return cells.min(0), cells.max(0)
+    outlines = occupied.any(axis=0)
+    spans = [np.flatnonzero(line) for line in (occupied.any(axis=(1, 2)), outlines.any(axis=1), outlines.any(axis=0))]
+    return np.array([span[0] for span in spans]), np.array([span[-1] for span in spans])
 
 
 def find_mirror(occupied: np.ndarray) -> tuple[float, float]:
@@ -97,6 +98,7 @@ def _rise(labels: np.ndarray, body: tuple[int, int], side: float, plane: float) 
         if foot.any():
             break
     part = alone = foot
+    beside: np.ndarray | None = None  # of the last slice that was the leg alone, once it is asked for
     foot_top = y + FOOT_RISE * height
     while part.any():
         x, z = np.nonzero(part)
@@ -105,11 +107,11 @@ def _rise(labels: np.ndarray, body: tuple[int, int], side: float, plane: float) 
         above = np.bincount(labels[:, y, :][part])
         above[0] = 0
         part = (labels[:, y, :] == above.argmax()) & above.any()
-        near = ndimage.binary_dilation(alone, iterations=LEG_MARGIN_cells)
         if y < foot_top or part.sum() <= LEG_JUMP * alone.sum():
-            alone = part
+            alone, beside = part, None
         else:
-            part = part & near
+            beside = ndimage.binary_dilation(alone, iterations=LEG_MARGIN_cells) if beside is None else beside
+            part = part & beside
     return leg
 
 
@@ -167,8 +169,7 @@ def column_cells(occupied: np.ndarray, column: np.ndarray) -> np.ndarray:  # col
 
 def lengthwise(solid: Solid, axis: int, bottom: int = 0) -> float:
     """How many times longer along an axis than high the thick parts above a height in cells are."""
-    cells = np.argwhere(solid.grid.occupied)
-    cells = cells[cells[:, 1] >= bottom]
+    cells = solid.cells[solid.cells[:, 1] >= bottom]
     thick = solid.depth[tuple(cells.T)] ** 2
     away = cells - np.average(cells, axis=0, weights=thick)
     spread = np.sqrt(np.average(away**2, axis=0, weights=thick))

@@ -67,9 +67,8 @@ def signed_distance(inside: np.ndarray, borders: Borders, pad_px: int) -> np.nda
     distance -= cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     distance -= 0.5 * np.sign(distance)  # pixel centres lie half a pixel from the edge between them
     for turns, end in enumerate(ends):
-        beyond = np.arange(len(inside), dtype=np.float32)[:, None] - (end + 2 * INSET_PX)
-        turned = np.rot90(distance, turns)
-        turned[:] = np.where(beyond > 0, np.minimum(turned, -beyond), turned)
+        beyond = np.rot90(distance, turns)[end + 2 * INSET_PX + 1 :]
+        np.minimum(beyond, -np.arange(1, len(beyond) + 1, dtype=np.float32)[:, None], out=beyond)
     return distance
 
 

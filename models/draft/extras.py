@@ -51,15 +51,14 @@ def extra_chains(solid: Solid, bones: list[Bone], left: np.ndarray, shortest: fl
 
 
 def _find_chains(solid: Solid, bones: list[Bone], shortest: float) -> list[_Chain]:
-    cells = np.argwhere(solid.grid.occupied)
     shares = np.linspace(0.0, 1.0, SAMPLES)[:, None]
     samples = np.concatenate([bone.head + shares * (bone.tail - bone.head) for bone in bones])
     owners = [bone.name for bone in bones for _ in range(SAMPLES)]
     inside = np.clip(np.round(samples).astype(int), 0, np.array(solid.depth.shape) - 1)
     reach = BEYOND * solid.depth[tuple(inside.T)] + BEYOND_cells
-    away, nearest = cKDTree(samples).query(cells)
+    away, nearest = cKDTree(samples).query(solid.cells)
     beyond = np.full(solid.depth.shape, -1.0)
-    beyond[tuple(cells.T)] = away - reach[nearest]
+    beyond[tuple(solid.cells.T)] = away - reach[nearest]
     paths = medial_paths(solid, nearest_cell(solid, bones[0].head))
     chains: list[_Chain] = []
     for _ in range(MOST_CHAINS):

@@ -38,6 +38,6 @@ def find_front(solid: Solid) -> np.ndarray:
 
 def heavier_end(solid: Solid) -> tuple[int, float]:
     """The sign of x at the end nearer to the middle of the volume, and by how much it is, of half the length."""
-    x = np.argwhere(solid.grid.occupied)[:, 0]
+    x = solid.cells[:, 0]
     offset = float(2 * x.mean() - x.min() - x.max()) / float(np.ptp(x) + 1)
     return (1 if offset >= 0 else -1), abs(offset)

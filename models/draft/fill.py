@@ -4,6 +4,8 @@
 import cv2
 import numpy as np
 
+from .shades import spread_channels
+
 
 def push_pull(
     values: np.ndarray,  # (H, W, C) float32
@@ -15,14 +17,18 @@ def push_pull(
     stay as they are. Near the known part the fill follows it closely, far away it becomes its mean.
     Source: Gortler et al., "The Lumigraph", 1996, section 3.4 (push-pull).
     """
-    weight = known.astype(np.float32)[..., None]
-    height, width = values.shape[:2]
+    weight = known.astype(np.float32)
+    height, width, channels = values.shape
     if height == 1 and width == 1:
-        return values * (weight > 0)
+        return values * (weight[..., None] > 0)
     half = ((width + 1) // 2, (height + 1) // 2)
-    coarse_weight = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)[..., None]
-    coarse = cv2.resize(values * weight, half, interpolation=cv2.INTER_AREA).reshape(half[1], half[0], -1)
-    coarse = coarse / np.maximum(coarse_weight, 1e-8)
-    filled = push_pull(coarse, np.minimum(coarse_weight[..., 0] * 4.0, 1.0))
+    coarse_weight = cv2.resize(weight, half, interpolation=cv2.INTER_AREA).reshape(half[::-1])
+    weights = spread_channels(weight, channels)
+    weighted = values * weights
+    coarse = cv2.resize(weighted, half, interpolation=cv2.INTER_AREA).reshape(*half[::-1], channels)
+    coarse /= spread_channels(np.maximum(coarse_weight, 1e-8), channels)
+    filled = push_pull(coarse, np.minimum(coarse_weight * 4.0, 1.0))
     upsampled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(values.shape)
-    return values * weight + upsampled * (1.0 - weight)
+    upsampled *= np.subtract(1.0, weights, out=weights)
+    upsampled += weighted
+    return upsampled

@@ -125,11 +125,13 @@ def resize_rgba(rgba: np.ndarray, width: int, height: int) -> np.ndarray:  # rgb
     if (height, width) == rgba.shape[:2]:
         return np.where(rgba[..., 3:] > 0, rgba, 0).astype(np.uint8)
     shrinks = width < rgba.shape[1] or height < rgba.shape[0]
-    premultiplied = rgba.astype(np.float32)
-    premultiplied[..., :3] *= premultiplied[..., 3:] / 255.0
+    *colors, alpha = cv2.split(rgba.astype(np.float32))  # planes: whole arrays are multiplied several times faster
+    share = alpha / 255.0
+    premultiplied = cv2.merge([*(color * share for color in colors), alpha])
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LANCZOS4
-    resized = np.clip(cv2.resize(premultiplied, (width, height), interpolation=interpolation), 0.0, 255.0)
-    resized = resized.reshape(height, width, 4)
-    alpha = np.rint(resized[..., 3:])
-    color = np.where(alpha > 0, resized[..., :3] * 255.0 / np.maximum(resized[..., 3:], 1e-3), 0.0)
-    return np.concatenate([np.rint(np.clip(color, 0.0, 255.0)), alpha], axis=2).astype(np.uint8)
+    resized = cv2.resize(premultiplied, (width, height), interpolation=interpolation)
+    *colors, alpha = cv2.split(np.clip(resized, 0.0, 255.0, out=resized))
+    whole, share = np.rint(alpha), np.maximum(alpha, 1e-3)
+    straight = (np.rint(np.clip(color * 255.0 / share, 0.0, 255.0)) for color in colors)
+    merged = cv2.merge([*straight, whole]).astype(np.uint8)
+    return cv2.copyTo(merged, (whole > 0).astype(np.uint8)).reshape(height, width, 4)

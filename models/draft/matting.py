@@ -11,6 +11,7 @@ from .background import segment_subject
 from .errors import NoSubjectFound
 from .fill import push_pull
 from .framing import resize_rgba
+from .shades import mix
 
 LARGEST_SIDE_PX = 2048  # larger pictures are reduced first: later steps use no more, and memory stays bounded
 WORK_SIDE_PX = 512  # side at which the classical segmentation runs: GrabCut takes seconds on more
@@ -163,9 +164,9 @@ def own_colors(rgb: np.ndarray, seen: np.ndarray, alpha: np.ndarray) -> np.ndarr
     if not solid.any():
         solid = seen >= min(SOLID_ALPHA, int(seen.max()))
     own = push_pull(rgb.astype(np.float32), solid)
-    share = np.where(solid, 1.0, seen.astype(np.float32) / 255.0)[..., None]
-    color = np.where(alpha[..., None] > 0, own + (rgb - own) * share, 0.0)
-    return np.dstack([np.rint(color).astype(np.uint8), alpha])
+    share = np.where(solid, np.float32(1.0), seen.astype(np.float32) / 255.0)
+    color = np.rint(mix(own, rgb, share)).astype(np.uint8)
+    return cv2.copyTo(cv2.merge([*cv2.split(color), alpha]), alpha)
 
 
 def _no_subject(why: str) -> NoSubjectFound:

@@ -74,8 +74,9 @@ def find_occlusions(rgba: np.ndarray, body: InflatedBody) -> list[Occlusion]:  #
     lightness = cv2.GaussianBlur(lab[..., 0], (0, 0), LINE_SIGMA_PX)
     evidence = _measure_evidence(lab, lightness, small[..., 3])
     found = []
-    for notch in _find_notches(inside, length_px):
-        line = _leave_outline(_follow(evidence, inside, notch, LONGEST * length_px), distance, length_px)
+    notches = _find_notches(inside, length_px)
+    for notch, followed in zip(notches, _follow(evidence, inside, notches, LONGEST * length_px), strict=True):
+        line = _leave_outline(followed, distance, length_px)
         if (len(line) - 1) * STEP_PX >= SHORTEST * length_px:
             side = _tell_front(notch, line)
             normals = side * _normals(line)
@@ -125,33 +126,38 @@ def _find_notches(inside: np.ndarray, length_px: float) -> list[_Notch]:  # (N, 
     return notches
 
 
-def _follow(evidence: np.ndarray, inside: np.ndarray, notch: _Notch, longest_px: float) -> np.ndarray:
-    """The line that goes on from a notch: float64 (N, 2), columns and rows. N is 1 where there is none."""
-    point = notch.point + STEP_PX * notch.inward
-    heading = first = float(np.arctan2(notch.inward[1], notch.inward[0]))
-    line = [notch.point]
-    ahead = np.arange(1, SIGHT_PX + 1)
-    widest = FIRST_TURN_DEG
-    while len(line) * STEP_PX < longest_px:
-        turns = np.radians(widest) * np.linspace(-1.0, 1.0, 2 * TURNS - 1)
-        columns = point[0] + np.cos(heading + turns)[:, None] * ahead
-        rows = point[1] + np.sin(heading + turns)[:, None] * ahead
-        seen = ndimage.map_coordinates(evidence, [rows, columns], order=1).mean(axis=1) - TURN_COST * np.abs(turns)
-        best = int(seen.argmax())
-        if seen[best] < LEAST_EVIDENCE:
-            break
-        heading += float(turns[best])
-        if len(line) == 1:
-            first = heading
-        if abs(heading - first) > np.radians(MOST_TURN_DEG):
-            break
-        point = point + STEP_PX * np.array([np.cos(heading), np.sin(heading)])
-        column, row = np.rint(point).astype(int).clip(0, FIELD_PX - 1)
-        if not inside[row, column]:
-            break
-        line.append(point)
-        widest = NEXT_TURN_DEG
-    return np.array(line)
+def _follow(
+    evidence: np.ndarray, inside: np.ndarray, notches: list[_Notch], longest_px: float
+) -> list[np.ndarray]:  # (N, N) float32, (N, N) bool
+    """The line that goes on from each notch: float64 (N, 2), columns and rows. N is 1 where there is none."""
+    lines = [[notch.point] for notch in notches]
+    inward = np.array([notch.inward for notch in notches]).reshape(-1, 2)
+    points = np.array([notch.point for notch in notches]).reshape(-1, 2) + STEP_PX * inward
+    headings = np.arctan2(inward[:, 1], inward[:, 0])
+    first = headings.copy()
+    going = np.arange(len(notches))  # all of these have lines of one length
+    ahead, fan = np.arange(1, SIGHT_PX + 1), np.linspace(-1.0, 1.0, 2 * TURNS - 1)
+    length, widest = 1, FIRST_TURN_DEG
+    while len(going) and length * STEP_PX < longest_px:
+        turns = np.radians(widest) * fan
+        angles = headings[going, None] + turns
+        columns, rows = (
+            points[going, axis, None, None] + way(angles)[..., None] * ahead for axis, way in ((0, np.cos), (1, np.sin))
+        )
+        seen = ndimage.map_coordinates(evidence, [rows, columns], order=1).mean(axis=2) - TURN_COST * np.abs(turns)
+        best = seen.argmax(axis=1)
+        headings[going] += turns[best]
+        if length == 1:
+            first = headings.copy()
+        turned, heading = np.abs(headings - first)[going], headings[going]
+        goes_on = (seen.max(axis=1) >= LEAST_EVIDENCE) & (turned <= np.radians(MOST_TURN_DEG))
+        points[going] += STEP_PX * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+        column, row = np.rint(points[going]).astype(int).clip(0, FIELD_PX - 1).T
+        going = going[goes_on & inside[row, column]]
+        for number in going:
+            lines[number].append(points[number].copy())
+        length, widest = length + 1, NEXT_TURN_DEG
+    return [np.array(line) for line in lines]
 
 
 def _leave_outline(line: np.ndarray, distance_px: np.ndarray, length_px: float) -> np.ndarray:

@@ -29,8 +29,10 @@ def sew_grain(
     """
     height, width = labels.shape
     rng = np.random.default_rng(0)
-    pools = {label: _find_patches(grain, (labels == label) & source) for label in np.unique(target[target >= 0])}
-    views = np.lib.stride_tricks.sliding_window_view(grain, (PATCH_PX, PATCH_PX), axis=(0, 1))
+    energy = (grain**2).sum(axis=2)
+    pools = {label: _find_patches(energy, (labels == label) & source) for label in np.unique(target[target >= 0])}
+    pixels = grain.reshape(-1, 3)
+    patch = np.add.outer(np.arange(PATCH_PX) * width, np.arange(PATCH_PX)).ravel()
     window = _make_window()
     sewn = np.zeros((height + PATCH_PX, width + PATCH_PX, 3), np.float32)
     weight = np.zeros((height + PATCH_PX, width + PATCH_PX, 1), np.float32)
@@ -44,10 +46,12 @@ def sew_grain(
         if len(pool) == 0:
             continue
         picks = pool[rng.integers(0, len(pool), CANDIDATES)]
-        patches = np.moveaxis(views[picks[:, 0], picks[:, 1]], 1, 3)
-        there = sewn[place] / np.maximum(weight[place], 1e-6)
-        misfit = ((patches - there) ** 2 * (weight[place] > 0)).sum(axis=(1, 2, 3))
-        sewn[place] += window * patches[misfit.argmin()]
+        seam = np.flatnonzero(weight[place])
+        there = (sewn[place].reshape(-1, 3)[seam]) / weight[place].ravel()[seam, None]
+        misfit = pixels.take(np.add.outer(picks @ [width, 1], patch[seam]), axis=0)
+        misfit -= there
+        best_row, best_column = picks[np.einsum("psc,psc->p", misfit, misfit).argmin()]
+        sewn[place] += window * grain[best_row : best_row + PATCH_PX, best_column : best_column + PATCH_PX]
         weight[place] += window
         power[place] += window**2
     return (sewn / np.sqrt(np.maximum(power, 1e-6)))[:height, :width]  # a mean of patches would lose contrast
@@ -60,13 +64,12 @@ def _make_window() -> np.ndarray:  # (PATCH_PX, PATCH_PX, 1) float32
     return (window[:, None] * window[None, :])[..., None]
 
 
-def _find_patches(grain: np.ndarray, mask: np.ndarray) -> np.ndarray:  # -> (P, 2) int, top left corners
-    """Patches of calm grain within the mask."""
+def _find_patches(energy: np.ndarray, mask: np.ndarray) -> np.ndarray:  # -> (P, 2) int, top left corners
+    """Patches of calm grain within the mask. energy: (H, W) float32, squared length of the grain."""
     height, width = mask.shape
-    energy = (grain**2).sum(axis=2) * mask
     share, contrast = (
         cv2.boxFilter(field.astype(np.float32), -1, (PATCH_PX, PATCH_PX), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
-        for field in (mask, energy)
+        for field in (mask, energy * mask)
     )
     share[height - PATCH_PX + 1 :] = 0.0
     share[:, width - PATCH_PX + 1 :] = 0.0

@@ -33,20 +33,19 @@ def place_behind(regions: Regions, ring: np.ndarray, length: float) -> np.ndarra
     pins = marks * (weight * ring * weigh_by_direction(is_inside))[..., None]
     pull = marks * regions.crosses[..., None]
     size = is_inside.shape[0]
+    fields = [_in_fours(field) for field in (pins, pull, is_inside.astype(np.float32)[..., None])]
     spread = None
     for scale in SCALES:
         side = min(size, round(BLUR_PX / (scale * length)))
-        near, cross, inside = (
-            _resample(field, side) for field in (pins, pull, is_inside.astype(np.float32)[..., None])
-        )
-        spread = _blur(near) if spread is None else _resample(spread, side)
+        near, cross, inside = (_resample(fours, side) for fours in fields)
+        spread = _blur(near) if spread is None else _resample(_in_fours(spread), side)
         bias = PIN * near + SPAN_PULL * cross
         total = np.maximum(_blur(inside), 1e-6)
         for _ in range(ROUNDS):
             score = _blur(spread * inside) / total + bias
             score[..., kinds < 0] = -1.0
             spread = np.eye(len(kinds), dtype=np.float32)[score.argmax(axis=2)]
-    score = _resample(spread, size)
+    score = _resample(_in_fours(spread), size)
     return np.where(is_inside, kinds[score.argmax(axis=2)], -1).astype(np.int32)
 
 
@@ -59,10 +58,15 @@ def weigh_by_direction(is_inside: np.ndarray) -> np.ndarray:  # (H, W) bool -> (
     return (1.0 - (1.0 - UNDERSIDE_WEIGHT) * looks_down**2).astype(np.float32)
 
 
-def _resample(field: np.ndarray, side: int) -> np.ndarray:  # (H, W, C) float32 -> (side, side, C)
-    way = cv2.INTER_AREA if side < field.shape[0] else cv2.INTER_LINEAR
-    few = np.split(field, range(4, field.shape[2], 4), axis=2)  # OpenCV takes four channels at a time
-    return np.concatenate([cv2.resize(f, (side, side), interpolation=way).reshape(side, side, -1) for f in few], axis=2)
+def _in_fours(field: np.ndarray) -> list[np.ndarray]:  # (H, W, C) float32
+    """The channels by four, which is what OpenCV resizes at a time."""
+    return [np.ascontiguousarray(few) for few in np.split(field, range(4, field.shape[2], 4), axis=2)]
+
+
+def _resample(fours: list[np.ndarray], side: int) -> np.ndarray:  # of (H, W, ≤ 4) float32 -> (side, side, C)
+    way = cv2.INTER_AREA if side < len(fours[0]) else cv2.INTER_LINEAR
+    resized = [cv2.resize(few, (side, side), interpolation=way).reshape(side, side, -1) for few in fours]
+    return np.concatenate(resized, axis=2)
 
 
 def _blur(field: np.ndarray) -> np.ndarray:  # (H, W, C) float32

@@ -50,9 +50,10 @@ def find_regions(color: np.ndarray, is_inside: np.ndarray) -> Regions:
     lab = to_weighted_lab(cv2.medianBlur(color, SPECK_PX))
     lab[~is_inside] = OUTSIDE
     smallest = max(1, int(SMALLEST * is_inside.sum()))
-    pieces = segmentation.felzenszwalb(lab, 255.0 * EDGE_SCALE, 0.0, smallest, channel_axis=2)  # divides by 255
+    box = _box_around(is_inside)
+    pieces = segmentation.felzenszwalb(lab[box], 255.0 * EDGE_SCALE, 0.0, smallest, channel_axis=2)  # divides by 255
     own = np.full(is_inside.shape, -1, np.int32)
-    own[is_inside] = np.unique(pieces[is_inside], return_inverse=True)[1].ravel()
+    own[is_inside] = np.unique(pieces[is_inside[box]], return_inverse=True)[1].ravel()
     own[is_inside] = _join_shades(own, lab)[own[is_inside]]
     sizes = np.bincount(own[is_inside])
     tone = np.stack([np.bincount(own[is_inside], channel) for channel in lab[is_inside].T], axis=1) / sizes[:, None]
@@ -62,6 +63,13 @@ def find_regions(color: np.ndarray, is_inside: np.ndarray) -> Regions:
     spans = np.bincount(own[is_inside], crosses[is_inside]) / sizes
     carrier = _find_carriers(own, borders, spans)
     return Regions(own, carrier, contact.astype(np.float32), crosses, tone.astype(np.float32))
+
+
+def _box_around(is_inside: np.ndarray) -> tuple[slice, slice]:  # (H, W) bool
+    """Rows and columns of what is inside, and one more of the outside on each side."""
+    spans = (np.flatnonzero(is_inside.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (slice(max(int(span[0]) - 1, 0), int(span[-1]) + 2) for span in spans)
+    return rows, columns
 
 
 def _join_shades(own: np.ndarray, lab: np.ndarray) -> np.ndarray:  # (H, W) int, (H, W, 3) float32 -> (K,) int

@@ -67,8 +67,12 @@ def drop_islands(vertices: np.ndarray, faces: np.ndarray, smallest_share: float)
 
     vertices: (V, 3), faces: (F, 3) int. The largest part always stays. Order is kept.
     """
-    labels = csgraph.connected_components(edge_graph(faces, len(vertices)), directed=False)[1]
+    starts, ends = faces[:, :2].ravel(), faces[:, 1:].ravel()  # two sides of a triangle hold its corners together
+    links = sparse.coo_matrix((np.ones(len(starts), bool), (starts, ends)), shape=(len(vertices),) * 2)
+    labels = csgraph.connected_components(links, directed=False)[1]
     counts = np.bincount(labels[faces[:, 0]])
     kept = faces[counts[labels[faces[:, 0]]] >= min(smallest_share * len(faces), counts.max())]
-    used, renumbered = np.unique(kept, return_inverse=True)
-    return vertices[used], renumbered.reshape(kept.shape).astype(np.int32)
+    is_used = np.zeros(len(vertices), bool)
+    is_used[kept] = True
+    renumbered = np.cumsum(is_used, dtype=np.int32) - 1
+    return vertices[is_used], renumbered[kept].astype(np.int32)

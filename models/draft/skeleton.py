@@ -67,7 +67,8 @@ def estimate_skeleton(
     if kind == "none":
         return _single_bone(np.asarray(vertices, float)[np.unique(faces)])
     solid = solid or find_solid(vertices, faces)
-    if kind == "humanoid" or (kind == "auto" and not lies(solid)):
+    is_lying = kind == "auto" and lies(solid)
+    if kind == "humanoid" or (kind == "auto" and not is_lying):
         humanoid = find_humanoid(solid)
         if kind == "humanoid" or humanoid.is_worth_arms:
             humanoid = find_arms(solid, humanoid)
@@ -75,7 +76,7 @@ def estimate_skeleton(
             bones, guessed = humanoid_bones(solid, humanoid)
             bones += extra_chains(solid, bones, LEFT, SHORTEST_EXTRA)
             return _finish(solid, _Found("humanoid", humanoid.confidence, bones, guessed))
-    if kind == "bird" or (kind == "auto" and lies(solid)):
+    if kind == "bird" or is_lying:
         bird = find_bird(solid)
         if kind == "bird" or bird.is_balanced:
             bones, guessed, confidence = bird_bones(solid, bird)

@@ -158,19 +158,19 @@ def _trace_seam(side: _Side) -> np.ndarray:
     gain = np.where(columns < outer, side.edge * prior - LEAST_EVIDENCE, -np.inf)
     rows = np.arange(len(gain))[:, None]
     is_start = (rows > side.top) & (rows <= LATEST_START * len(gain))
-    score = np.full(len(columns), -np.inf)
+    padded = np.full(len(columns) + 2 * STEEPEST, -np.inf)
+    score = padded[STEEPEST : STEEPEST + len(columns)]
+    before = np.lib.stride_tricks.sliding_window_view(padded, len(columns))  # the score, one column aside each
     came = np.zeros(gain.shape, int)  # the move that led here; beyond STEEPEST: the seam starts here
     best, end = 0.0, (0, 0)
     for row in range(side.lowest):
-        padded = np.pad(score, STEEPEST, constant_values=-np.inf)
-        before = np.stack([padded[move : move + len(columns)] for move in range(2 * STEEPEST + 1)])
         reached, came[row] = before.max(axis=0), before.argmax(axis=0) - STEEPEST
         left = np.where(side.inside[row], -np.inf, reached)
         if left.max() > best:
             best, end = float(left.max()), (row, int(left.argmax()))
         starts = is_start[row] & (reached <= 0.0)
         came[row][starts] = STEEPEST + 1
-        score = gain[row] + np.where(starts, 0.0, reached)
+        score[:] = gain[row] + np.where(starts, 0.0, reached)
     return _trace_back(came, end) if best > 0.0 else np.empty((0, 2), int)
 
 

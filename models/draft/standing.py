@@ -40,10 +40,14 @@ def find_hanging(occupied: np.ndarray) -> list[Hanging]:
     low, high = bounds(occupied)
     height = float(high[1] - low[1] + 1)
     labels, count = ndimage.label(occupied, SLICE_TOUCH)
+    cells = np.argwhere(occupied)
+    cells = cells[np.argsort(cells[:, 1], kind="stable")]
+    slices = labels[tuple(cells.T)]
     parts = []
     for run in _free_runs(labels, count, SHORTEST * height):
-        cells = _cells_of(labels, run)
-        part = _until_trunk(cells, FOOT_RISE * height)
+        is_chosen = np.zeros(count + 1, bool)
+        is_chosen[run] = True
+        part = _until_trunk(cells[is_chosen[slices]], FOOT_RISE * height)
         bottom, top = (part[0, 1] - low[1]) / height, (part[-1, 1] - low[1]) / height
         if bottom <= HIGHEST_END and SHORTEST <= top - bottom and top <= LONGEST:
             parts.append(part)
@@ -86,15 +90,7 @@ def _free_runs(labels: np.ndarray, count: int, shortest: float) -> list[list[int
     return [run for number, run in enumerate(runs) if merged.get(number, -1) < 0 and run]
 
 
-def _cells_of(labels: np.ndarray, run: list[int]) -> np.ndarray:
-    """int (M, 3), by rising height."""
-    chosen = np.zeros(labels.max() + 1, bool)
-    chosen[run] = True
-    cells = np.argwhere(chosen[labels])
-    return cells[np.argsort(cells[:, 1], kind="stable")]
-
-
-def _until_trunk(cells: np.ndarray, foot: float) -> np.ndarray:  # cells: (M, 3)
+def _until_trunk(cells: np.ndarray, foot: float) -> np.ndarray:  # cells: (M, 3), by rising height
     """The cells below the first slice, above the foot, that is much larger than all below it."""
     heights, areas = np.unique(cells[:, 1], return_counts=True)
     for number in range(2, len(heights)):

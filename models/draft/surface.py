@@ -49,10 +49,8 @@ def build_mesh(rgba: np.ndarray, depth: float = 1.0, face_budget: int = 16000) -
     """
     body, viewpoint = _shape_body(rgba, depth)
     body = raise_layers(body, find_occlusions(rgba, body), depth)
-    vertices, faces = _march(body, CELLS)
-    faces_per_square_cell = len(faces) / CELLS**2
-    if len(faces) > MOST_FACES:
-        vertices, faces = _march(body, round(np.sqrt(MOST_FACES / faces_per_square_cell)))
+    faces_per_square_cell = _count_faces(_sample(body, CELLS)[0]) / CELLS**2
+    vertices, faces = _march(body, min(CELLS, round(np.sqrt(MOST_FACES / faces_per_square_cell))))
     remesher = "botsch"
     try:
         vertices, faces = remesh_botsch(vertices, faces, _edge_length(vertices, faces, face_budget))
@@ -102,8 +100,11 @@ def _part_arms(rgba: np.ndarray, body: InflatedBody) -> np.ndarray | None:  # rg
     return parted
 
 
-def _march(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Marching cubes on {f = 0}: (V, 3) float64 and (F, 3) int32, closed, wound outward."""
+def _sample(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """f in a grid of so many cells across the picture, (X, Y, Z) float32, and its first point, (3,) float64.
+
+    Raises EmptySurfaceFound.
+    """
     pitch = 1.0 / cells
     across = np.arange(-(cells // 2) - 4, cells // 2 + 5) * pitch
     back, front = body.reach()
@@ -115,9 +116,23 @@ def _march(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:
             f"No surface was found: the subject is everywhere thinner than 1/{cells} of the picture. "
             "Crop the picture closer to the subject, or use one with a more solid subject."
         )
-    vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=(pitch,) * 3, gradient_direction="ascent")
-    vertices = vertices + np.array([across[0], across[0], along[0]])
-    return drop_islands(vertices, faces, SMALLEST_ISLAND)
+    return values, np.array([across[0], across[0], along[0]])
+
+
+def _count_faces(values: np.ndarray) -> int:  # (X, Y, Z)
+    """How many triangles marching cubes will make: a vertex on each edge that crosses 0, and, as the surface is closed,
+    two faces a vertex.
+    """
+    inside = values > 0
+    ends = ((inside[1:], inside[:-1]), (inside[:, 1:], inside[:, :-1]), (inside[..., 1:], inside[..., :-1]))
+    return 2 * sum(int(np.count_nonzero(first != second)) for first, second in ends)
+
+
+def _march(body: InflatedBody, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """Marching cubes on {f = 0}: (V, 3) float64 and (F, 3) int32, closed, wound outward. Raises EmptySurfaceFound."""
+    values, first = _sample(body, cells)
+    vertices, faces, _, _ = marching_cubes(values, 0.0, spacing=(1.0 / cells,) * 3, gradient_direction="ascent")
+    return drop_islands(vertices + first, faces, SMALLEST_ISLAND)
 
 
 def _edge_length(vertices: np.ndarray, faces: np.ndarray, face_budget: int) -> float:

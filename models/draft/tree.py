@@ -6,6 +6,7 @@ new path ending where it meets the ones before it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -53,9 +54,14 @@ class Solid:
     def of(cls, grid: VoxelGrid) -> "Solid":
         return cls(grid, ndimage.distance_transform_edt(grid.occupied))
 
-    @property
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """int64 (N, 3): the solid cells."""
+        return np.argwhere(self.grid.occupied)
+
+    @cached_property
     def size_cells(self) -> float:
-        return float(np.ptp(np.argwhere(self.grid.occupied), axis=0).max() + 1)
+        return float(np.ptp(self.cells, axis=0).max() + 1)
 
     def thickest(self) -> Cell:
         """The solid cell farthest from the outside."""
@@ -81,8 +87,7 @@ def path_length(path: np.ndarray) -> float:  # path: (N, 3)
 
 def nearest_cell(solid: Solid, place: np.ndarray) -> Cell:  # place: (3,) cells
     """The solid cell nearest to a place."""
-    cells = np.argwhere(solid.grid.occupied)
-    return tuple(int(i) for i in cells[np.linalg.norm(cells - place, axis=1).argmin()])
+    return tuple(int(i) for i in solid.cells[np.linalg.norm(solid.cells - place, axis=1).argmin()])
 
 
 def points_along(path: np.ndarray, parts: tuple[float, ...]) -> np.ndarray:  # path: (N, 3)

@@ -36,35 +36,39 @@ def measure_distances(grid: VoxelGrid, places: np.ndarray, segments: BoneSegment
     _, nearest = ndimage.distance_transform_edt(~grid.occupied, return_indices=True)
     cells = nearest[:, *grid.cells(places).T]  # (3, P)
     starts, is_inside = _bone_cells(grid, segments, nearest)
+    costs = np.where(grid.occupied, 1.0, -1.0)
     reaches = np.full(len(places), np.inf)
     if is_inside.any():
         inner = np.concatenate([mine for mine, inside in zip(starts, is_inside, strict=True) if inside])
-        reaches = slack * (_ways_from(grid.occupied, inner)[tuple(cells)] + ROUNDING_cells) * grid.pitch_m
+        reaches = slack * (_ways_from(costs, inner)[tuple(cells)] + ROUNDING_cells) * grid.pitch_m
     through = segments.bone_distances(places)
     gaps = through.min(axis=0)
     for bone, mine in enumerate(starts):
         straight = through[:, bone]
         reach_cells = reaches[straight <= reaches].max(initial=0.0) / grid.pitch_m
-        way = _ways_within(grid.occupied, mine, reach_cells, cells)
+        way = _ways_within(costs, mine, reach_cells, cells)
         far = straight + UNREACHED * max(grid.occupied.shape) * grid.pitch_m
         through[:, bone] = np.where(way <= reach_cells, np.maximum(way * grid.pitch_m, straight), far)
     return BoneDistances(through, is_inside, gaps)
 
 
-def _ways_within(solid: np.ndarray, starts: np.ndarray, reach_cells: float, cells: np.ndarray) -> np.ndarray:
+def _ways_within(costs: np.ndarray, starts: np.ndarray, reach_cells: float, cells: np.ndarray) -> np.ndarray:
     """float64 (P,): the shortest way from any of starts (N, 3) to each of cells (3, P), right where ≤ reach_cells."""
     low = np.maximum(np.floor(starts.min(axis=0) - reach_cells), 0).astype(int)
-    high = np.minimum(np.ceil(starts.max(axis=0) + reach_cells) + 1, solid.shape).astype(int)
+    high = np.minimum(np.ceil(starts.max(axis=0) + reach_cells) + 1, costs.shape).astype(int)
     is_in_box = ((cells >= low[:, None]) & (cells < high[:, None])).all(axis=0)
-    box = solid[tuple(slice(*span) for span in zip(low, high, strict=True))]
+    box = costs[tuple(slice(*span) for span in zip(low, high, strict=True))]
     ways = np.full(cells.shape[1], np.inf)
     ways[is_in_box] = _ways_from(box, starts - low)[tuple(cells[:, is_in_box] - low[:, None])]
     return ways
 
 
-def _ways_from(solid: np.ndarray, starts: np.ndarray) -> np.ndarray:  # (X, Y, Z), (N, 3)
-    """float64 (X, Y, Z): the shortest way through the solid from any of the cells, in cells; infinite elsewhere."""
-    return MCP_Geometric(np.where(solid, 1.0, -1.0), fully_connected=True).find_costs(starts)[0]
+def _ways_from(costs: np.ndarray, starts: np.ndarray) -> np.ndarray:  # (X, Y, Z), (N, 3)
+    """float64 (X, Y, Z): the shortest way through the solid from any of the cells, in cells; infinite elsewhere.
+
+    costs: float64 (X, Y, Z), 1 in the solid, -1 where there is no way.
+    """
+    return MCP_Geometric(costs, fully_connected=True).find_costs(starts)[0]
 
 
 def _bone_cells(

@@ -56,7 +56,7 @@ def voxelise(vertices: np.ndarray, faces: np.ndarray, resolution: int = 96) -> V
     Separate parts are joined by the shortest bridges of cells (a minimum spanning tree), so nothing else is glued.
     """
     vertices = np.asarray(vertices, float)
-    used = vertices[np.unique(faces)]
+    used = vertices[faces.ravel()]
     low, high = used.min(0), used.max(0)
     faces = faces[:: int(np.ceil(surface_area(vertices, faces) / (MOST_SURFACE * (high - low).max() ** 2))) or 1]
     pitch_m = float((high - low).max() / resolution)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar
@@ -55,10 +56,12 @@ class DraftRig:
         """Raises RigFailed."""
         mesh = value.mesh
         known = self._known(mesh)
-        skeleton = value.skeleton or self._estimate(mesh, known, ctx)
+        with ThreadPoolExecutor(1) as beside:  # what is bound does not depend on the bones
+            prepared = beside.submit(self._prepare, mesh, known)
+            skeleton = value.skeleton or self._estimate(mesh, known, ctx)
         ctx.progress(1, 2)
         try:
-            known.prepared = known.prepared or self._weights.prepare_mesh(mesh.vertices, mesh.faces)
+            known.prepared = prepared.result()
             binding = self._weights.bind_prepared(known.prepared, skeleton.heads, skeleton.tails, skeleton.parents)
         except ValueError as error:
             raise RigFailed(
@@ -78,6 +81,9 @@ class DraftRig:
         while len(self._meshes) > _KEPT_MESHES or self._kept_vertices() > _KEPT_VERTICES:
             self._meshes.popitem(last=False)
         return known
+
+    def _prepare(self, mesh: Mesh, known: _KnownMesh) -> Any:
+        return known.prepared or self._weights.prepare_mesh(mesh.vertices, mesh.faces)
 
     def _kept_vertices(self) -> int:
         return sum(known.vertex_count for known in self._meshes.values())

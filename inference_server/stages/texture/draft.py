@@ -19,7 +19,7 @@ class DraftTexture:
 
     name: ClassVar[StageName] = "texture"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     requires: ClassVar[Requirements] = Requirements(peak_bytes=1 << 30)
     setting_names: ClassVar[tuple[str, ...]] = ("texture_px",)
     uses_seed: ClassVar[bool] = False
