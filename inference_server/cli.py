@@ -108,6 +108,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--normalize", metavar="HOW", default="auto", help="auto, off, or STEP=auto|on|off,… as in background=off"
     )
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="a picture of its size whose subject is white")
     parser.add_argument("--editor", choices=get_args(EditorChoice), default="auto", help="what changes pose and view")
     parser.set_defaults(verb=run_picture)
 

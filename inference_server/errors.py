@@ -2,9 +2,9 @@
 """Every way a job can fail.
 
     FigurineError
-    ├── InputError 400            ImageUnreadable · ImageTooLarge 413 · UnsupportedMedia 415 · NoSubject · MeshInvalid
-    │                             SkeletonInvalid · CorrectionInvalid · SettingInvalid · OutputUnwritable
-    │                             RequestInvalid · UploadTooLarge 413 · RangeInvalid 416
+    ├── InputError 400            ImageUnreadable · ImageTooLarge 413 · UnsupportedMedia 415 · MaskInvalid · NoSubject
+    │                             MeshInvalid · SkeletonInvalid · CorrectionInvalid · SettingInvalid
+    │                             OutputUnwritable · RequestInvalid · UploadTooLarge 413 · RangeInvalid 416
     ├── AccessError 403           BadToken 401 · ForeignHost · ForeignOrigin
     ├── NotFound 404
     ├── MethodNotAllowed 405
@@ -76,6 +76,10 @@ class UnsupportedMedia(InputError):
     """The file is of a kind that is not read."""
 
     http_status = 415
+
+
+class MaskInvalid(InputError):
+    """The mask does not fit its picture, or marks nothing or everything as the subject."""
 
 
 class NoSubject(InputError):

@@ -19,8 +19,8 @@ blueprint = Blueprint("pictures", __name__, url_prefix="/v1/jobs/<job_id>/pictur
 @blueprint.post("")
 @describe(
     Operation(
-        "Give a job that waits or failed another picture, and other settings if wanted. It starts again with that, and "
-        "pauses where it was to pause unless the settings say otherwise.",
+        "Give a job that waits or failed another picture, with its mask if there is one, and other settings if wanted. "
+        "It starts again with that, and pauses where it was to pause unless the settings say otherwise.",
         {202: JobDocument},
         (NotFound, StateError, QueueFull, ImageUnreadable, *BODY_ERRORS, *STORAGE_ERRORS),
         form=PICTURE_FORM,
@@ -35,7 +35,7 @@ def replace_picture(job_id: str) -> tuple[Response, int]:
     settings = merge_settings(job, {"pause_after": job.settings["pause_after"], **upload.changes})
     with (
         typed_system_errors("the server's data folder"),
-        services.folders.incoming_input(job_id, "picture", upload.stream) as put,
+        services.folders.incoming_picture(job_id, upload.files) as put,
     ):
         other = OtherInput(upload.name, settings.to_document(), put)
         queued = services.store.replace_input(job_id, other, services.config.max_queued)

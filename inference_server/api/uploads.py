@@ -19,8 +19,9 @@ from inference_server.config import Config
 from inference_server.core.chains import MESH_SUFFIXES, PICTURE_FORMATS, InputKind
 from inference_server.core.settings import JobSettings, safe_name, settings_from_document
 from inference_server.errors import ImageUnreadable, MeshInvalid, RequestInvalid, UnsupportedMedia
+from inference_server.jobs.folder import MASK
 
-_FILE_PARTS = ("image", "mesh", "skeleton")
+_FILE_PARTS = ("image", "mask", "mesh", "skeleton")
 _TEXT_PARTS = ("settings", "idempotency_key")
 _KEY_HEADER = "Idempotency-Key"
 KEY_PATTERN = "[ -~]{1,128}"
@@ -36,6 +37,7 @@ FORM: Mapping[str, Any] = {
     "type": "object",
     "properties": {
         "image": {**_FILE, "description": "A PNG, JPEG, WebP, AVIF or GIF picture."},
+        "mask": {**_FILE, "description": "A picture of the image's size: white where its subject is, or its alpha."},
         "mesh": {**_FILE, "description": f"A mesh; its file name ends in one of {', '.join(MESH_SUFFIXES)}."},
         "skeleton": {**_FILE, "description": "A rig.json to bind the mesh to."},
         "settings": {
@@ -48,7 +50,7 @@ FORM: Mapping[str, Any] = {
     },
     "oneOf": [
         {"required": ["image"], "not": {"anyOf": [{"required": ["mesh"]}, {"required": ["skeleton"]}]}},
-        {"required": ["mesh"], "not": {"required": ["image"]}},
+        {"required": ["mesh"], "not": {"anyOf": [{"required": ["image"]}, {"required": ["mask"]}]}},
     ],
     "additionalProperties": False,
 }
@@ -57,7 +59,7 @@ FORM: Mapping[str, Any] = {
 # The form that brings another picture.
 PICTURE_FORM: Mapping[str, Any] = {
     "type": "object",
-    "properties": {name: FORM["properties"][name] for name in ("image", "settings")},
+    "properties": {name: FORM["properties"][name] for name in ("image", "mask", "settings")},
     "required": ["image"],
     "additionalProperties": False,
 }
@@ -104,10 +106,12 @@ class Upload:
 
 @dataclass(frozen=True)
 class PictureUpload:
-    """Another picture for a job. changes: of its settings, as they were sent."""
+    """Another picture for a job. files: by the name that they are stored under; without a mask, there is none any more.
+    changes: of its settings, as they were sent.
+    """
 
     name: str
-    stream: IO[bytes]
+    files: Mapping[str, IO[bytes]]
     changes: Mapping[str, Any]
 
 
@@ -118,11 +122,12 @@ def read_upload(config: Config) -> Upload:
         raise RequestInvalid("A job starts from one image or one mesh.", "Send exactly one of these two files.")
     if "skeleton" in files and "mesh" not in files:
         raise RequestInvalid("A skeleton came without its mesh.", "Send both, or the image alone.")
+    if "mask" in files and "image" not in files:
+        raise RequestInvalid("A mask came without its picture.", "Send both, or the mesh alone.")
     kind: InputKind = "image" if "image" in files else "mesh"
     name = _display_name(files[kind].filename or kind)
     if kind == "image":
-        _require_picture(files[kind].stream, name)
-        stored = {"picture": files[kind].stream}
+        stored = _picture_files(files, name)
     else:
         stored = {f"mesh{_mesh_suffix(files[kind].stream, name)}": files[kind].stream}
     if "skeleton" in files:
@@ -133,12 +138,11 @@ def read_upload(config: Config) -> Upload:
 
 def read_picture() -> PictureUpload:
     """The form of the current request. Raises UnsupportedMedia, RequestInvalid, ImageUnreadable, UploadTooLarge."""
-    files, texts = _parts(("image",), ("settings",))
+    files, texts = _parts(("image", "mask"), ("settings",))
     if "image" not in files:
         raise RequestInvalid("The form has no picture.", "Send one as the part `image`.")
     name = _display_name(files["image"].filename or "image")
-    _require_picture(files["image"].stream, name)
-    return PictureUpload(name, files["image"].stream, _settings(texts.get("settings", "")))
+    return PictureUpload(name, _picture_files(files, name), _settings(texts.get("settings", "")))
 
 
 def read_key(part: str | None = None) -> str | None:
@@ -179,6 +183,16 @@ def _display_name(filename: str) -> str:
     """The last part of the client's path, without control characters."""
     last = re.split(r"[/\\]", filename)[-1]
     return "".join(character for character in last if character.isprintable())[-_LONGEST_NAME:] or "input"
+
+
+def _picture_files(files: Mapping[str, FileStorage], name: str) -> dict[str, IO[bytes]]:
+    """By the name that they are stored under. Raises ImageUnreadable, UnsupportedMedia."""
+    _require_picture(files["image"].stream, name)
+    stored = {"picture": files["image"].stream}
+    if "mask" in files:
+        _require_picture(files["mask"].stream, "The mask")
+        stored[MASK] = files["mask"].stream
+    return stored
 
 
 def _require_picture(stream: IO[bytes], name: str) -> None:

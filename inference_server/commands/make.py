@@ -18,6 +18,7 @@ from inference_server.config import Config, load_config, make_home
 from inference_server.core.cache import StageCache
 from inference_server.core.correction import RigCorrection, correction_from_document, read_correction
 from inference_server.core.images import read_image
+from inference_server.core.masks import read_mask
 from inference_server.core.pipeline import Outcome, Pipeline
 from inference_server.core.report import build_report, encode_report, rig_document
 from inference_server.core.rig_document import load_document, read_skeleton, skeleton_from_document
@@ -54,6 +55,8 @@ def run_picture(options: argparse.Namespace) -> int:
     if options.skeleton is not None:
         corrections = (_whole_skeleton(options.skeleton), *corrections)
     source = read_image(options.image, config.max_megapixels)
+    if options.mask is not None:
+        source = read_mask(source, options.mask, config.max_megapixels)
     with (
         open_output(options.out) as output,
         ConsoleProgress(STAGE_NAMES, is_quiet=options.quiet) as bar,

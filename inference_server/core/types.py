@@ -63,12 +63,13 @@ class SourceImage:
     """The picture as decoded: upright, sRGB, straight (not premultiplied) alpha.
 
     rgba: (H, W, 4) uint8. sha256: hex digest of the file's bytes. notes: what reading changed (first frame only,
-    reduced…).
+    reduced…). has_mask: whether the alpha is a mask that the artist gave beside the picture, and not its own.
     """
 
     rgba: UInt8
     sha256: str
     notes: tuple[str, ...] = ()
+    has_mask: bool = False
 
     def __post_init__(self) -> None:
         _freeze(self, "rgba", np.uint8, (None, None, 4))

@@ -26,6 +26,8 @@ _CHUNK_BYTES = 1 << 20
 PARTIAL_SUFFIX = ".part"
 # The input file of what the artist changed of the skeleton that was found.
 CORRECTIONS = "corrections.json"
+# The input file of the mask that came beside the picture.
+MASK = "mask"
 
 
 def new_job_id() -> str:
@@ -60,7 +62,7 @@ class JobFolders:
         return self._root / job_id
 
     def input(self, job_id: str, name: str) -> Path:
-        """The place of an input file ("picture", "mesh.glb", "rig.json")."""
+        """The place of an input file ("picture", "mask", "mesh.glb", "rig.json")."""
         return self.folder(job_id) / "input" / name
 
     def artifact(self, job_id: str, file: str) -> Path:
@@ -76,14 +78,24 @@ class JobFolders:
         return place
 
     @contextlib.contextmanager
-    def incoming_input(self, job_id: str, name: str, source: IO[bytes]) -> Iterator[Callable[[], object]]:
-        """A `with` block that holds an upload complete beside an input file: calling what it yields puts it in that
-        one's place; what was not called for is gone afterwards. Raises OSError.
+    def incoming_picture(self, job_id: str, files: Mapping[str, IO[bytes]]) -> Iterator[Callable[[], None]]:
+        """A `with` block that holds the uploads of another picture complete beside the input files: calling what it
+        yields puts them in their places. The old mask goes then, as it was the old picture's; what was not called for
+        is gone afterwards. Raises OSError.
         """
-        place = self.input(job_id, name)
-        with _partial_file(place.parent) as partial:
-            _write(partial, iter(lambda: source.read(_CHUNK_BYTES), b""))
-            yield lambda: partial.replace(place)
+        with contextlib.ExitStack() as stack:
+            partials = {}
+            for name, source in files.items():
+                place = self.input(job_id, name)
+                partials[place] = stack.enter_context(_partial_file(place.parent))
+                _write(partials[place], iter(lambda source=source: source.read(_CHUNK_BYTES), b""))
+
+            def put() -> None:
+                self.input(job_id, MASK).unlink(missing_ok=True)
+                for place, partial in partials.items():
+                    partial.replace(place)
+
+            yield put
 
     def save_artifact(self, job_id: str, name: str, content: bytes | Path) -> StoredFile:
         """Store the content of an artifact, complete or not at all. Raises OSError."""

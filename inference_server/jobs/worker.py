@@ -19,6 +19,7 @@ from inference_server.config import Config
 from inference_server.core.cache import StageCache
 from inference_server.core.correction import read_corrections
 from inference_server.core.images import decode_image
+from inference_server.core.masks import decode_mask
 from inference_server.core.pipeline import Outcome, Pipeline
 from inference_server.core.rig_document import read_skeleton
 from inference_server.core.settings import JobSettings, settings_from_document
@@ -36,7 +37,7 @@ from inference_server.errors import (
     typed_system_errors,
 )
 from inference_server.jobs.faults import persist
-from inference_server.jobs.folder import CORRECTIONS, JobFolders
+from inference_server.jobs.folder import CORRECTIONS, MASK, JobFolders
 from inference_server.jobs.liveness import EXIT_CANCELLED, MOST_ATTEMPTS, new_worker_name
 from inference_server.jobs.model import Artifact, Job, StageEntry, timing_kind
 from inference_server.jobs.queue import JobQueue
@@ -174,6 +175,9 @@ class Worker:
             source = decode_image(content, job.input_name, self._config.max_megapixels)
             if not corrections:  # those who correct a rig have seen its picture, and wait
                 self._declare(job, publish_source(self._folders, job, source))
+            mask = self._folders.input(job.id, MASK)
+            if mask.exists():
+                source = decode_mask(source, mask.read_bytes(), self._config.max_megapixels)
             return self._pipeline.make_figure(source, settings, control, corrections)
         mesh = self._folders.find_input(job.id, "mesh")
         scene = read_scene(mesh, self._blender, self._cache, control.raise_if_cancelled, job.input_name)

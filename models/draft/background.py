@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .backdrop import Backdrop, border_ring, model_backdrop, to_lab
+from .backdrop import Backdrop, model_backdrop, to_lab
+from .busy import cut_from_busy, grab_cut, touching_border
 
 PLAIN_SIGMA = 3.2  # a border that leaves its smooth fit by more is busy: none of 80 photographs passed this gate
 PLAIN_INLIERS = 0.75  # share of the border that may not be subject: a bust cut at the bottom edge covers a fifth
@@ -30,9 +31,6 @@ MOST_GAPS = 12  # spokes, chains and lattices are finer than the working picture
 SMALLEST_GAP_PX = 25  # in pixels of the working picture
 BAND_PX = 3  # how far GrabCut may move the outline that the flood found, in pixels of the working picture
 GRABCUT_ROUNDS_PLAIN = 2
-GRABCUT_ROUNDS_BUSY = 3
-LIKELY_SUBJECT = 0.55  # before a busy background the middle is the subject; radius in half picture sides
-RING_COLORS = 5  # clusters in a busy border: wall, floor, foliage, light, rest
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def segment_subject(rgb: np.ndarray) -> Segmentation:  # rgb: (H, W, 3) uint8, a
                 if _outline_support(lab, inside) > SUPPORTED and _count_crossings(inside) <= MOST_CROSSINGS:
                     is_sure = is_steady and _count_gaps(inside) <= MOST_GAPS
                     return Segmentation(inside, True, is_sure, border_fit)
-    return Segmentation(_cut_from_busy(rgb), False, False, border_fit)
+    return Segmentation(cut_from_busy(rgb), False, False, border_fit)
 
 
 def _flood_background(backdrop: Backdrop, residual: np.ndarray, tolerance: float, lab: np.ndarray) -> np.ndarray:
@@ -80,7 +78,7 @@ def _flood_background(backdrop: Backdrop, residual: np.ndarray, tolerance: float
     lightness = lab[..., 0]
     gradient = np.hypot(cv2.Sobel(lightness, -1, 1, 0), cv2.Sobel(lightness, -1, 0, 1)) / 8.0
     passable = (residual < tolerance) | (_find_shadow(backdrop, lab) & (gradient < SHADOW_GRADIENT))
-    background = _touching_border(passable) & passable
+    background = touching_border(passable) & passable
     gap = (residual < 0.6 * tolerance) & (gradient < SHADOW_GRADIENT) & ~background
     gap = cv2.morphologyEx(gap.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
     count, labels, stats, _ = cv2.connectedComponentsWithStats(gap.astype(np.uint8), connectivity=4)
@@ -121,7 +119,7 @@ def _count_gaps(inside: np.ndarray) -> int:  # (H, W) bool
     """Through how many enclosed gaps the background is seen."""
     background = (~inside).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(background, connectivity=4)
-    enclosed = ~np.isin(np.arange(count), labels[_touching_border(~inside)])
+    enclosed = ~np.isin(np.arange(count), labels[touching_border(~inside)])
     return int((enclosed[1:] & (stats[1:, cv2.CC_STAT_AREA] > SMALLEST_GAP_PX)).sum())
 
 
@@ -130,16 +128,6 @@ def _find_shadow(backdrop: Backdrop, lab: np.ndarray) -> np.ndarray:  # (H, W, 3
     darker = (backdrop.difference[..., 0] < 0) & (backdrop.difference[..., 0] > -SHADOW_DEPTH)
     factor = (lab[..., :1] + 16.0) / (backdrop.lab[..., :1] + 16.0)
     return darker & (np.linalg.norm(lab[..., 1:] - factor * backdrop.lab[..., 1:], axis=2) < SHADOW_CHROMA)
-
-
-def _touching_border(mask: np.ndarray) -> np.ndarray:  # (H, W) bool -> (H, W) bool
-    """The parts of a mask that are connected with the picture's border."""
-    labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[1]
-    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    touches = np.zeros(labels.max() + 1, bool)
-    touches[border] = True
-    touches[0] = False
-    return touches[labels]
 
 
 def _refine_outline(rgb: np.ndarray, inside: np.ndarray) -> np.ndarray:  # (H, W, 3) uint8, (H, W) bool
@@ -153,37 +141,4 @@ def _refine_outline(rgb: np.ndarray, inside: np.ndarray) -> np.ndarray:  # (H, W
     seeds[reach == 0] = cv2.GC_BGD
     if not (core.any() and (reach == 0).any()):
         return inside
-    return _grab_cut(rgb, seeds, GRABCUT_ROUNDS_PLAIN)
-
-
-def _cut_from_busy(rgb: np.ndarray) -> np.ndarray:  # (H, W, 3) uint8 -> (H, W) bool
-    """GrabCut at half the resolution, seeded by how unlike the border a pixel is and how near to the middle."""
-    full_height, full_width = rgb.shape[:2]
-    rgb = cv2.resize(rgb, (full_width // 2, full_height // 2), interpolation=cv2.INTER_AREA)
-    lab, ring = to_lab(rgb), border_ring((full_height // 2, full_width // 2))
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
-    cv2.setRNGSeed(0)
-    count = min(RING_COLORS, int(ring.sum()))
-    _, labels, centers = cv2.kmeans(lab[ring], count, None, criteria, 2, cv2.KMEANS_PP_CENTERS)
-    spread = np.sqrt(((lab[ring] - centers[labels.ravel()]) ** 2).sum(axis=1).mean()) + 2.0
-    unlike = np.linalg.norm(lab[:, :, None] - centers, axis=3).min(axis=2) / spread
-    height, width = ring.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    from_center = np.hypot(x, y)
-    nearness = np.exp(-1.5 * from_center**2)
-    score = cv2.GaussianBlur((np.minimum(unlike, 4.0) * nearness).astype(np.float32), (0, 0), 0.01 * max(ring.shape))
-    seeds = np.where((score > 1.0) | (from_center < LIKELY_SUBJECT), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seeds[ring] = cv2.GC_BGD
-    if not (seeds == cv2.GC_PR_FGD).any():
-        return np.zeros((full_height, full_width), bool)
-    inside = _grab_cut(rgb, seeds, GRABCUT_ROUNDS_BUSY)
-    inside = ~_touching_border(~inside)  # what the subject encloses belongs to it: real gaps cannot be told here
-    smooth = cv2.resize(inside.astype(np.float32), (full_width, full_height), interpolation=cv2.INTER_LINEAR)
-    return smooth > 0.5
-
-
-def _grab_cut(rgb: np.ndarray, seeds: np.ndarray, rounds: int) -> np.ndarray:
-    cv2.setRNGSeed(0)  # its colour mixtures start from random clusters
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), seeds, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
-    return (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
+    return grab_cut(rgb, seeds, GRABCUT_ROUNDS_PLAIN)

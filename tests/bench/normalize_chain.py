@@ -33,6 +33,19 @@ TEXTURE_px = 1024
 WAYS = ("without", "with")
 # What makes a figure of a normalized picture: with the picture it decides what is measured.
 CODE = ("inference_server/stages/geometry", "inference_server/stages/texture", "models/draft")
+# Of it, what only the normalized picture depends on, whose own digest names what was measured.
+NORMALIZING = frozenset(
+    {
+        "background.py",
+        "backdrop.py",
+        "busy.py",
+        "matting.py",
+        "diagnose.py",
+        "straighten.py",
+        "upscale.py",
+        "verify_edit.py",
+    }
+)
 
 Degrade = Callable[[Path, np.ndarray, int], np.ndarray]
 
@@ -94,7 +107,7 @@ class Measurements:
         self.assets = assets
         self._known = known
         self._tool = tool
-        self._work = work / code_digest(CODE)
+        self._work = work / code_digest(CODE, NORMALIZING)
         self._clean: dict[Path, dict[str, Any]] = {}
         self._stages: tuple[Stage[Any, Any], ...] = (DraftNormalize(), DraftGeometry(), DraftTexture())
         for stage in self._stages:

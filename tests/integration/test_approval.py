@@ -6,6 +6,7 @@ cancelled, and still there after the server was killed.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,36 @@ def test_a_job_waits_on_after_the_server_was_killed(tmp_path: Path) -> None:
         assert done["state"] == "done" and done["stages"][0]["reused"]
     finally:
         server.stop()
+
+
+def test_a_mask_says_what_the_subject_is_and_one_of_another_size_fails_the_job(server: Server) -> None:
+    with Image.open(PUP) as pup:
+        half = np.asarray(pup.convert("RGBA")).copy()
+    half[: half.shape[0] // 2] = 0
+
+    def send(path: str, mask: Image.Image, **data: str) -> dict[str, Any]:
+        with PUP.open("rb") as picture:
+            files = {"image": ("pup.png", picture), "mask": ("mask.png", as_png(mask))}
+            answer = server.request("POST", path, data=data, files=files)
+        assert answer.status_code == 202, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    alpha = Image.fromarray(half[..., 3])
+    job = wait_for_approval(server, send("/v1/jobs", alpha, settings='{"pause_after": "normalize"}')["id"])
+    report = json.loads(file_of(server, job, "normalize.json"))
+    assert "background: mask, given with the picture" in report["steps"]
+    after = np.asarray(Image.open(io.BytesIO(file_of(server, job, "normalized.png"))))
+    wider = half[..., 3].any(axis=0).sum() > half[..., 3].any(axis=1).sum()
+    box = [(after[..., 3] >= 128).any(axis=axis).sum() for axis in (0, 1)]
+    assert (box[0] > box[1]) == wider
+    again = send(f"/v1/jobs/{job['id']}/picture", alpha.resize((50, 50)))
+    failed = server.wait(again["id"])
+    assert (failed["state"], failed["error"]["code"]) == ("failed", "MaskInvalid")
+    assert "50 × 50 pixels, and the picture is" in failed["error"]["message"]
+
+
+def as_png(picture: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()

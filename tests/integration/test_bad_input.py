@@ -83,6 +83,21 @@ def test_missing_picture_and_folder(home: Path, tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (encoded(np.full((64, 64), 255, np.uint8)), "64 × 64 pixels, and the picture is"),
+        (b"a mask", "not a picture"),
+        (b"", "zero bytes"),
+    ],
+)
+def test_bad_mask(content: bytes, word: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mask = tmp_path / "mask.png"
+    mask.write_bytes(content)
+    assert_refused(["run", str(EXAMPLE), "--mask", str(mask)], tmp_path / "out", word, capsys)
+    assert not any(path.is_file() for path in home.rglob("*"))
+
+
+@pytest.mark.parametrize(
     ("more", "word"),
     [
         (["--colour", "red"], "unrecognized"),

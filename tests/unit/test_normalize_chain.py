@@ -39,13 +39,21 @@ class Result:
         return [picture.step for picture in self.image.pictures]
 
 
-def run(rgba: UInt8, stage: DraftNormalize | None = None, control: Control | None = None, **chosen: Any) -> Result:
+def run(
+    rgba: UInt8,
+    stage: DraftNormalize | None = None,
+    control: Control | None = None,
+    *,
+    mask: bool = False,
+    **chosen: Any,
+) -> Result:
+    """mask: whether the alpha is a mask that came beside the picture."""
     stage = stage or DraftNormalize()
     stage.load(Device("cpu"))
     document = JobSettings(**chosen).to_document()
     settings = {name: document[name] for name in stage.setting_names}
     ctx = RunContext("normalize", "draft", 7, settings, control or Control())
-    return Result(stage.run(SourceImage(rgba, "0"), ctx), ctx.notes)
+    return Result(stage.run(SourceImage(rgba, "0", has_mask=mask), ctx), ctx.notes)
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +102,16 @@ def test_every_picture_is_told_from_its_background_as_asked(figure: UInt8) -> No
     by_hand = run(wrong, normalize_steps={"background": "on"})
     assert "draft" in by_hand.step("background")
     np.testing.assert_array_equal(by_hand.image.rgba, plain.image.rgba)
+
+
+@pytest.mark.parametrize("chosen", [{}, {"normalize_steps": {"background": "on"}}, {"normalize": "off"}])
+def test_a_mask_that_was_given_says_what_the_subject_is(figure: UInt8, chosen: dict[str, Any]) -> None:
+    half = figure.copy()
+    half[: SIDE // 2, :, 3] = 0
+    masked = run(half, mask=True, **chosen)
+    assert masked.step("background") == "mask, given with the picture"
+    assert "background" not in masked.shown
+    assert masked.image.subject_fraction == run(half, normalize=chosen.get("normalize", "auto")).image.subject_fraction
 
 
 def test_one_step_by_hand_and_the_others_off(figure: UInt8) -> None:

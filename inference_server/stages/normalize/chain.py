@@ -85,7 +85,7 @@ class NormalizeChain(ABC):
         wishes, log = StepWishes(ctx.settings), StepLog(ctx)
         with _subject_errors():
             source = self._matting.reduce_picture(value.rgba)
-            subject = self._look(source, wishes, log, ctx)
+            subject = self._look(source, wishes, log, ctx, has_mask=value.has_mask)
             diagnoses = self._examine(subject.rgba, is_outline_sure=subject.is_outline_sure)
             codes = {diagnosis.code for diagnosis in diagnoses}
             ctx.progress(2, _STEPS)
@@ -115,10 +115,14 @@ class NormalizeChain(ABC):
         """`_enlarge` without a network."""
         return self._upscale.enlarge(rgba, factor), f"draft, interpolated to {factor:.1f} times its size"
 
-    def _look(self, rgba: UInt8, wishes: StepWishes, log: StepLog, ctx: RunContext) -> Subject:
-        """The subject, by the picture's alpha where it has one, unless it was asked to look for itself."""
+    def _look(self, rgba: UInt8, wishes: StepWishes, log: StepLog, ctx: RunContext, *, has_mask: bool) -> Subject:
+        """The subject: by the mask that was given, or by the picture's alpha where it has one, unless it was asked to
+        look for itself.
+        """
         mode = wishes.mode("background")
-        if mode == "off":
+        if has_mask:
+            subject = Subject(self._matting.take_alpha(rgba).rgba, "mask, given with the picture")
+        elif mode == "off":
             subject = Subject(rgba, "off, the picture as it is")
         elif mode == "auto" and self._matting.has_alpha(rgba):
             subject = Subject(self._matting.take_alpha(rgba).rgba, "alpha of the picture")

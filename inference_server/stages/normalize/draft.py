@@ -20,7 +20,7 @@ class DraftNormalize(NormalizeChain):
 
     name: ClassVar[StageName] = "normalize"
     engine: ClassVar[Engine] = "draft"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     requires: Requirements
 
     def __init__(self, editing: Editing | None = None) -> None:

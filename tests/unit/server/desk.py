@@ -79,7 +79,7 @@ class Desk:
 
     def send(self, *, headers: dict[str, str] | None = None, **parts: Any) -> TestResponse:
         """POST /v1/jobs; bytes become files of a fitting name."""
-        names = {"image": "fox.png", "mesh": "fox.obj", "skeleton": "rig.json"}
+        names = {"image": "fox.png", "mask": "mask.png", "mesh": "fox.obj", "skeleton": "rig.json"}
         form = {
             name: (io.BytesIO(part), names.get(name, "file")) if isinstance(part, bytes) else part
             for name, part in parts.items()

@@ -34,6 +34,16 @@ def test_a_picture_becomes_a_job(desk: Desk) -> None:
     assert desk.folders.input(job["id"], "picture").read_bytes() == PICTURE
 
 
+def test_a_picture_with_a_mask_becomes_a_job_and_its_rerun_has_both(desk: Desk) -> None:
+    job_id = desk.queue(image=PICTURE, mask=PICTURE + b"!")
+    stored = {path.name: path.read_bytes() for path in desk.folders.inputs(job_id)}
+    assert stored == {"picture": PICTURE, "mask": PICTURE + b"!"}
+    reply = desk.ask("POST", f"/v1/jobs/{job_id}/rerun", json={"stage": "rig", "seed": 3})
+    assert reply.status_code == 202, reply.json
+    copied = {path.name: path.read_bytes() for path in desk.folders.inputs(reply.json["id"])}
+    assert copied == stored
+
+
 def test_a_mesh_with_a_skeleton_becomes_a_job(desk: Desk) -> None:
     job_id = desk.queue(mesh=(io.BytesIO(MESH), "meshes/Fox.OBJ"), skeleton=b"{}")
     job = desk.show(job_id)
@@ -57,6 +67,10 @@ def test_the_configured_engine_counts_where_the_request_names_none(tmp_path: Pat
         ({"image": PICTURE, "mesh": MESH}, 400, "RequestInvalid"),
         ({"image": PICTURE, "skeleton": b"{}"}, 400, "RequestInvalid"),
         ({"skeleton": b"{}"}, 400, "RequestInvalid"),
+        ({"mask": PICTURE}, 400, "RequestInvalid"),
+        ({"mesh": MESH, "mask": PICTURE}, 400, "RequestInvalid"),
+        ({"image": PICTURE, "mask": b""}, 400, "ImageUnreadable"),
+        ({"image": PICTURE, "mask": b"text"}, 415, "UnsupportedMedia"),
         ({"image": "no file"}, 400, "RequestInvalid"),
         ({"image": PICTURE, "settings": b"{}"}, 400, "RequestInvalid"),
         ({"image": PICTURE, "colour": "red"}, 400, "RequestInvalid"),

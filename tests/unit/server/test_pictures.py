@@ -45,6 +45,18 @@ def test_another_picture_starts_the_job_again_and_it_waits_again(desk: Desk) -> 
     assert desk.start(job_id).attempts == 1
 
 
+def test_a_mask_comes_and_goes_with_its_picture(desk: Desk) -> None:
+    job_id = desk.pause(desk.queue(image=PICTURE, mask=OTHER, settings=APPROVED))
+    assert desk.replace_picture(job_id, image=OTHER, mask=b"text").status_code == 415
+    assert desk.folders.input(job_id, "mask").read_bytes() == OTHER
+    assert desk.replace_picture(job_id, image=OTHER).status_code == 202
+    assert input_of(desk, job_id) == OTHER  # and nothing beside it
+    desk.pause(job_id)
+    assert desk.replace_picture(job_id, image=PICTURE, mask=OTHER).status_code == 202
+    stored = {path.name: path.read_bytes() for path in desk.folders.inputs(job_id)}
+    assert stored == {"picture": PICTURE, "mask": OTHER}
+
+
 def test_another_picture_can_be_one_to_go_straight_on_with(desk: Desk) -> None:
     job_id = waiting(desk)
     reply = desk.replace_picture(job_id, image=OTHER, settings='{"pause_after": null}')
