@@ -4,7 +4,7 @@
     FigurineError
     ├── InputError 400            ImageUnreadable · ImageTooLarge 413 · UnsupportedMedia 415 · NoSubject · MeshInvalid
     │                             SkeletonInvalid · CorrectionInvalid · SettingInvalid · OutputUnwritable
-    │                             RequestInvalid · UploadTooLarge 413 · RangeInvalid 416
+    │                             AlreadyRigged · RequestInvalid · UploadTooLarge 413 · RangeInvalid 416
     ├── AccessError 403           BadToken 401 · ForeignHost · ForeignOrigin
     ├── NotFound 404
     ├── MethodNotAllowed 405
@@ -84,6 +84,10 @@ class NoSubject(InputError):
 
 class MeshInvalid(InputError):
     """The mesh has no surface that can be rigged."""
+
+
+class AlreadyRigged(InputError):
+    """The mesh brings a rig, and nobody said whether to keep it or to replace it."""
 
 
 class SkeletonInvalid(InputError):
