@@ -59,6 +59,14 @@ def replace_obstacle(job: JobView) -> str:
     return "Only a job that waits for you, or failed, takes another picture. Generate makes a new one."
 
 
+def settle_obstacle(job: JobView) -> str:
+    """Why it does not ask what becomes of a mesh's rig, "" where it does."""
+    code = "" if job.error is None else job.error.code
+    if job.state == "failed" and job.job_id is not None and code == "AlreadyRigged":
+        return ""
+    return "Only a job whose mesh was rigged already asks what becomes of that rig."
+
+
 def review_obstacle(job: JobView) -> str:
     """Why its pictures cannot be seen, "" where they can."""
     return "" if job.review is not None else "Only a job that waits for you after its cut-out has pictures to judge."

@@ -35,6 +35,14 @@ class NeuralShape:
 
 
 @dataclass(frozen=True)
+class NeuralBones:
+    """What the artist asks of the neural rig, as the server documents it. The defaults are the server's."""
+
+    beams: int = 15
+    skin: str = "engine"
+
+
+@dataclass(frozen=True)
 class Wishes:
     """The request as the artist set it. name: "" for the picture's. height_m: 0 for automatic. pause_after: "" for
     never. pose_edit: "off", or who redraws the pose: "auto" where the picture needs it, "local" or "hosted" by hand.
@@ -50,6 +58,7 @@ class Wishes:
     texture_px: int = 2048
     pause_after: str = ""
     neural: NeuralShape = NeuralShape()
+    bones: NeuralBones = NeuralBones()
     pose_edit: str = "auto"
 
     @property
@@ -154,7 +163,8 @@ def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:
         document["height_m"] = round(wishes.height_m, 6)
     if wishes.pause_after:
         document["pause_after"] = wishes.pause_after
-    usual, chosen = asdict(NeuralShape()), asdict(wishes.neural)
+    usual = asdict(NeuralShape()) | asdict(NeuralBones())
+    chosen = asdict(wishes.neural) | asdict(wishes.bones)
     document |= {name: value for name, value in chosen.items() if value != usual[name]}
     if wishes.pose_edit != "auto":
         document["normalize_steps"] = {"pose": "off" if wishes.pose_edit == "off" else "on"}

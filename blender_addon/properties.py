@@ -16,7 +16,7 @@ from bpy.props import (
 
 from . import previews
 from .importer import ImportOptions
-from .job_settings import NeuralShape, Wishes
+from .job_settings import NeuralBones, NeuralShape, Wishes
 from .units import metres_per_unit
 from .wording import STAGE_LABELS
 
@@ -94,6 +94,10 @@ _EDGES = (
 _SPEEDS = (
     ("exact", "Exact", "All of the work"),
     ("fast", "Fast", "Without work that changes the shape little"),
+)
+_WEIGHTS = (
+    ("engine", "Neural", "What follows each bone is told by the neural engine. Takes longer, moves better"),
+    ("draft", "Quick", "Neural bones, with weights in a second or two: to look at the bones before the slow part"),
 )
 # In the scene's units, as Blender stores lengths.
 HEIGHT = {"subtype": "DISTANCE", "unit": "LENGTH", "min": 0.0, "max": _LARGEST_HEIGHT, "default": 0.0}
@@ -205,6 +209,20 @@ class FigurineRequest(bpy.types.PropertyGroup):
         max=8,
         default=1,
     )
+    beams: IntProperty(
+        name="Skeleton Tries",
+        description="How many skeletons the neural engine writes side by side, to keep the best. 1 is fastest, 15 is "
+        "most thorough",
+        min=1,
+        max=15,
+        default=15,
+    )
+    skin: EnumProperty(
+        name="Weights",
+        description="Who decides how much of the mesh follows each bone of a neural skeleton",
+        items=_WEIGHTS,
+        default="engine",
+    )
     texture_px: EnumProperty(name="Texture", description="The side of the texture", items=_TEXTURES, default="2048")
     pause_after: EnumProperty(
         name="Pause After",
@@ -264,6 +282,7 @@ class FigurineRequest(bpy.types.PropertyGroup):
                 speed=self.speed,
                 candidates=self.candidates,
             ),
+            bones=NeuralBones(beams=self.beams, skin=self.skin),
             pose_edit=self.pose_edit,
         )
 

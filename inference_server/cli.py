@@ -19,7 +19,16 @@ from types import FrameType
 from typing import NoReturn, get_args
 
 from inference_server import __version__
-from inference_server.core.types import Edges, EditorChoice, EnginePolicy, KindChoice, SkinChoice, Speed, Symmetry
+from inference_server.core.types import (
+    Edges,
+    EditorChoice,
+    EnginePolicy,
+    ExistingRig,
+    KindChoice,
+    SkinChoice,
+    Speed,
+    Symmetry,
+)
 from inference_server.errors import FigurineError
 
 EXIT_USAGE = 2
@@ -119,6 +128,8 @@ def _add_rig(parser: argparse.ArgumentParser) -> None:
     parser.description = "Keeps the mesh's objects, size, place, UVs and materials; writes the same files as run."
     parser.add_argument("mesh", type=Path, metavar="MESH", help="an OBJ, GLB, glTF, FBX, PLY or STL file")
     parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bind to this skeleton instead of a new one")
+    choices = get_args(ExistingRig)
+    parser.add_argument("--existing", choices=choices, default="ask", help="what becomes of the rig that MESH has")
     _add_common(parser)
     parser.set_defaults(verb=rig_mesh)
 

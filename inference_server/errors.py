@@ -3,7 +3,7 @@
 
     FigurineError
     ├── InputError 400            ImageUnreadable · ImageTooLarge 413 · UnsupportedMedia 415 · MaskInvalid · NoSubject
-    │                             MeshInvalid · SkeletonInvalid · CorrectionInvalid · SettingInvalid
+    │                             MeshInvalid · SkeletonInvalid · CorrectionInvalid · SettingInvalid · AlreadyRigged
     │                             OutputUnwritable · RequestInvalid · UploadTooLarge 413 · RangeInvalid 416
     ├── AccessError 403           BadToken 401 · ForeignHost · ForeignOrigin
     ├── NotFound 404
@@ -88,6 +88,10 @@ class NoSubject(InputError):
 
 class MeshInvalid(InputError):
     """The mesh has no surface that can be rigged."""
+
+
+class AlreadyRigged(InputError):
+    """The mesh brings a rig, and nobody said whether to keep it or to replace it."""
 
 
 class SkeletonInvalid(InputError):

@@ -76,7 +76,7 @@ def _part(
             indices,
             tuple(entry.material for entry in materials),
             None if has_image else _corner_colours(data, triangles, loops),
-            _influences(figure, data, armature, bones),
+            influences_of(figure, data, armature, bones),
         )
 
 
@@ -144,7 +144,7 @@ def _corner_colours(data: bpy.types.Mesh, triangles: Ints, loops: Ints) -> Float
     return encode(values.reshape(-1, 4)[:, :3].astype(np.float64))[corners]
 
 
-def _influences(
+def influences_of(
     figure: bpy.types.Object, data: bpy.types.Mesh, armature: bpy.types.Object | None, bones: tuple[str, ...]
 ) -> Influences | None:
     """The vertex groups that are bones, or the bone that carries it all; None where no bone moves it."""

@@ -11,7 +11,8 @@ from ..jobs.views import JobView
 from ..properties import FigurineJobRow, FigurineWindow
 from ..runtime import Runtime
 from ..wording import STATE_LABELS, duration, percent
-from .approval import draw_approval, draw_other_picture
+from .approval import draw_approval
+from .failure import draw_ways_on
 from .layout import draw_faint, draw_text, draw_words
 from .progress import shown_job, untold_warnings
 
@@ -135,9 +136,7 @@ def _draw_details(layout: bpy.types.UILayout, job: JobView) -> None:
         draw_approval(box, job)
     if job.error is not None:
         draw_words(box, job.error.message, job.error.hint)
-        row = box.row(align=True)
-        row.operator("figurine.copy_diagnostics", icon="COPYDOWN")
-        draw_other_picture(row, job)
+        draw_ways_on(box, job, offers_retry=False)
     for warning in untold_warnings(job):
         draw_text(box, warning, "INFO")
 

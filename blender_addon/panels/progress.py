@@ -9,12 +9,12 @@ import bpy
 
 from .. import previews
 from ..errors import FigurineError, ServerNotRunning
-from ..job_actions import retry_obstacle
 from ..job_settings import candidates_of
 from ..jobs.views import JobView
 from ..runtime import Runtime
 from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, percent, stage_label
-from .approval import draw_approval, draw_other_picture
+from .approval import draw_approval
+from .failure import draw_ways_on
 from .layout import draw_faint, draw_text, draw_words
 
 # Of Blender's icon size.
@@ -54,11 +54,7 @@ def draw_progress(layout: bpy.types.UILayout, now: Runtime) -> None:
     error = shown_error(job)
     if error is not None:
         draw_words(box, error.message, error.hint)
-        row = box.row(align=True)
-        if not retry_obstacle(job):
-            row.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
-        draw_other_picture(row, job)
-        box.operator("figurine.copy_diagnostics", icon="COPYDOWN")
+        draw_ways_on(box, job, offers_retry=True)
     for warning in untold_warnings(job):
         draw_text(box, warning, "INFO")
     if now.postponed and any(result.key == job.key for result in now.results):

@@ -59,7 +59,7 @@ def draw_settings(layout: bpy.types.UILayout, request: FigurineRequest, now: Run
     header, body = layout.panel("figurine_advanced", default_closed=True)
     header.label(text="Advanced")
     if body is not None:
-        _draw_advanced(body, request)
+        _draw_advanced(body, request, now)
 
 
 def _draw_missing_engine(column: bpy.types.UILayout, request: FigurineRequest, now: Runtime) -> None:
@@ -78,18 +78,28 @@ def _draw_neural_shape(layout: bpy.types.UILayout, request: FigurineRequest) -> 
             body.prop(request, name)
 
 
-def _draw_advanced(body: bpy.types.UILayout, request: FigurineRequest) -> None:
+def _draw_advanced(body: bpy.types.UILayout, request: FigurineRequest, now: Runtime) -> None:
     body.use_property_split = True
     body.use_property_decorate = False
     body.prop(request, "name")
     body.prop(request, "depth")
     body.prop(request, "texture_px")
+    if _can_be_neural(request, now):
+        column = body.column(heading="Skeleton")
+        column.prop(request, "beams")
+        column.prop(request, "skin")
     column = body.column(heading="Result")
     column.prop(request, "import_when_done")
     column.prop(request, "at_cursor")
     column.prop(request, "enter_pose_mode")
     column.prop(request, "show_texture")
     body.column(heading="Drop").prop(request, "generate_on_drop")
+
+
+def _can_be_neural(request: FigurineRequest, now: Runtime) -> bool:
+    """Whether the neural engine may rig it, as far as is known."""
+    engines = now.snapshot.server.engines
+    return request.engine != "draft" and (not engines or "neural" in engines)
 
 
 def draw_generate(layout: bpy.types.UILayout, request: FigurineRequest, now: Runtime) -> None:

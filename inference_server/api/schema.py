@@ -104,6 +104,10 @@ _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {
         "maximum": BEAMS_RANGE[1],
     },
     "skin": {"description": "draft: weights in seconds for a neural skeleton that is still to be edited."},
+    "existing_rig": {
+        "description": "What becomes of the rig that a mesh brings. ask: the job fails with AlreadyRigged. keep: its "
+        "bones and weights. reweigh: its bones. replace: neither."
+    },
     "pause_after": {"description": "The stage after which the job waits to be continued."},
     "outputs": {"description": "rig: skeleton and weights only; no FBX, GLB or preview is made."},
     "normalize": {"description": "auto: the steps that the diagnoses ask for; off: the picture as it is."},

@@ -26,7 +26,6 @@ class LoadedFile:
     """
 
     objects: list[bpy.types.Object]
-    has_armature: bool
     dropped: list[str]
     missing_pictures: list[str]
 
@@ -57,13 +56,17 @@ class Triangles:
 
 def load(path: Path) -> LoadedFile:
     """Import the file into the empty scene. Raises WorkerFailure MeshInvalid or UnsupportedMedia."""
-    found = load_posable(path)
+    return stand_alone(load_posable(path))
+
+
+def stand_alone(found: PosableFile) -> LoadedFile:
+    """The file's mesh objects, freed of its rig and hierarchy."""
     for item in found.objects:
         _flatten(item)
     for item in list(bpy.data.objects):
         if item not in found.objects:
             bpy.data.objects.remove(item, do_unlink=True)
-    return LoadedFile(found.objects, bool(found.rigs), found.dropped, found.missing_pictures)
+    return LoadedFile(found.objects, found.dropped, found.missing_pictures)
 
 
 def load_posable(path: Path) -> PosableFile:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from inference_server.blender_worker import reading, rig, scene
+from inference_server.blender_worker import own_rig, reading, rig, scene
 from inference_server.blender_worker.delivery import Clock, Delivery
 from inference_server.blender_worker.failures import WorkerFailure
 from inference_server.blender_worker.request import SkinRows, bones_of, labels_of, skin_of
@@ -54,24 +54,25 @@ def read(request: Exchange, scratch: Path) -> Exchange:
 
     Result: vertices (V, 3) float32 of all objects in world space, at rest, without modifiers; faces (F, 3) int32,
     triangulated; object_index (V,) int32; uv (F, 3, 2) float32 if every object has UVs. Document: objects (name,
-    vertex_count, has_uv, materials) by name, has_armature, bounds, dropped (names of objects without a face),
-    missing_pictures, blender. Raises WorkerFailure.
+    vertex_count, has_uv, materials) by name, bounds, dropped (names of objects without a face), missing_pictures,
+    blender, and of its rig what `own_rig.describe` adds to both. Raises WorkerFailure.
     """
     scene.start_empty()
-    loaded = reading.load(Path(request.document["path"]))
+    posable = reading.load_posable(Path(request.document["path"]))
+    rigged = own_rig.describe(posable)
+    loaded = reading.stand_alone(posable)
     found = reading.triangles_of(loaded.objects)
     arrays = {"vertices": found.vertices, "faces": found.faces, "object_index": found.object_index}
     if found.uv is not None:
         arrays["uv"] = found.uv
     document = {
         "objects": [_describe(item) for item in loaded.objects],
-        "has_armature": loaded.has_armature,
         "bounds": [found.vertices.min(axis=0).tolist(), found.vertices.max(axis=0).tolist()],
         "dropped": loaded.dropped,
         "missing_pictures": loaded.missing_pictures,
         "blender": bpy.app.version_string,
     }
-    return Exchange(document=document, arrays=arrays)
+    return Exchange(document={**document, **rigged.document}, arrays={**arrays, **rigged.arrays})
 
 
 def bind(request: Exchange, scratch: Path) -> Exchange:

@@ -27,7 +27,7 @@ class FileSource:
 def read_file(loaded: PosableFile) -> FileSource:
     """All objects of a file as one; the armature that moves most of it is its armature. Raises VoxelError."""
     for rig in loaded.rigs:
-        _drop_leaf_bones(rig)
+        drop_leaf_bones(rig)
     bpy.context.view_layer.update()
     lead = max(loaded.objects, key=lambda item: _moved_with(item, loaded.objects))
     others = [item for item in loaded.objects if item != lead]
@@ -68,7 +68,7 @@ def _notes(loaded: PosableFile, source: VoxelSource) -> Iterator[str]:
             yield f"No bone of {rig.name} moves the object {item.name}: it follows {source.bones[0]}."
 
 
-def _drop_leaf_bones(rig: bpy.types.Object) -> None:
+def drop_leaf_bones(rig: bpy.types.Object) -> None:
     """Take away the bones that only tell how long the last ones are, and give those their length."""
     markers = [
         bone.name

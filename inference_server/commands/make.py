@@ -27,7 +27,7 @@ from inference_server.core.stage import Control
 from inference_server.core.types import STAGE_NAMES
 from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.engines import build_registry
-from inference_server.errors import typed_system_errors
+from inference_server.errors import AlreadyRigged, typed_system_errors
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.scene import read_scene
 
@@ -74,7 +74,7 @@ def run_picture(options: argparse.Namespace) -> int:
 def rig_mesh(options: argparse.Namespace) -> int:
     """figurine rig. Raises the errors of the tree; leaves nothing behind then."""
     config = load_config(flags=_flags(options)).config
-    settings = _settings(options, config, options.mesh)
+    settings = _settings(options, config, options.mesh, existing_rig=options.existing)
     skeleton = read_skeleton(options.skeleton) if options.skeleton else None
     corrections = _corrections(options)
     blender = BlenderProcess(config.blender, config.work_root)
@@ -86,7 +86,10 @@ def rig_mesh(options: argparse.Namespace) -> int:
         started = time.perf_counter()
         with typed_system_errors("Figurine's data folder"):
             scene = read_scene(options.mesh, blender, _cache(config), Control().raise_if_cancelled)
-        outcome = pipeline.rig_scene(scene, skeleton, settings, Control(bar.show), corrections)
+        try:
+            outcome = pipeline.rig_scene(scene, skeleton, settings, Control(bar.show), corrections)
+        except AlreadyRigged as error:
+            raise AlreadyRigged(error.message, "Say --existing keep or --existing replace.") from error
         files = _publish(output, outcome, settings, options.mesh, time.perf_counter() - started)
     if not options.quiet:
         print_summary(outcome, settings, is_skeleton_given=skeleton is not None)

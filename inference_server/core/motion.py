@@ -18,6 +18,8 @@ _VISIBLE = 0.01  # of the mesh's longest side: who looks at a pose sees less tha
 _FOLLOWS = 0.01  # of a place's weights: joins what a bone moves, though near its joint nothing is seen to move
 _STRAY_SHARE = 0.1  # of what a bone moves, that may lie apart from the rest of it on the same part of the mesh
 _LISTED = 5
+# One number a place, from its three coordinates: each counts fewer than 2^20 steps of _SAME_PLACE, and one to spare.
+_PLACE_STRIDES = np.array([1 << 42, 1 << 21, 1], np.int64)
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -68,7 +70,7 @@ def _stray_share(follows: Bools, moves: Bools, part: Ints, edges: Ints) -> float
     """Of the places that move, those that are not joined, over places that follow the bone, to the region that holds
     most of them on their part of the mesh.
     """
-    region = _labels(len(follows), edges[follows[edges].all(axis=1)])[moves]
+    region = _labels(len(follows), edges[follows[edges[:, 0]] & follows[edges[:, 1]]])[moves]
     if not len(region):
         return 0.0
     _, first, counts = np.unique(region, return_index=True, return_counts=True)
@@ -79,11 +81,12 @@ def _stray_share(follows: Bools, moves: Bools, part: Ints, edges: Ints) -> float
 
 def _welded(mesh: Mesh, size: float) -> tuple[Ints, Ints]:
     """Which place each vertex is at (V,), and the edges between places (E, 2)."""
-    places = np.round(mesh.vertices.astype(np.float64) / (size * _SAME_PLACE)).astype(np.int64)
-    of_vertex = np.unique(places, axis=0, return_inverse=True)[1].reshape(-1)
+    places = np.round((mesh.vertices.astype(np.float64) - mesh.vertices.min(axis=0)) / (size * _SAME_PLACE))
+    of_vertex = np.unique(places.astype(np.int64) @ _PLACE_STRIDES, return_inverse=True)[1].reshape(-1)
     faces = of_vertex[mesh.faces]
     edges = np.sort(np.concatenate([faces[:, pair] for pair in ((0, 1), (1, 2), (2, 0))]), axis=1)
-    return of_vertex, np.unique(edges, axis=0)
+    count = len(mesh.vertices)
+    return of_vertex, np.stack(np.divmod(np.unique(edges[:, 0] * count + edges[:, 1]), count), axis=1)
 
 
 def _labels(count: int, edges: Ints) -> Ints:

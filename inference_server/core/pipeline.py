@@ -8,7 +8,7 @@ computed again, so a job that was cut off goes on after its last finished stage.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -18,6 +18,8 @@ from inference_server.core.cache import StageCache
 from inference_server.core.correction import RigCorrection
 from inference_server.core.digest import digest, sha256_of
 from inference_server.core.metering import Meter
+from inference_server.core.motion import motion_problems
+from inference_server.core.own_rig import REWEIGHED, rig_task
 from inference_server.core.settings import SEEDS, JobSettings
 from inference_server.core.skeleton_edits import apply_correction, is_for_another_mesh
 from inference_server.core.stage import Control, JobPaused, RunContext, Stage
@@ -43,6 +45,9 @@ from inference_server.core.types import (
 from inference_server.core.validate import mesh_problems, rig_problems, texture_problems
 from inference_server.core.warm import WarmStages
 from inference_server.errors import BakeFailed, EmptySurface, MeshInvalid, RigFailed, typed_system_errors
+
+# Raises where a result cannot be used; what it returns are sentences for the artist.
+Check = Callable[[Any], Iterable[str]]
 
 _FITTED = "The bones were corrected for another mesh than this one: their places were fitted to its size. Check them."
 
@@ -115,24 +120,33 @@ class Pipeline:
         corrections: tuple[RigCorrection, ...] = (),
     ) -> Outcome:
         """Mesh, with or without a skeleton → the same mesh bound to it → files. Raises the errors of the tree."""
+        value, notes = rig_task(scene, skeleton, settings)
         job = _Job(self._registry, self._cache, self._warm, settings, control)
-        rig = self._rig(job, RigInput(scene.mesh, skeleton))
+        rig = self._rig(job, value, notes)
         if rig.skeleton.turn_rad:
             job.add_note(f"It seems to face {_degrees(rig)} away from the front; its place and direction were kept.")
-        rig = self._correct(job, scene.mesh, rig, corrections)
+        rig = self._correct(job, scene.mesh, rig, corrections, (REWEIGHED,) if value.skin is not None else ())
         with _source_errors():
             source_sha256 = sha256_of(scene.source)
         asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job, corrections))
         return self._finish(job, asset, settings, corrections)
 
     def _rig(self, job: _Job, value: RigInput, notes: tuple[str, ...] = ()) -> Rig:
-        vertex_count = len(value.mesh.vertices)
-        rig: Rig = job.run(
-            "rig", value, lambda result: _raise_any(RigFailed, rig_problems(result, vertex_count)), notes
-        )
+        def check(result: Rig) -> Iterable[str]:
+            _raise_any(RigFailed, rig_problems(result, len(value.mesh.vertices)))
+            return motion_problems(value.mesh, result)
+
+        rig: Rig = job.run("rig", value, check, notes)
         return rig
 
-    def _correct(self, job: _Job, mesh: Mesh, rig: Rig, corrections: tuple[RigCorrection, ...]) -> Rig:
+    def _correct(
+        self,
+        job: _Job,
+        mesh: Mesh,
+        rig: Rig,
+        corrections: tuple[RigCorrection, ...],
+        notes: tuple[str, ...] = (),
+    ) -> Rig:
         """The rig with its skeleton corrected and the mesh, which stays where it is, bound to it again."""
         if not corrections:
             return rig
@@ -141,7 +155,9 @@ class Pipeline:
         for correction in corrections:
             skeleton = apply_correction(skeleton, correction, bounds)
         is_fitted = any(is_for_another_mesh(correction, bounds) for correction in corrections)
-        return self._rig(job, RigInput(Mesh(mesh.vertices, mesh.faces), skeleton), (_FITTED,) if is_fitted else ())
+        if is_fitted:
+            notes = (*notes, _FITTED)
+        return self._rig(job, RigInput(Mesh(mesh.vertices, mesh.faces), skeleton), notes)
 
     def _finish(
         self,
@@ -183,7 +199,7 @@ class _Job:
         self,
         name: StageName,
         value: Any,
-        check: Callable[[Any], None] = lambda result: None,
+        check: Check = lambda result: (),
         notes: tuple[str, ...] = (),
     ) -> Any:
         """The stage's result: kept from an earlier run where there is one, otherwise computed, checked and kept.
@@ -201,8 +217,8 @@ class _Job:
         are made too, and the job waits: the seed of the geometry stage says which one it goes on with.
         """
 
-        def check(value: Mesh) -> None:
-            _raise_any(EmptySurface, mesh_problems(value))
+        def check(value: Mesh) -> Iterable[str]:
+            return _raise_any(EmptySurface, mesh_problems(value))
 
         count = self._settings.candidates
         if count == 1 or not self._registry.choose("geometry", self._settings.engine_for("geometry")).stage.uses_seed:
@@ -217,7 +233,7 @@ class _Job:
         self,
         name: StageName,
         value: Any,
-        check: Callable[[Any], None],
+        check: Check,
         notes: tuple[str, ...] = (),
         turn: tuple[int, int] = (0, 1),
     ) -> tuple[StageRecord, Any]:
@@ -255,23 +271,21 @@ class _Job:
         last = self.records[-1]
         self.records[-1] = replace(last, notes=(*last.notes, sentence))
 
-    def _compute(
-        self, stage: Stage[Any, Any], value: Any, ctx: RunContext, key: str, check: Callable[[Any], None]
-    ) -> Any:
+    def _compute(self, stage: Stage[Any, Any], value: Any, ctx: RunContext, key: str, check: Check) -> Any:
         meter = Meter()
         with ctx.clearing:
             try:
                 with meter:
                     self._warm.need(stage)
                     result = stage.run(value, ctx)
-                check(result)
+                findings = check(result)
                 return self._cache.put(
                     key,
                     {
                         "result": result,
                         "seconds": meter.seconds,
                         "peak_bytes": meter.peak_bytes,
-                        "notes": tuple(ctx.notes),
+                        "notes": (*ctx.notes, *findings),
                     },
                 )
             except BaseException as error:
@@ -321,6 +335,8 @@ def _record(
     )
 
 
-def _raise_any(error: type[EmptySurface] | type[BakeFailed] | type[RigFailed], problems: list[str]) -> None:
+def _raise_any(error: type[EmptySurface] | type[BakeFailed] | type[RigFailed], problems: list[str]) -> tuple[str, ...]:
+    """Nothing to tell, or the error."""
     if problems:
         raise error(" ".join(problems), "Try another picture, seed or engine; the report names the stage.")
+    return ()

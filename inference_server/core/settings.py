@@ -16,6 +16,7 @@ from inference_server.core.types import (
     Edges,
     EditorChoice,
     EnginePolicy,
+    ExistingRig,
     KindChoice,
     NormalizeMode,
     NormalizeStep,
@@ -50,9 +51,10 @@ class JobSettings:
     what body the subject has. height_m: total height for a humanoid, largest side for anything else; None for 1.7 and
     1.0. depth: thickness of a draft, 1 is as estimated. beams: how many skeletons the neural rig writes at once and
     chooses from; 1 is fast and has no chance in it. skin: "draft" binds a neural skeleton with the draft's weights, in
-    seconds, while it is still to be edited. seeds: by stage, where it differs from `seed`. pause_after: the stage whose
-    result the artist wants to see before the job goes on. outputs: "rig" ends the job with skeleton and weights, before
-    Blender writes the files.
+    seconds, while it is still to be edited. existing_rig: what becomes of the rig that a mesh brings: ask fails and
+    names the choice, keep takes bones and weights as they are, reweigh the bones alone, replace neither. seeds: by
+    stage, where it differs from `seed`. pause_after: the stage whose result the artist wants to see before the job goes
+    on. outputs: "rig" ends the job with skeleton and weights, before Blender writes the files.
 
     Of neural geometry: steps, from noise to shape; guidance, how closely it follows the picture, 1 is loosely;
     resolution, cells a side of the volume that its surface is taken from; faces, the most triangles that it may have;
@@ -87,6 +89,7 @@ class JobSettings:
     texture_steps: int = 50
     beams: int = 15
     skin: SkinChoice = "engine"
+    existing_rig: ExistingRig = "ask"
     pause_after: StageName | None = None
     outputs: Outputs = "all"
     normalize: NormalizeMode = "auto"
@@ -109,6 +112,7 @@ class JobSettings:
         _require_choice("texture size", self.texture_px, TEXTURE_SIZES_PX)
         _require_choice("choice of outputs", self.outputs, get_args(Outputs))
         _require_choice("choice of skin weights", self.skin, get_args(SkinChoice))
+        _require_choice("choice about an existing rig", self.existing_rig, get_args(ExistingRig))
         _require_range("number of beams", self.beams, BEAMS_RANGE)
         _require_choice("normalization", self.normalize, get_args(NormalizeMode))
         for step, mode in self.normalize_steps.items():

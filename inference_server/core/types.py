@@ -29,6 +29,7 @@ Speed = Literal["exact", "fast"]
 Edges = Literal["auto", "smooth", "sharp"]
 KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
 SkinChoice = Literal["engine", "draft"]
+ExistingRig = Literal["ask", "keep", "reweigh", "replace"]
 # In the order in which they are done.
 NormalizeStep = Literal["background", "resolution", "tilt", "pose", "framing"]
 NormalizeMode = Literal["auto", "off"]
@@ -38,6 +39,8 @@ EditorChoice = Literal["auto", "local", "hosted"]
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
 KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "bird", "generic", "none")
 MAX_INFLUENCES = 4
+# Of a mesh that is rigged: twice the million that is promised, for which Blender needs minutes and 2 GB.
+MOST_FACES = 2_000_000
 # Marks a field that was measured and takes no part in a value's digest.
 MEASURED = {"digest": False}
 
@@ -290,10 +293,13 @@ class TextureInput:
 
 @dataclass(frozen=True, eq=False)
 class RigInput:
-    """What a rig stage binds. skeleton: given, only the skin is computed."""
+    """What a rig stage binds. skeleton: given, only the skin is computed. skin: given with it, only rows without a
+    weight are computed.
+    """
 
     mesh: Mesh
     skeleton: Skeleton | None = None
+    skin: Skin | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,9 +320,22 @@ class SceneObject:
 
 
 @dataclass(frozen=True, eq=False)
+class OwnRig:
+    """The rig that a mesh file brings. rig: as it can be kept, rows of vertices that no bone moves without a weight;
+    None where it cannot, and obstacle is a sentence that says why. cut_count: how many vertices followed more bones
+    than the skin holds.
+    """
+
+    bone_count: int
+    rig: Rig | None
+    obstacle: str = ""
+    cut_count: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class SceneMesh:
     """The meshes of a file as one, where they stand in it. source: the file, which keeps all else (materials, UVs,
-    quads).
+    quads). own_rig: the one in the file, if any.
 
     notes: what reading it left out or found missing. reading: of this one reading and no other: pictures and materials
     beside the file may change while it stays the same, so files made from it are never taken from an earlier run.
@@ -326,6 +345,7 @@ class SceneMesh:
     objects: tuple[SceneObject, ...]
     source: Path
     notes: tuple[str, ...] = ()
+    own_rig: OwnRig | None = None
     reading: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 

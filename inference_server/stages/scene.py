@@ -12,14 +12,15 @@ from inference_server.core.chains import MESH_SUFFIXES
 from inference_server.core.digest import digest
 from inference_server.core.exchange import Exchange
 from inference_server.core.frames import from_blender
-from inference_server.core.types import Mesh, SceneMesh, SceneObject
-from inference_server.core.validate import mesh_problems
+from inference_server.core.types import MOST_FACES, Kind, Mesh, OwnRig, Rig, SceneMesh, SceneObject, Skeleton, Skin
+from inference_server.core.validate import mesh_problems, skeleton_problems
 from inference_server.errors import MeshInvalid, UnsupportedMedia
 from inference_server.stages.blender import BlenderProcess
 
-_MAX_FACES = 3_000_000
 # Raised whenever the same file would be read as other arrays.
-_VERSION = 1
+_VERSION = 2
+# A body with these parts is taken for one that stands on two legs.
+_HUMANOID = {"hips", "head", "leftUpperArm", "rightUpperArm", "leftUpperLeg", "rightUpperLeg"}
 # Its vertices lie in files beside it.
 _SPREAD_OUT = ".gltf"
 
@@ -43,7 +44,7 @@ def read_scene(
         kept, is_lasting = _read(path, blender, check, name)
         if is_lasting:
             kept = cache.put(key, kept)
-    return SceneMesh(kept["mesh"], kept["objects"], path, kept["notes"])
+    return SceneMesh(kept["mesh"], kept["objects"], path, kept["notes"], kept["own_rig"])
 
 
 def _key(path: Path, blender: BlenderProcess, name: str) -> str:
@@ -63,13 +64,15 @@ def _read(path: Path, blender: BlenderProcess, check: Callable[[], None], name: 
     problems = mesh_problems(mesh)
     if problems:
         raise MeshInvalid(f"{name}: {' '.join(problems)}", "Repair the mesh and try again.")
-    if len(mesh.faces) > _MAX_FACES:
+    if len(mesh.faces) > MOST_FACES:
         raise MeshInvalid(
-            f"{name} has {len(mesh.faces):,} triangles; {_MAX_FACES:,} are the most.", "Decimate the mesh first."
+            f"{name} has {len(mesh.faces):,} triangles; {MOST_FACES:,} are the most.", "Decimate the mesh first."
         )
     objects = tuple(SceneObject(item["name"], item["vertex_count"]) for item in document["objects"])
     is_lasting = path.suffix.lower() != _SPREAD_OUT and not document["missing_pictures"]
-    return {"mesh": mesh, "objects": objects, "notes": tuple(_notes(document))}, is_lasting
+    own_rig = None if document["rig"] is None else _own_rig(document["rig"], arrays)
+    kept = {"mesh": mesh, "objects": objects, "notes": tuple(_notes(document)), "own_rig": own_rig}
+    return kept, is_lasting
 
 
 def require_mesh_file(path: Path, label: str = "") -> None:
@@ -87,9 +90,31 @@ def require_mesh_file(path: Path, label: str = "") -> None:
         raise MeshInvalid(f"{name} is empty (zero bytes).", "Export it again.")
 
 
+def _own_rig(document: Mapping[str, Any], arrays: Mapping[str, Any]) -> OwnRig:
+    """The file's rig, or why it cannot be kept."""
+    bone_count = document["bone_count"]
+    if document["armature_count"] > 1:
+        return OwnRig(bone_count, None, f"The file has {document['armature_count']} armatures; a figure has one.")
+    roles = document["roles"]
+    kind: Kind = "humanoid" if _HUMANOID <= set(roles) else "generic"
+    skeleton = Skeleton(
+        names=tuple(document["bones"]),
+        roles=tuple(roles),
+        parents=arrays["rig_parents"],
+        heads=from_blender(arrays["rig_heads"]),
+        tails=from_blender(arrays["rig_tails"]),
+        rolls=arrays["rig_rolls"],
+        kind=kind,
+    )
+    problems = skeleton_problems(skeleton)
+    if problems:
+        return OwnRig(bone_count, None, " ".join(problems))
+    return OwnRig(
+        bone_count, Rig(skeleton, Skin(arrays["rig_indices"], arrays["rig_weights"])), "", document["cut_count"]
+    )
+
+
 def _notes(document: Mapping[str, Any]) -> Iterator[str]:
-    if document["has_armature"]:
-        yield "The file had a rig of its own; it was replaced."
     for name in document["dropped"]:
         yield f"The object {name} has no faces and was left out."
     for name in document["missing_pictures"]:

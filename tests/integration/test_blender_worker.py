@@ -160,7 +160,7 @@ def test_read_finds_every_object_in_its_place(scenes: dict[str, Any], name: str)
     assert [item["name"] for item in document["objects"]] == ["crate", "post"]
     assert [item["materials"] for item in document["objects"]] == [item["materials"] for item in expected]
     assert all(item["has_uv"] for item in document["objects"])
-    assert document["has_armature"] == (name != "scene.obj")
+    assert (document["rig"] is not None) == (name != "scene.obj")
     assert np.bincount(arrays["object_index"]).tolist() == [item["vertex_count"] for item in document["objects"]]
     for index, item in enumerate(expected):
         mine = arrays["vertices"][arrays["object_index"] == index]

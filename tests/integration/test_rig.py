@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from tests.integration.jobs import figurine, report_of
 
 pytestmark = pytest.mark.blender
 
+ROOT = Path(__file__).resolve().parents[2]
 MAKER = Path(__file__).with_name("make_scene.py")
 SUFFIXES = (".fbx", ".glb", ".obj", ".ply", ".stl")
 
@@ -94,14 +97,56 @@ def test_a_given_skeleton_is_kept(rigged: dict[str, Any], tmp_path: Path) -> Non
 
 def test_a_rigged_file_is_rigged_anew_and_that_is_said(rigged: dict[str, Any], tmp_path: Path) -> None:
     _, _, folder = rigged[".fbx"]
-    done = figurine("rig", folder / "scene.fbx", "--out", tmp_path, "--kind", "none", home=folder.parent / "home")
+    command = ("rig", folder / "scene.fbx", "--out", tmp_path, "--kind", "none")
+    asked = figurine(*command, home=folder.parent / "home")
+    assert (asked.exit_code, asked.stdout) == (2, "")
+    assert re.fullmatch(
+        r"figurine: The mesh has a rig already, of \d+ bones?\. Say --existing keep or --existing replace\.\n",
+        asked.stderr,
+    )
+    done = figurine(*command, "--existing", "replace", home=folder.parent / "home")
     assert done.exit_code == 0, done.stderr
     assert any("replaced" in warning["sentence"] for warning in report_of(tmp_path)["warnings"])
-    assert "warning    export: The file had a rig of its own; it was replaced.\n" in done.stderr
+    assert "warning    rig: The file had a rig of its own; it was replaced.\n" in done.stderr
     (seen,) = inspect(tmp_path / "scene.fbx")
     (armature,) = seen["armatures"]
     assert [bone["name"] for bone in armature["bones"]] == ["root"]
     assert [item["modifiers"] for item in seen["meshes"]] == [[["ARMATURE", armature["name"]]]] * 2
+
+
+@pytest.fixture(scope="module")
+def posable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of a rig that is turned, scaled and moved; a hat hangs on a bone of it, and no bone moves a stone."""
+    folder = tmp_path_factory.mktemp("posable")
+    made = subprocess.run(
+        [sys.executable, "-m", "tests.integration.make_posable", str(folder)], capture_output=True, text=True, cwd=ROOT
+    )
+    assert made.returncode == 0, made.stderr[-2000:]
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".fbx", ".glb"])
+def test_a_rig_that_is_kept_is_the_same_rig(suffix: str, posable: Path, tmp_path: Path) -> None:
+    source = posable / f"posable{suffix}"
+    done = figurine("rig", source, "--existing", "keep", "--out", tmp_path, home=posable / "home")
+    assert done.exit_code == 0, done.stderr
+    told = " ".join(warning["sentence"] for warning in report_of(tmp_path)["warnings"])
+    corners = {".fbx": 8, ".glb": 24}[suffix]  # of the stone
+    assert f"Its own 3 bones and their weights were kept. No bone moved {corners} vertices of it" in told
+    bones = {bone["name"]: bone for bone in json.loads((tmp_path / "rig.json").read_text(encoding="utf-8"))["bones"]}
+    assert {name: bone["parent"] for name, bone in bones.items()} == {"hips": None, "chest": "hips", "head": "chest"}
+    assert [bones[name]["role"] for name in ("hips", "chest", "head")] == ["hips", "chest", "head"]
+    for level, name in enumerate(("hips", "chest", "head")):
+        assert bones[name]["head"] == pytest.approx([1, 2, level / 2], abs=1e-4)
+        assert bones[name]["tail"] == pytest.approx([1, 2, (level + 1) / 2], abs=1e-4)
+    before, after = inspect(source, tmp_path / "posable.fbx")
+    # A bone that stands upright and is turned a quarter about it.
+    assert {abs(round(bone["roll"], 3)) for bone in bones.values()} == {round(math.pi / 2, 3)}
+    weights = {item["name"]: item["weights"] for item in after["meshes"]}
+    assert all(row == {"head": pytest.approx(1)} for row in weights["hat"])
+    body = {item["name"]: item["weights"] for item in before["meshes"]}["body"]
+    assert weights["body"] == [pytest.approx(row, abs=1e-5) for row in body]
+    assert np.allclose([sum(row.values()) for row in weights["stone"]], 1, atol=1e-5)
 
 
 def test_a_changed_material_file_is_seen_though_the_mesh_file_is_the_same(
@@ -125,7 +170,7 @@ def test_a_changed_material_file_is_seen_though_the_mesh_file_is_the_same(
 def test_too_many_faces_are_refused_before_anything_is_computed(
     rigged: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene, "_MAX_FACES", 10)
+    monkeypatch.setattr(scene, "MOST_FACES", 10)
     with pytest.raises(MeshInvalid, match="10 are the most"):
         mesh = rigged[".obj"][2].parent / "scene.obj"
         scene.read_scene(mesh, BlenderProcess(None, tmp_path), StageCache(tmp_path / "cache", 1 << 30), lambda: None)

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from inference_server import errors
@@ -66,6 +68,87 @@ def test_skeleton_that_is_no_tree(case: str, server: Server) -> None:
     error = outcome(server, files)
     assert error["code"] == "SkeletonInvalid"
     assert str(server.home) not in json.dumps(error)
+
+
+def glb_of(face_count: int) -> bytes:
+    """A complete file of so many triangles on four vertices."""
+    places = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], "<f4").tobytes()
+    corners = np.tile(np.array([0, 1, 2, 0, 1, 3, 1, 2, 3, 0, 2, 3], "u1"), face_count // 4).tobytes()
+    views = [{"buffer": 0, "byteLength": 48}, {"buffer": 0, "byteOffset": 48, "byteLength": len(corners)}]
+    document = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+        "accessors": [
+            {"bufferView": 0, "componentType": 5126, "count": 4, "type": "VEC3", "min": [0, 0, 0], "max": [1, 1, 1]},
+            {"bufferView": 1, "componentType": 5121, "count": len(corners), "type": "SCALAR"},
+        ],
+        "bufferViews": views,
+        "buffers": [{"byteLength": 48 + len(corners)}],
+    }
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", 48 + len(corners), 0x004E4942)
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks) + 48 + len(corners)) + chunks + places + corners
+
+
+def test_three_million_faces_are_refused_before_blender_reads_them(server: Server) -> None:
+    error = outcome(server, {"mesh": ("city.glb", glb_of(3_000_000))})
+    assert error["code"] == "MeshInvalid"
+    assert error["message"] == "mesh.glb has 3,000,000 triangles; 2,000,000 are the most."
+
+
+PLY_OF_FACES = "ply\nformat ascii 1.0\nelement vertex 3\n{}element face 2000001\n{}end_header\n"
+
+
+def test_a_ply_header_tells_of_too_many_faces(server: Server) -> None:
+    axes = "".join(f"property float {axis}\n" for axis in "xyz")
+    content = PLY_OF_FACES.format(axes, "property list uchar int vertex_indices\n")
+    error = outcome(server, {"mesh": ("city.ply", content.encode())})
+    assert "has 2,000,001 triangles" in error["message"]
+
+
+FLAT = "".join(f"v {x} 0 {z}\n" for x in range(9) for z in range(9)) + "".join(
+    f"f {a} {a + 1} {a + 10} {a + 9}\n" for a in (9 * x + z + 1 for x in range(8) for z in range(8))
+)
+
+
+def test_a_flat_plane_is_rigged_or_told_of_in_one_sentence(server: Server) -> None:
+    answer = server.request(
+        "POST", "/v1/jobs", files={"mesh": ("plane.obj", FLAT.encode())}, data={"settings": '{"engine": "draft"}'}
+    )
+    job = server.wait(answer.json()["id"])
+    if job["state"] == "failed":
+        assert job["error"]["code"] == "RigFailed" and job["error"]["hint"], job["error"]
+        assert job["error"]["message"].count(". ") == 0
+    else:
+        assert job["state"] == "done"
+
+
+def test_an_already_rigged_mesh_asks_and_goes_on_with_the_answer(server: Server) -> None:
+    first = server.wait(server.submit())
+    glb = server.request("GET", f"/v1/jobs/{first['id']}/artifacts/figure.glb").content
+    bones = json.loads(server.request("GET", f"/v1/jobs/{first['id']}/artifacts/rig.json").content)["bones"]
+    answer = server.request("POST", "/v1/jobs", files={"mesh": ("mine.glb", glb)})
+    asked = server.wait(answer.json()["id"])
+    assert asked["state"] == "failed" and asked["stages"] == []
+    assert asked["error"] == {
+        "code": "AlreadyRigged",
+        "message": f"The mesh has a rig already, of {len(bones)} bones.",
+        "hint": "Choose whether to keep it or to replace it (setting existing_rig).",
+        "retryable": False,
+    }
+    body = {"stage": "rig", "settings": {"existing_rig": "keep", "outputs": "rig"}}
+    answer = server.request("POST", f"/v1/jobs/{asked['id']}/rerun", json=body)
+    kept = server.wait(answer.json()["id"])
+    assert kept["state"] == "done", kept["error"]
+    again = json.loads(server.request("GET", f"/v1/jobs/{kept['id']}/artifacts/rig.json").content)["bones"]
+    assert {(bone["name"], bone["parent"]) for bone in again} == {(bone["name"], bone["parent"]) for bone in bones}
+    places = {bone["name"]: bone["head"] for bone in bones}
+    for bone in again:
+        assert bone["head"] == pytest.approx(places[bone["name"]], abs=1e-4)
 
 
 def test_after_all_that_a_good_picture_goes_through(server: Server) -> None:

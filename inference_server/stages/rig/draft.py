@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from inference_server.core.digest import digest
 from inference_server.core.frames import front_facing_rolls
+from inference_server.core.own_rig import fill_skin, kept_rig
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Mesh, Rig, RigInput, Skeleton, Skin, StageName
 from inference_server.errors import RigFailed
@@ -54,6 +55,9 @@ class DraftRig:
 
     def run(self, value: RigInput, ctx: RunContext) -> Rig:
         """Raises RigFailed."""
+        kept = kept_rig(value)
+        if kept is not None:
+            return kept
         mesh = value.mesh
         known = self._known(mesh)
         with ThreadPoolExecutor(1) as beside:  # what is bound does not depend on the bones
@@ -67,7 +71,7 @@ class DraftRig:
             raise RigFailed(
                 f"The mesh could not be bound: {error}.", "Check that the skeleton lies in the mesh."
             ) from error
-        return Rig(skeleton, Skin(binding.indices, binding.weights))
+        return Rig(skeleton, fill_skin(value.skin, Skin(binding.indices, binding.weights)))
 
     def unload(self) -> None:
         """Forget the meshes that were kept ready."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from inference_server.core.frames import from_blender, front_facing_rolls, to_blender
+from inference_server.core.own_rig import fill_skin, kept_rig
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import Engine, Mesh, Rig, RigInput, Skeleton, Skin, StageName
 from inference_server.errors import RigFailed
@@ -76,6 +77,9 @@ class NeuralRig:
 
     def run(self, value: RigInput, ctx: RunContext) -> Rig:
         """Raises RigFailed, WeightsMissing, WeightsCorrupt, OutOfMemory."""
+        kept = kept_rig(value)
+        if kept is not None:
+            return kept
         if value.skeleton is None and ctx.settings["kind"] == "none":
             return self._draft.run(value, ctx)
         is_draft_skin = ctx.settings["skin"] == "draft"
@@ -84,9 +88,9 @@ class NeuralRig:
             skeleton = value.skeleton or self._find(value.mesh, ctx, found_share)
             if is_draft_skin:
                 ctx.note("The weights are a draft: choose the engine's own when the skeleton is right.")
-                return self._draft.run(RigInput(value.mesh, skeleton), ctx)
+                return self._draft.run(RigInput(value.mesh, skeleton, value.skin), ctx)
             skin = self._weigh(value.mesh, skeleton, ctx, found_share)
-        return Rig(skeleton, skin)
+        return Rig(skeleton, fill_skin(value.skin, skin))
 
     def unload(self) -> None:
         """Drop the networks."""

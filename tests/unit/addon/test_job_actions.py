@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from blender_addon import job_actions
-from blender_addon.errors import ResultMissing
+from blender_addon.errors import JobFailed, ResultMissing, ServerWords
 from blender_addon.jobs.views import JobView, ViewState
 
 VERBS = {
@@ -46,6 +47,20 @@ def test_verbs_of_a_state(state: ViewState) -> None:
 def test_a_job_whose_files_are_gone_can_be_tried_again() -> None:
     job = JobView("k", "done", "fox", job_id="a" * 32, error=ResultMissing("fox"))
     assert job_actions.retry_obstacle(job) == ""
+
+
+def test_only_a_mesh_that_was_rigged_already_asks_about_its_rig() -> None:
+    asks = JobFailed(ServerWords("AlreadyRigged", "The mesh has a rig already.", "Choose.", False))
+    other = JobFailed(ServerWords("RigFailed", "No skeleton was found.", "Choose another kind.", False))
+    job = JobView("k", "failed", "fox", job_id="a" * 32, error=asks)
+    assert job_actions.settle_obstacle(job) == ""
+    for changed in (
+        replace(job, error=other),
+        replace(job, error=None),
+        replace(job, job_id=None),
+        replace(job, state="queued"),
+    ):
+        assert job_actions.settle_obstacle(changed).endswith(".")
 
 
 def test_a_job_that_is_being_cancelled_is_not_cancelled_twice() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from blender_addon.job_settings import (
     STEPS,
+    NeuralBones,
     NeuralShape,
     Shape,
     Wishes,
@@ -58,12 +59,13 @@ def test_what_is_chosen_arrives() -> None:
     )
 
 
-def test_what_neural_geometry_is_asked_arrives_and_its_defaults_are_the_servers() -> None:
-    usual = {name: getattr(server.JobSettings(), name) for name in asdict(NeuralShape())}
-    assert asdict(NeuralShape()) == usual
-    neural = NeuralShape(10, 3.0, 256, 2000, "symmetric", "sharp", "fast", 4)
-    read = server.settings_from_document(settings_document(Wishes(neural=neural), FOX))
-    assert {name: getattr(read, name) for name in usual} == asdict(neural)
+def test_what_the_neural_engines_are_asked_arrives_and_its_defaults_are_the_servers() -> None:
+    both = asdict(NeuralShape()) | asdict(NeuralBones())
+    usual = {name: getattr(server.JobSettings(), name) for name in both}
+    assert both == usual
+    neural, bones = NeuralShape(10, 3.0, 256, 2000, "symmetric", "sharp", "fast", 4), NeuralBones(1, "draft")
+    read = server.settings_from_document(settings_document(Wishes(neural=neural, bones=bones), FOX))
+    assert {name: getattr(read, name) for name in usual} == asdict(neural) | asdict(bones)
     assert not set(usual) & settings_document(Wishes(), FOX).keys()
 
 

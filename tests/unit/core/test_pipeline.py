@@ -18,6 +18,7 @@ from inference_server.core.pipeline import Pipeline
 from inference_server.core.settings import JobSettings
 from inference_server.core.stage import Control, Progress, RunContext
 from inference_server.core.types import (
+    Rig,
     SceneMesh,
     Skeleton,
     Skin,
@@ -97,8 +98,23 @@ def test_everything_is_kept_and_comes_back_equal(pipeline: Pipeline, workshop: W
     assert content_of(first) == content_of(second)
     assert [record.reused for record in first.records] == [False] * 5
     assert [record.reused for record in second.records] == [True] * 5
-    assert [record.notes for record in second.records] == [(f"{name} was here",) for name in ALL]
+    assert [record.notes[0] for record in second.records] == [f"{name} was here" for name in ALL]
+    assert [record.notes for record in second.records] == [record.notes for record in first.records]
     assert [record.seconds for record in second.records] == [record.seconds for record in first.records]
+
+
+def test_a_rig_that_tears_the_mesh_is_told_and_kept(
+    pipeline: Pipeline, workshop: Workshop, source: SourceImage
+) -> None:
+    torn = "Bones move places that are not joined:"  # the tiny rig binds each vertex to any bone
+    for _ in range(2):
+        (rig,) = (record for record in make(pipeline, source).records if record.stage == "rig")
+        assert [note.startswith(torn) for note in rig.notes] == [False, True]
+    workshop.faults["rig"] = lambda ctx, result: Rig(
+        result.skeleton, Skin(0 * result.skin.indices, result.skin.weights)
+    )
+    (rig,) = (record for record in make(pipeline, source, seed=1).records if record.stage == "rig")
+    assert rig.notes[1:] == ("Bones move nothing: spine, leg.L, leg.R, head.",)
 
 
 def test_another_process_life_goes_on_from_the_folder(workshop: Workshop, tmp_path: Path, source: SourceImage) -> None:
