@@ -4,30 +4,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from inference_server.core.cache import StageCache
 from inference_server.core.chains import MESH_SUFFIXES
 from inference_server.core.digest import digest
 from inference_server.core.exchange import Exchange
 from inference_server.core.frames import from_blender
-from inference_server.core.types import Mesh, SceneMesh, SceneObject
+from inference_server.core.types import Mesh, MeshLayout, SceneMesh, SceneObject
 from inference_server.core.validate import mesh_problems
 from inference_server.errors import MeshInvalid, UnsupportedMedia
 from inference_server.stages.blender import BlenderProcess
+from inference_server.stages.face_count import announced_faces
 
 _MAX_FACES = 3_000_000
+# More says nothing that a texture of 4096 pixels could show.
+MOST_TEXTURED_FACES = 1_000_000
+# What the artist is told of a rig in the file by those who bind it anew.
+RIG_REPLACED = "The file had a rig of its own; it was replaced."
 # Raised whenever the same file would be read as other arrays.
-_VERSION = 1
+_VERSION = 2
 # Its vertices lie in files beside it.
 _SPREAD_OUT = ".gltf"
 
 
 def read_scene(
-    path: Path, blender: BlenderProcess, cache: StageCache, check: Callable[[], None], label: str = ""
+    path: Path,
+    blender: BlenderProcess,
+    cache: StageCache,
+    check: Callable[[], None],
+    label: str = "",
+    most_faces: int | None = None,
 ) -> SceneMesh:
-    """All mesh objects of the file as one mesh, where they stand in it. label: what messages call the file.
+    """All mesh objects of the file as one mesh, where they stand in it. label: what messages call the file. most_faces:
+    a mesh with more is refused, before Blender reads it where the file tells; None for three millions.
 
     The same file is not read a second time by the same Blender, unless it is spread over several files or lacked a
     picture: what is beside it may have changed.
@@ -37,21 +51,30 @@ def read_scene(
     """
     name = label or str(path)
     require_mesh_file(path, name)
-    key = _key(path, blender, name)
+    most = _MAX_FACES if most_faces is None else most_faces
+    with _reading_errors(name):
+        _require_fewer(announced_faces(path), most, name)
+        key = digest(["scene", _VERSION, blender.identity(), path.name, path])  # importers name objects after the file
     kept = cache.get(key)
     if kept is None:
         kept, is_lasting = _read(path, blender, check, name)
         if is_lasting:
             kept = cache.put(key, kept)
-    return SceneMesh(kept["mesh"], kept["objects"], path, kept["notes"])
+    _require_fewer(len(kept["mesh"].faces), most, name)
+    return SceneMesh(kept["mesh"], kept["objects"], path, kept["notes"], kept["layout"])
 
 
-def _key(path: Path, blender: BlenderProcess, name: str) -> str:
-    """Importers name objects after the file."""
+@contextmanager
+def _reading_errors(name: str) -> Iterator[None]:
     try:
-        return digest(["scene", _VERSION, blender.identity(), path.name, path])
+        yield
     except OSError as error:
         raise MeshInvalid(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
+
+
+def _require_fewer(faces: int, most: int, name: str) -> None:
+    if faces > most:
+        raise MeshInvalid(f"{name} has {faces:,} triangles; {most:,} are the most.", "Decimate the mesh first.")
 
 
 def _read(path: Path, blender: BlenderProcess, check: Callable[[], None], name: str) -> tuple[dict[str, Any], bool]:
@@ -63,13 +86,11 @@ def _read(path: Path, blender: BlenderProcess, check: Callable[[], None], name: 
     problems = mesh_problems(mesh)
     if problems:
         raise MeshInvalid(f"{name}: {' '.join(problems)}", "Repair the mesh and try again.")
-    if len(mesh.faces) > _MAX_FACES:
-        raise MeshInvalid(
-            f"{name} has {len(mesh.faces):,} triangles; {_MAX_FACES:,} are the most.", "Decimate the mesh first."
-        )
     objects = tuple(SceneObject(item["name"], item["vertex_count"]) for item in document["objects"])
     is_lasting = path.suffix.lower() != _SPREAD_OUT and not document["missing_pictures"]
-    return {"mesh": mesh, "objects": objects, "notes": tuple(_notes(document))}, is_lasting
+    uv = arrays.get("uv", np.zeros((0, 3, 2), np.float32))
+    layout = MeshLayout(arrays["corners"], arrays["polygons"], uv)
+    return {"mesh": mesh, "objects": objects, "notes": tuple(_notes(document)), "layout": layout}, is_lasting
 
 
 def require_mesh_file(path: Path, label: str = "") -> None:
@@ -89,7 +110,7 @@ def require_mesh_file(path: Path, label: str = "") -> None:
 
 def _notes(document: Mapping[str, Any]) -> Iterator[str]:
     if document["has_armature"]:
-        yield "The file had a rig of its own; it was replaced."
+        yield RIG_REPLACED
     for name in document["dropped"]:
         yield f"The object {name} has no faces and was left out."
     for name in document["missing_pictures"]:
