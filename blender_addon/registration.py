@@ -32,6 +32,7 @@ from .operators import (
     resume_job,
     retry_job,
     server,
+    texture_mesh,
     use_image,
     use_render,
     vox_files,
@@ -39,7 +40,7 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, voxels
+from .panels import jobs, main, texture, voxels
 
 _MODULES = (
     preferences,
@@ -64,6 +65,7 @@ _MODULES = (
     load_more,
     dismiss,
     help_operators,
+    texture_mesh,
     voxelize,
     bake_voxels,
     vox_files,
@@ -72,6 +74,7 @@ _MODULES = (
     main,
     jobs,
     voxels,
+    texture,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

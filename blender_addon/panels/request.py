@@ -84,6 +84,8 @@ def _draw_advanced(body: bpy.types.UILayout, request: FigurineRequest) -> None:
     body.prop(request, "name")
     body.prop(request, "depth")
     body.prop(request, "texture_px")
+    if request.engine != "draft":
+        body.prop(request, "texture_steps")
     column = body.column(heading="Result")
     column.prop(request, "import_when_done")
     column.prop(request, "at_cursor")

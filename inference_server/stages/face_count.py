@@ -53,8 +53,9 @@ def _in_stl(stream: IO[bytes], size_bytes: int) -> int:
 def _in_obj(stream: IO[bytes], size_bytes: int) -> int:
     count, last = 0, b"\n"
     for chunk in _chunks(stream):
-        count += (last + chunk).count(b"\nf ")
-        last = chunk[-2:] if len(chunk) > 1 else last + chunk
+        text = last + chunk
+        count += text.count(b"\nf ")
+        last = text[-2:]
     return count
 
 
