@@ -48,7 +48,16 @@ __all__ = [
 ]
 
 # Nothing else is ever fetched, whatever a job lists.
-ARTIFACT_NAMES = ("figure.fbx", "figure.glb", "rig.json", "report.json", "preview.png", "normalized.png")
+ARTIFACT_NAMES = (
+    "figure.fbx",
+    "figure.glb",
+    "rig.json",
+    "report.json",
+    "preview.png",
+    "normalized.png",
+    "texture.png",
+    "texture.npz",
+)
 # What is judged of a job that waits: before, after, and what was found.
 REVIEW_NAMES = ("source.png", "normalized.png", "normalize.json")
 _THUMBNAIL_NAMES = ("preview.png", "candidates.png", "normalized.png", "source.png")
@@ -117,15 +126,21 @@ class Client:
         """What the server can do."""
         return self._ask(Capabilities, "capabilities")
 
-    def create_job(self, picture: Path, settings: Mapping[str, Any], key: str, name: str = "") -> Job:
-        """Send a picture; the same key and content bring the same job. name: of the file, as the server shall show it.
+    def create_job(
+        self, picture: Path, settings: Mapping[str, Any], key: str, name: str = "", mesh: Path | None = None
+    ) -> Job:
+        """Send a picture, with a mesh to be textured after it or without; the same key and content bring the same job.
+        name: of the file, as the server shall show it: the mesh's where there is one.
 
         Raises PictureUnreadable.
         """
+        files = {"image": (picture.name if mesh is not None else name or picture.name, _content(picture))}
+        if mesh is not None:
+            files["mesh"] = (name or mesh.name, _content(mesh))
         return self._ask(
             Job,
             "create_job",
-            files={"image": (name or picture.name, _content(picture))},
+            files=files,
             data={"settings": json.dumps(dict(settings)), "idempotency_key": key},
         )
 

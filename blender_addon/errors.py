@@ -7,8 +7,8 @@ FigurineError
 │                 BadToken · AddressInvalid · OnlineAccessOff
 ├── the server's  Refused (a reply) · JobFailed (a job's end): its words, unchanged
 ├── the job       JobLost · ResultMissing · ResultDamaged
-└── this machine  PictureUnreadable · DiskFull · FolderUnwritable · JournalDamaged · ImportFailed
-                  FolderUnknown · OutputUnwritable · InternalFault
+└── this machine  PictureUnreadable · MeshUnusable · DiskFull · FolderUnwritable · JournalDamaged
+                  ImportFailed · FolderUnknown · OutputUnwritable · InternalFault
 """
 
 from __future__ import annotations
@@ -328,6 +328,13 @@ class InternalFault(FigurineError):
             "Jobs on the server go on. Copy the diagnostics and report it.",
             "".join(traceback.format_exception(error)),
         )
+
+
+class MeshUnusable(FigurineError):
+    """The mesh cannot be sent; nothing was changed."""
+
+    def __init__(self, name: str, why: str, then: str) -> None:
+        super().__init__(f"{name} cannot be textured: {why}.", then)
 
 
 class ImportFailed(FigurineError):

@@ -16,6 +16,7 @@ import bpy
 
 from . import runtime
 from .errors import FigurineError
+from .figure.dress import dress, is_texture
 from .importer import ImportOptions, import_result, reason_to_wait
 from .jobs.views import JobView
 from .runtime import FileMark, Runtime
@@ -25,16 +26,19 @@ _MODES_TO_IMPORT_IN = ("OBJECT", "POSE")
 
 
 def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: ImportOptions) -> bpy.types.Object:
-    """Import the job's result under its own name and return its armature. Raises ImportFailed, after which the file is
-    as it was.
+    """Import the job's result under its own name and return its armature, or the mesh that it textures. Raises
+    ImportFailed, after which the file is as it was.
     """
     now = runtime.current()
     name = str(job.settings.get("name") or job.name)
     origin = {"job": job.job_id or "", "server": now.snapshot.server.url}
-    armature = import_result(context, folder, replace(options, name=name), origin)
+    if is_texture(folder):
+        made = dress(context, folder, job.target or name, origin)
+    else:
+        made = import_result(context, folder, replace(options, name=name), origin)
     now.results = [result for result in now.results if result.key != job.key]
     now.engine.mark_imported(job.key)
-    return armature
+    return made
 
 
 def import_first(context: bpy.types.Context, now: Runtime) -> bool:

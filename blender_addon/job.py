@@ -10,7 +10,7 @@ import queue
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,17 @@ __all__ = ["Event", "JobEngine", "Notice", "Request", "ResultReady", "Snapshot",
 
 @dataclass(frozen=True)
 class Request:
-    """A picture to make a character from. name: of the character, for display and, made safe by the server, for files
-    and objects. settings: as POST /v1/jobs takes them.
+    """A picture to make a character from, or to texture a mesh after. name: of the character, for display and, made
+    safe by the server, for files and objects. settings: as POST /v1/jobs takes them. mesh: a file of the mesh; target:
+    the object that it is.
     """
 
     picture: Path
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     import_when_done: bool = True
+    mesh: Path | None = None
+    target: str = ""
 
 
 class JobEngine:
@@ -75,7 +78,7 @@ class JobEngine:
     def generate(self, request: Request) -> str:
         """Send a picture; the key of its job."""
         record = self._new_record(request.name, request.settings, request.import_when_done)
-        self._order(self._minder.add, record, request.picture)
+        self._order(self._minder.add, replace(record, target=request.target), request.picture, request.mesh)
         return record.key
 
     def cancel(self, key: str) -> None:

@@ -56,6 +56,7 @@ class Wishes:
     seed: int = 0
     depth: float = 1.0
     texture_px: int = 2048
+    texture_steps: int = 50
     pause_after: str = ""
     neural: NeuralShape = NeuralShape()
     bones: NeuralBones = NeuralBones()
@@ -76,6 +77,8 @@ class Shape:
     depth: float = 1.0
 
 
+# After these a job that textures a mesh can wait.
+TEXTURE_STAGES = ("normalize", "texture")
 # Steps of the normalization that can be chosen, in the order in which they are done.
 STEPS = ("background", "resolution", "pose", "tilt", "framing")
 
@@ -161,6 +164,8 @@ def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:
     }
     if wishes.height_m > 0:
         document["height_m"] = round(wishes.height_m, 6)
+    if wishes.texture_steps != Wishes.texture_steps:
+        document["texture_steps"] = wishes.texture_steps
     if wishes.pause_after:
         document["pause_after"] = wishes.pause_after
     usual = asdict(NeuralShape()) | asdict(NeuralBones())
@@ -170,6 +175,21 @@ def settings_document(wishes: Wishes, picture: Path) -> Mapping[str, Any]:
         document["normalize_steps"] = {"pose": "off" if wishes.pose_edit == "off" else "on"}
     if wishes.pose_edit in ("local", "hosted"):
         document["editor"] = wishes.pose_edit
+    return document
+
+
+def texture_document(wishes: Wishes, target: str) -> Mapping[str, Any]:
+    """The `settings` of a job that textures a mesh. target: the object's name."""
+    document: dict[str, Any] = {
+        "name": safe_name(wishes.name or target),
+        "engine": wishes.engine,
+        "seed": wishes.seed,
+        "texture_px": wishes.texture_px,
+    }
+    if wishes.texture_steps != Wishes.texture_steps:
+        document["texture_steps"] = wishes.texture_steps
+    if wishes.pause_after in TEXTURE_STAGES:
+        document["pause_after"] = wishes.pause_after
     return document
 
 

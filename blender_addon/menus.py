@@ -48,6 +48,8 @@ class FIGURINE_MT_object(bpy.types.Menu):
     def draw(self, context: bpy.types.Context) -> None:
         """What is done with any mesh."""
         self.layout.operator_context = "INVOKE_DEFAULT"
+        self.layout.operator("figurine.texture_mesh", icon="TEXTURE")
+        self.layout.separator()
         self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
         self.layout.operator("figurine.voxelize", text="Voxelize…", icon="OPTIONS").ask = True
         self.layout.operator("figurine.bake_voxels", text="Bake Voxel Animation…", icon="RENDER_ANIMATION")

@@ -18,6 +18,14 @@ from .job_settings import safe_name
 _KEPT_FOLDERS = 20
 
 
+def new_mesh_file(folder: Path, name: str, content: str) -> Path:
+    """A fresh OBJ with this content. Raises DiskFull, FolderUnwritable."""
+    target = new_picture_file(folder, name).with_suffix(".obj")
+    with typed_file_errors(folder):
+        target.write_text(content, encoding="ascii")
+    return target
+
+
 def new_picture_file(folder: Path, name: str) -> Path:
     """A fresh path for a PNG, named for the artist; the oldest of its kind are removed. Raises DiskFull,
     FolderUnwritable.

@@ -223,6 +223,13 @@ class FigurineRequest(bpy.types.PropertyGroup):
         items=_WEIGHTS,
         default="engine",
     )
+    texture_steps: IntProperty(
+        name="Texture Steps",
+        description="Of the neural texture, from noise to views. Time grows with them",
+        min=2,
+        max=200,
+        default=50,
+    )
     texture_px: EnumProperty(name="Texture", description="The side of the texture", items=_TEXTURES, default="2048")
     pause_after: EnumProperty(
         name="Pause After",
@@ -271,6 +278,7 @@ class FigurineRequest(bpy.types.PropertyGroup):
             seed=self.seed,
             depth=self.depth,
             texture_px=int(self.texture_px),
+            texture_steps=self.texture_steps,
             pause_after="" if self.pause_after == "none" else self.pause_after,
             neural=NeuralShape(
                 steps=self.steps,

@@ -33,6 +33,7 @@ from .operators import (
     retry_job,
     server,
     settle_rig,
+    texture_mesh,
     use_image,
     use_render,
     vox_files,
@@ -40,7 +41,7 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, voxels
+from .panels import jobs, main, texture, voxels
 
 _MODULES = (
     preferences,
@@ -66,6 +67,7 @@ _MODULES = (
     load_more,
     dismiss,
     help_operators,
+    texture_mesh,
     voxelize,
     bake_voxels,
     vox_files,
@@ -74,6 +76,7 @@ _MODULES = (
     main,
     jobs,
     voxels,
+    texture,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

@@ -112,13 +112,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--edges", choices=get_args(Edges), default="auto", help="what it is told to have")
     parser.add_argument("--speed", choices=get_args(Speed), default="exact", help="fast leaves out what changes little")
     parser.add_argument("--skeleton", type=Path, metavar="RIG.JSON", help="bones of an earlier run of it, edited")
-    parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
-    parser.add_argument("--texture-steps", type=int, metavar="N", default=50, help="of the neural texture")
-    parser.add_argument(
-        "--normalize", metavar="HOW", default="auto", help="auto, off, or STEP=auto|on|off,… as in background=off"
-    )
-    parser.add_argument("--mask", type=Path, metavar="FILE", help="a picture of its size whose subject is white")
-    parser.add_argument("--editor", choices=get_args(EditorChoice), default="auto", help="what changes pose and view")
+    _add_painting(parser)
     parser.set_defaults(verb=run_picture)
 
 
@@ -132,6 +126,35 @@ def _add_rig(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--existing", choices=choices, default="ask", help="what becomes of the rig that MESH has")
     _add_common(parser)
     parser.set_defaults(verb=rig_mesh)
+
+
+def _add_texture(parser: argparse.ArgumentParser) -> None:
+    from inference_server.commands.make import texture_mesh
+
+    parser.description = (
+        "Keeps the mesh's objects, shape and place; writes NAME.fbx, NAME.glb, NAME.png, preview.png and report.json. "
+        "The mesh faces -Y in Blender, +Z in glTF and OBJ, and the picture shows it from there."
+    )
+    parser.add_argument("mesh", type=Path, metavar="MESH", help="an OBJ, GLB, glTF, FBX, PLY or STL file")
+    parser.add_argument("image", type=Path, metavar="PICTURE", help="a picture of it, or of what it shall look like")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the results")
+    parser.add_argument("--name", metavar="NAME", help="name of the files; MESH_textured by default")
+    parser.add_argument("--engine", choices=get_args(EnginePolicy), help="auto: neural where it can run, else draft")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    _add_painting(parser)
+    parser.add_argument("--quiet", action="store_true", help="print the names of the results and nothing else")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.set_defaults(verb=texture_mesh)
+
+
+def _add_painting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--texture", type=int, metavar="PX", default=2048, dest="texture_px", help="1024, 2048 or 4096")
+    parser.add_argument("--texture-steps", type=int, metavar="N", default=50, help="of the neural texture")
+    parser.add_argument(
+        "--normalize", metavar="HOW", default="auto", help="auto, off, or STEP=auto|on|off,… as in background=off"
+    )
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="a picture of its size whose subject is white")
+    parser.add_argument("--editor", choices=get_args(EditorChoice), default="auto", help="what changes pose and view")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -244,6 +267,7 @@ def _set_verb(parser: argparse.ArgumentParser, module: str, function: str) -> No
 _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "run": ("make a rigged model from a picture", _add_run),
     "rig": ("rig a mesh, or skin it to a given skeleton", _add_rig),
+    "texture": ("texture a mesh from a picture", _add_texture),
     "voxelize": ("make a posable figure of voxels from a mesh", _add_voxelize),
     "serve": ("run the local server that Blender's panel talks to", _add_serve),
     "worker": ("run one more worker on the server's jobs", _add_worker),

@@ -33,7 +33,7 @@ def settle_materials(figure: bpy.types.Object, name: str, needs_texture: bool) -
         image = _base_color_of(material)
         if has_uv and image is not None and 0 not in image.size:
             _settle_image(image, f"{name}_base_color")
-            _settle(material, image, figure.data)
+            settle_material(material, image, figure.data)
         elif needs_texture:
             raise _no_texture()
         material.name = name
@@ -55,7 +55,12 @@ def _settle_image(image: bpy.types.Image, name: str) -> None:
     image.filepath_raw = f"//{image.name}.png"
 
 
-def _settle(material: bpy.types.Material, image: bpy.types.Image, mesh: bpy.types.Mesh) -> None:
+def settle_material(
+    material: bpy.types.Material, image: bpy.types.Image, mesh: bpy.types.Mesh, uv_name: str = ""
+) -> None:
+    """Build the material around the picture, as the mesh's active UV map lays it out. uv_name: a UV map that it asks
+    for by name, whatever the mesh renders with; "" for that.
+    """
     texels = _texels_of(image, mesh)
     tree = material.node_tree
     tree.nodes.clear()
@@ -68,6 +73,11 @@ def _settle(material: bpy.types.Material, image: bpy.types.Image, mesh: bpy.type
     surface.inputs["Roughness"].default_value = _ROUGHNESS
     surface.inputs["Specular IOR Level"].default_value = _SPECULAR
     surface.inputs["Metallic"].default_value = _METALLIC
+    if uv_name:
+        layout = tree.nodes.new("ShaderNodeUVMap")
+        layout.uv_map = uv_name
+        layout.location.x = picture.location.x - _NODE_GAP
+        tree.links.new(layout.outputs["UV"], picture.inputs["Vector"])
     tree.links.new(picture.outputs["Color"], surface.inputs["Base Color"])
     tree.links.new(surface.outputs["BSDF"], output.inputs["Surface"])
     if texels.shape[1] == 4 and (texels[:, 3] < _OPAQUE).any():

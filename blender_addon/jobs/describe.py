@@ -57,6 +57,7 @@ def describe_record(record: Record, around: Surroundings) -> JobView:
         waits_for_server=around.is_asked and state in OPEN_STATES and bool(has_to_be_done),
         settings=record.settings,
         review=around.review if state == "waiting" else None,
+        target=record.target,
     )
     if job is not None:
         return _with_job(view, job)

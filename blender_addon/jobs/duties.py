@@ -111,8 +111,10 @@ class Duties:
         if record.rerun:
             order = {name: record.rerun[name] for name in ("stage", "settings", "seed") if name in record.rerun}
             return client.rerun(str(record.rerun["job_id"]), order, record.key)
-        picture = self._ledger.folders.picture(record.key, record.picture)
-        return client.create_job(picture, record.settings, record.key, record.name + picture.suffix)
+        picture = self._ledger.folders.copy(record.key, record.picture)
+        mesh = self._ledger.folders.copy(record.key, record.mesh) if record.mesh else None
+        name = record.name + (picture if mesh is None else mesh).suffix
+        return client.create_job(picture, record.settings, record.key, name, mesh)
 
     def _sent(self, key: str, outcome: Any) -> None:
         if isinstance(outcome, LinkError):
@@ -139,7 +141,7 @@ class Duties:
 
     def _replace_picture(self, record: Record, job_id: str) -> None:
         if self._may_transfer(record.key):
-            picture = self._ledger.folders.picture(record.key, record.order_picture)
+            picture = self._ledger.folders.copy(record.key, record.order_picture)
             name = record.name + picture.suffix
             self._transfer(
                 record.key,

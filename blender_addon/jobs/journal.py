@@ -34,7 +34,8 @@ class Record:
     """A job as it must be remembered.
 
     key: names it, its folder, and its request. owner: the Blender that watches over it. server: identity of the
-    server it was sent to, empty before. picture: name of the copy in the job's folder. rerun: of which job, stage,
+    server it was sent to, empty before. picture, mesh: names of the copies in the job's
+    folder. target: the object that the mesh is. rerun: of which job, stage,
     settings and seed, where it was made from another one. order: what the artist asked of a job that the server has,
     until it has answered; order_settings and order_picture, the name of another copy, go with it. end: how it ended
     without the server: failure has the words. job: the last document of a job that ended or waits. offers: how often
@@ -48,6 +49,8 @@ class Record:
     settings: Mapping[str, Any]
     import_when_done: bool
     picture: str = ""
+    mesh: str = ""
+    target: str = ""
     rerun: Mapping[str, Any] = field(default_factory=dict)
     server: str = ""
     job_id: str | None = None
@@ -65,7 +68,7 @@ class Record:
 
     def __post_init__(self) -> None:
         is_key = len(self.key) == len(uuid.UUID(int=0).hex) and set(self.key) <= _KEY_CHARACTERS
-        if not is_key or any(name != Path(name).name for name in (self.picture, self.order_picture)):
+        if not is_key or any(name != Path(name).name for name in (self.picture, self.mesh, self.order_picture)):
             raise DocumentInvalid(f"the key {self.key!r:.80} or the picture {self.picture!r:.80}")
 
     @property

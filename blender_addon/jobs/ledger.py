@@ -179,7 +179,7 @@ class Ledger:
             heard=heard,
             summary=summary,
             error=error,
-            picture=str(self.folders.picture(record.key, record.picture)) if record.picture else "",
+            picture=str(self.folders.copy(record.key, record.picture)) if record.picture else "",
             thumbnail=None if digest is None else self.folders.thumbnail(digest),
             result=self.result(record.key),
             review=self.review(record),

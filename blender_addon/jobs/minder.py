@@ -170,14 +170,16 @@ class Minder:
             self._ledger.told_is_over()
             self._listing.clear()
 
-    def add(self, record: Record, picture: Path | None) -> None:
-        """Take over a new job; its picture is copied, so that the file may change or go."""
+    def add(self, record: Record, picture: Path | None, mesh: Path | None = None) -> None:
+        """Take over a new job; its files are copied, so that they may change or go."""
         record = replace(record, owner=self._ledger.owners.me)
         self._ledger.asked.add(record.key)
         try:
             if picture is not None:
                 copy = self._ledger.folders.take_picture(record.key, picture, self._most_bytes())
                 record = replace(record, picture=copy)
+            if mesh is not None:
+                record = replace(record, mesh=self._ledger.folders.take_mesh(record.key, mesh, self._most_bytes()))
         except FigurineError as error:
             self._ledger.put(record)
             self._ledger.fail(record.key, error)
@@ -242,7 +244,8 @@ class Minder:
         source = self._ledger.journal.records.get(key)
         job_id = key if source is None else source.job_id
         if job_id is not None:
-            self.add(replace(record, rerun={**record.rerun, "job_id": job_id}), None)
+            target = "" if source is None else source.target
+            self.add(replace(record, rerun={**record.rerun, "job_id": job_id}, target=target), None)
 
     def delete(self, key: str) -> None:
         """Forget a job, and its files here and on the server."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on's files: pictures that were sent, results that were fetched, thumbnails.
 
-<folder>/<key>/picture.png     the copy that is sent
+<folder>/<key>/picture.png     the copy that is sent; so is mesh.obj
 <folder>/<key>/result/         complete, or not there
 <folder>/thumbnails/<digest>.png
 """
@@ -17,10 +17,13 @@ from pathlib import Path
 
 from ..client import ARTIFACT_NAMES, Client
 from ..documents import Job
-from ..errors import PictureUnreadable, Refused, ResultMissing, typed_file_errors
+from ..errors import MeshUnusable, PictureUnreadable, Refused, ResultMissing, typed_file_errors
 
 # The import needs these.
 _NEEDED = ("figure.fbx", "rig.json", "report.json")
+# And these, of a job that textured a mesh.
+_NEEDED_OF_TEXTURE = ("texture.png", "texture.npz", "report.json")
+_TEXTURED = "mesh+image"
 _THUMBNAILS = ("preview.png", "candidates.png", "normalized.png", "source.png")
 _MOST_THUMBNAILS = 300
 # A folder without a record may be one that another Blender is making.
@@ -35,8 +38,8 @@ class ResultFolders:
         self._folder = folder
         self._thumbnails = folder / "thumbnails"
 
-    def picture(self, key: str, name: str) -> Path:
-        """The copy of the picture."""
+    def copy(self, key: str, name: str) -> Path:
+        """The copy of a file that was sent."""
         return self._folder / key / name
 
     def take_picture(self, key: str, source: Path, most_bytes: int | None, stem: str = "picture") -> str:
@@ -64,6 +67,20 @@ class ResultFolders:
             shutil.copyfile(source, target)
         return target.name
 
+    def take_mesh(self, key: str, source: Path, most_bytes: int | None) -> str:
+        """Take a mesh file that was written for the job into its folder; its new name. Raises MeshUnusable, DiskFull,
+        FolderUnwritable.
+        """
+        target = self._folder / key / f"mesh{source.suffix}"
+        with typed_file_errors(target.parent, "texture it again"):
+            size_bytes = source.stat().st_size
+            if most_bytes is not None and size_bytes > most_bytes:
+                size = f"its file has {size_bytes >> 20} MiB, and the server takes {most_bytes >> 20} MiB"
+                raise MeshUnusable(source.stem, size, "Decimate it first.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(source, target)
+        return target.name
+
     def promote_picture(self, key: str, name: str) -> str:
         """Make another copy the job's picture; its new name. Raises DiskFull, FolderUnwritable."""
         copy = self._folder / key / name
@@ -75,7 +92,10 @@ class ResultFolders:
     def result(self, key: str) -> Path | None:
         """The folder of a complete result."""
         folder = self._folder / key / "result"
-        return folder if all((folder / name).is_file() for name in _NEEDED) else None
+        for needed in (_NEEDED, _NEEDED_OF_TEXTURE):
+            if all((folder / name).is_file() for name in needed):
+                return folder
+        return None
 
     def fetch(self, client: Client, key: str, job: Job, on_share: Callable[[float], None]) -> None:
         """Fetch the files of a job; the folder appears when all are there.
@@ -84,7 +104,8 @@ class ResultFolders:
         Refused; nothing is left then.
         """
         files = [file for file in job.artifacts if file.name in ARTIFACT_NAMES]
-        if not {file.name for file in files}.issuperset(_NEEDED):
+        needed = _NEEDED_OF_TEXTURE if job.input.kind == _TEXTURED else _NEEDED
+        if not {file.name for file in files}.issuperset(needed):
             raise ResultMissing(job.input.name)
         partial, target = self._folder / key / "result.part", self._folder / key / "result"
         whole_bytes, fetched_bytes = sum(file.size_bytes for file in files) or 1, 0

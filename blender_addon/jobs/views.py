@@ -41,7 +41,7 @@ class JobView:
     thumbnail: a small local PNG. result: the local folder with figure.fbx, rig.json, report.json and the others, None
     until fetched. is_ours: sent from this user's Blender, not found in the server's list. is_cancelling: a cancel is
     on its way. waits_for_server: something was asked of it in this Blender which the server has still to do. review:
-    of a job that waits, once it is fetched: the picture before and after.
+    of a job that waits, once it is fetched: the picture before and after. target: the object that is textured.
     """
 
     key: str
@@ -67,6 +67,7 @@ class JobView:
     waits_for_server: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     review: Review | None = None
+    target: str = ""
 
     @property
     def is_busy(self) -> bool:

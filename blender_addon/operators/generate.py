@@ -46,15 +46,23 @@ class FIGURINE_OT_generate(bpy.types.Operator):
 
 
 def request_of(fields: FigurineRequest) -> Request:
-    """What is to be sent. An image of the file is saved first. Raises PictureUnreadable, DiskFull, FolderUnwritable."""
-    if fields.image is not None:
-        picture = image_file(fields.image, runtime.current().paths.pictures)
-    else:
-        picture = Path(bpy.path.abspath(fields.picture))
-        if not picture.is_file():
-            raise PictureUnreadable(picture.name, f"there is no such file in {picture.parent}")
+    """What is to be sent. Raises as `picture_of`."""
+    picture = picture_of(fields)
     settings = settings_document(fields.wishes(), Path(fields.image.name) if fields.image else picture)
     return Request(picture, settings["name"], settings, fields.import_when_done)
+
+
+def picture_of(fields: FigurineRequest) -> Path:
+    """The picture as a file; an image of the Blender file is saved first.
+
+    Raises PictureUnreadable, DiskFull, FolderUnwritable.
+    """
+    if fields.image is not None:
+        return image_file(fields.image, runtime.current().paths.pictures)
+    picture = Path(bpy.path.abspath(fields.picture))
+    if not picture.is_file():
+        raise PictureUnreadable(picture.name, f"there is no such file in {picture.parent}")
+    return picture
 
 
 CLASSES = (FIGURINE_OT_generate,)

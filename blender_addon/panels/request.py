@@ -85,6 +85,7 @@ def _draw_advanced(body: bpy.types.UILayout, request: FigurineRequest, now: Runt
     body.prop(request, "depth")
     body.prop(request, "texture_px")
     if _can_be_neural(request, now):
+        body.prop(request, "texture_steps")
         column = body.column(heading="Skeleton")
         column.prop(request, "beams")
         column.prop(request, "skin")

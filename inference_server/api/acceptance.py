@@ -53,12 +53,14 @@ def accept(services: Services, order: Order) -> tuple[Job, bool]:
 
 
 def require_stages_of_chain(kind: InputKind, settings: JobSettings) -> None:
-    """Raises SettingInvalid where the job would wait after a stage that it does not have."""
+    """Raises SettingInvalid where the job would wait after a stage that it does not have, or end with one."""
     if settings.pause_after is not None and settings.pause_after not in CHAINS[kind]:
         raise SettingInvalid(
             f"A job that starts from {kind} has no {settings.pause_after} stage to pause after.",
             f"Its stages: {', '.join(CHAINS[kind])}.",
         )
+    if settings.outputs == "rig" and "rig" not in CHAINS[kind]:
+        raise SettingInvalid(f"A job that starts from {kind} makes no rig.", "Leave outputs at all.")
 
 
 def _digest(order: Order, files: list[Path]) -> str:

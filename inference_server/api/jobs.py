@@ -50,7 +50,7 @@ SINCE = IntegerQuery("since", "The revision that is known already: where there i
 @blueprint.post("")
 @describe(
     Operation(
-        "Make a job from a picture, or from a mesh with or without a skeleton.",
+        "Make a job from a picture, from a mesh with or without a skeleton, or from mesh and picture to texture it.",
         {202: JobDocument, 200: JobDocument},
         (*BODY_ERRORS, *STORAGE_ERRORS, ImageUnreadable, MeshInvalid, QueueFull, StateError),
         headers=(KEY,),

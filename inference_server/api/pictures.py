@@ -30,14 +30,15 @@ def replace_picture(job_id: str) -> tuple[Response, int]:
     services = current_services()
     upload = read_picture()
     job = services.store.get(job_id)
-    if job.input_kind != "image":
+    if job.input_kind == "mesh":
         raise StateError("The job starts from a mesh; it has no picture.", "Make a new job from the picture.")
     settings = merge_settings(job, {"pause_after": job.settings["pause_after"], **upload.changes})
     with (
         typed_system_errors("the server's data folder"),
         services.folders.incoming_picture(job_id, upload.files) as put,
     ):
-        other = OtherInput(upload.name, settings.to_document(), put)
+        name = upload.name if job.input_kind == "image" else job.input_name
+        other = OtherInput(name, settings.to_document(), put)
         queued = services.store.replace_input(job_id, other, services.config.max_queued)
     services.queue.put(job_id)
     return answer(queued), 202

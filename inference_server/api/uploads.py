@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO, Any
@@ -51,6 +51,7 @@ FORM: Mapping[str, Any] = {
     "oneOf": [
         {"required": ["image"], "not": {"anyOf": [{"required": ["mesh"]}, {"required": ["skeleton"]}]}},
         {"required": ["mesh"], "not": {"anyOf": [{"required": ["image"]}, {"required": ["mask"]}]}},
+        {"required": ["mesh", "image"], "not": {"required": ["skeleton"]}},
     ],
     "additionalProperties": False,
 }
@@ -118,22 +119,36 @@ class PictureUpload:
 def read_upload(config: Config) -> Upload:
     """The form of the current request. Raises UnsupportedMedia, RequestInvalid, SettingInvalid, UploadTooLarge."""
     files, texts = _parts(_FILE_PARTS, _TEXT_PARTS)
-    if ("image" in files) == ("mesh" in files):
-        raise RequestInvalid("A job starts from one image or one mesh.", "Send exactly one of these two files.")
-    if "skeleton" in files and "mesh" not in files:
-        raise RequestInvalid("A skeleton came without its mesh.", "Send both, or the image alone.")
-    if "mask" in files and "image" not in files:
-        raise RequestInvalid("A mask came without its picture.", "Send both, or the mesh alone.")
-    kind: InputKind = "image" if "image" in files else "mesh"
-    name = _display_name(files[kind].filename or kind)
-    if kind == "image":
-        stored = _picture_files(files, name)
-    else:
-        stored = {f"mesh{_mesh_suffix(files[kind].stream, name)}": files[kind].stream}
+    kind = _kind_of(files.keys())
+    main = "mesh" if "mesh" in files else "image"
+    name = _display_name(files[main].filename or main)
+    stored = {}
+    if "mesh" in files:
+        stored[f"mesh{_mesh_suffix(files['mesh'].stream, name)}"] = files["mesh"].stream
+    if "image" in files:
+        stored |= _picture_files(files, _display_name(files["image"].filename or "image"))
     if "skeleton" in files:
         stored["rig.json"] = files["skeleton"].stream
     chosen = {"name": safe_name(PurePath(name).stem), "engine": config.engine, **_settings(texts.get("settings", ""))}
     return Upload(kind, name, stored, settings_from_document(chosen), read_key(texts.get("idempotency_key")))
+
+
+def _kind_of(files: Collection[str]) -> InputKind:
+    """What a job of these files starts from. Raises RequestInvalid."""
+    if "image" not in files and "mesh" not in files:
+        raise RequestInvalid("A job starts from an image, a mesh, or both.", "Send one of these files, or both.")
+    if "skeleton" in files and "mesh" not in files:
+        raise RequestInvalid("A skeleton came without its mesh.", "Send both, or the image alone.")
+    if "mask" in files and "image" not in files:
+        raise RequestInvalid("A mask came without its picture.", "Send both, or the mesh alone.")
+    if "skeleton" in files and "image" in files:
+        raise RequestInvalid(
+            "A mesh that is textured from an image is not bound to a skeleton in the same job.",
+            "Send the mesh with the image, or with the skeleton.",
+        )
+    if "image" in files:
+        return "mesh+image" if "mesh" in files else "image"
+    return "mesh"
 
 
 def read_picture() -> PictureUpload:

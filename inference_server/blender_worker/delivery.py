@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import bpy
 
-from inference_server.blender_worker import preview, rig, writers
-from inference_server.blender_worker.request import Bones, Labels
+from inference_server.blender_worker import preview, writers
+from inference_server.blender_worker.request import Labels
 from inference_server.core.exchange import Exchange
 from inference_server.core.types import Float32
 
@@ -31,23 +32,21 @@ class Clock:
 
 
 class Delivery:
-    """Writes a rigged scene: STEM.fbx, STEM.glb, preview.png."""
+    """Writes the scene: STEM.fbx, STEM.glb, preview.png."""
 
-    def __init__(self, labels: Labels, bones: Bones, scratch: Path, clock: Clock) -> None:
+    def __init__(self, labels: Labels, scratch: Path, clock: Clock) -> None:
         self.labels = labels
-        self.bones = bones
         self.scratch = scratch
         self.clock = clock
 
-    def write(self, armature: bpy.types.Object, triangles: Float32) -> Exchange:  # triangles: (T, 3, 3)
-        """The files, the bones as Blender holds them, and the document {blender, files, seconds, lost_pictures}.
+    def write(self, triangles: Float32, arrays: Mapping[str, Float32]) -> Exchange:  # triangles: (T, 3, 3)
+        """The files, these arrays beside them, and the document {blender, files, seconds, lost_pictures}.
 
         lost_pictures: names of those that FBX could not take along. Raises WorkerFailure ExportCrashed where a file
         is empty.
         """
         fbx, glb = (self.scratch / f"{self.labels.stem}.{suffix}" for suffix in ("fbx", "glb"))
         picture = self.scratch / PREVIEW_FILE
-        measured = rig.measured_bones(armature, self.bones)
         writers.write_fbx(fbx)
         self.clock.note("fbx")
         writers.write_glb(glb)
@@ -61,4 +60,4 @@ class Delivery:
             "seconds": self.clock.seconds,
             "lost_pictures": writers.lost_pictures(fbx),
         }
-        return Exchange(document=document, arrays=measured, files=files)
+        return Exchange(document=document, arrays=dict(arrays), files=files)

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference_server.blender_worker.failures import WorkerFailure
-from inference_server.core.types import MOST_FACES
 
 PLY_TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -32,13 +31,11 @@ PLY_ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"
 GLB_MAGIC = b"glTF"
 FLOAT_COMPONENT = 5126  # glTF's number for float32
 FLOAT3_BYTES = 12
-TRIANGLES = 4  # glTF's number for separate triangles, which it takes where none is given
 
 
 def check_content(path: Path) -> None:
     """Raises WorkerFailure: UnsupportedMedia where the content is of another kind than the suffix says, MeshInvalid
-    where it is empty, promises more than it holds, tells of more faces than are rigged, or has coordinates that are not
-    finite.
+    where it is empty, promises more than it holds, or has coordinates that are not finite.
     """
     with path.open("rb") as stream:
         start = stream.read(64)
@@ -84,7 +81,6 @@ def _check_ply(path: Path) -> None:
     if header_end is None or form not in PLY_ORDERS:
         raise damaged(path, "its header is incomplete")
     elements = _ply_elements(header)
-    _require_few(path, sum(count for name, count, _columns in elements if name == "face"))
     body = content[header_end.end() :]
     promised_bytes = sum(count * _least_bytes(columns, form == "ascii") for _name, count, columns in elements)
     if promised_bytes > len(body) + 1:  # the last line may lack its end
@@ -131,31 +127,17 @@ def _check_gltf(path: Path) -> None:
     document, binary = _gltf_parts(path)
     try:
         accessors = document.get("accessors", [])
-        primitives = [primitive for mesh in document.get("meshes", []) for primitive in mesh["primitives"]]
-        indices = {item["attributes"]["POSITION"] for item in primitives if "POSITION" in item["attributes"]}
-        _require_few(path, sum(_triangle_count(primitive, accessors) for primitive in primitives))
+        indices = {
+            primitive["attributes"]["POSITION"]
+            for mesh in document.get("meshes", [])
+            for primitive in mesh["primitives"]
+            if "POSITION" in primitive["attributes"]
+        }
         for index in sorted(indices):
             if not np.isfinite(_positions(document, accessors[index], binary, path.parent)).all():
                 raise not_finite(path)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise damaged(path, f"its buffers do not fit its description ({error})") from error
-
-
-def _triangle_count(primitive: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
-    """Of a primitive of separate triangles; 0 for other kinds."""
-    if primitive.get("mode", TRIANGLES) != TRIANGLES or "indices" not in primitive:
-        return 0
-    return int(accessors[primitive["indices"]]["count"]) // 3
-
-
-def _require_few(path: Path, face_count: int) -> None:
-    """Raises WorkerFailure for more than can be rigged, before Blender spends minutes on them."""
-    if face_count > MOST_FACES:
-        raise WorkerFailure(
-            "MeshInvalid",
-            f"{path.name} has {face_count:,} triangles; {MOST_FACES:,} are the most.",
-            "Decimate the mesh first.",
-        )
 
 
 def _gltf_parts(path: Path) -> tuple[dict[str, Any], bytes]:

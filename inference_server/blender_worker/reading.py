@@ -45,13 +45,16 @@ class PosableFile:
 @dataclass(frozen=True, eq=False)
 class Triangles:
     """All objects as one mesh. vertices: (V, 3). faces: (F, 3). object_index: (V,). uv: (F, 3, 2), or None where an
-    object has none.
+    object has none. corners: (F, 3), the objects' face corners, one object's after the other's. polygons: (F,), the
+    objects' faces, counted likewise.
     """
 
     vertices: Float32
     faces: Int32
     object_index: Int32
     uv: Float32 | None
+    corners: Int32
+    polygons: Int32
 
 
 def load(path: Path) -> LoadedFile:
@@ -93,23 +96,29 @@ def load_posable(path: Path) -> PosableFile:
 
 def triangles_of(objects: list[bpy.types.Object]) -> Triangles:
     """The objects' vertices, one after the other, and their faces cut into triangles."""
-    vertices, faces, owners, uvs = [], [], [], []
-    count = 0
+    vertices, faces, owners, uvs, corners, polygons = [], [], [], [], [], []
+    count = corner_count = polygon_count = 0
     for index, item in enumerate(objects):
         mesh = item.data
         mesh.calc_loop_triangles()
         vertices.append(_read(mesh.vertices, "co", 3, np.float32))
         faces.append(_read(mesh.loop_triangles, "vertices", 3, np.int32) + count)
         owners.append(np.full(len(mesh.vertices), index, np.int32))
+        own = _read(mesh.loop_triangles, "loops", 3, np.int32)
         if mesh.uv_layers.active is not None:
-            corners = _read(mesh.loop_triangles, "loops", 3, np.int32)
-            uvs.append(_read(mesh.uv_layers.active.uv, "vector", 2, np.float32)[corners])
+            uvs.append(_read(mesh.uv_layers.active.uv, "vector", 2, np.float32)[own])
+        corners.append(own + corner_count)
+        polygons.append(_read(mesh.loop_triangles, "polygon_index", 1, np.int32).ravel() + polygon_count)
         count += len(mesh.vertices)
+        corner_count += len(mesh.loops)
+        polygon_count += len(mesh.polygons)
     return Triangles(
         vertices=np.concatenate(vertices),
         faces=np.concatenate(faces),
         object_index=np.concatenate(owners),
         uv=np.concatenate(uvs) if len(uvs) == len(objects) else None,
+        corners=np.concatenate(corners),
+        polygons=np.concatenate(polygons),
     )
 
 

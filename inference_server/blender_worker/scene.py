@@ -50,6 +50,25 @@ def add_mesh(name: str, vertices: Float32, faces: Int32, uv: Float32) -> bpy.typ
     return mesh_object
 
 
+def dress(mesh: bpy.types.Mesh, material: bpy.types.Material, uv: Float32) -> None:  # uv: (L, 2)
+    """This material and these texture coordinates, and no others."""
+    for name in [layer.name for layer in mesh.uv_layers]:
+        mesh.uv_layers.remove(mesh.uv_layers[name])
+    mesh.uv_layers.new(name="UVMap", do_init=False)
+    mesh.uv_layers[0].uv.foreach_set("vector", np.ascontiguousarray(uv, dtype=np.float32).ravel())
+    mesh.materials.clear()
+    mesh.materials.append(material)
+    mesh.polygons.foreach_set("material_index", np.zeros(len(mesh.polygons), dtype=np.int32))
+
+
+def forget_other_pictures(material: bpy.types.Material) -> None:
+    """Remove every other material, and the pictures that only those have."""
+    for other in [item for item in bpy.data.materials if item != material]:
+        bpy.data.materials.remove(other)
+    for image in [item for item in bpy.data.images if not item.users]:
+        bpy.data.images.remove(image)
+
+
 def add_material(name: str, base_color: Path) -> bpy.types.Material:
     """One Principled surface with the picture as its base colour, packed into the file."""
     image = bpy.data.images.load(str(base_color))

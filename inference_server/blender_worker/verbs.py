@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The four verbs. Each takes the request and a scratch folder and returns the result to write."""
+"""The five verbs. Each takes the request and a scratch folder and returns the result to write."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def export(request: Exchange, scratch: Path) -> Exchange:
     rig.bind(figure, armature, bones, skin_of(request))
     rig.mark_origin([figure, armature], labels)
     clock.note("build")
-    result = Delivery(labels, bones, scratch, clock).write(armature, arrays["vertices"][arrays["faces"]])
+    measured = rig.measured_bones(armature, bones)
+    result = Delivery(labels, scratch, clock).write(arrays["vertices"][arrays["faces"]], measured)
     if result.document["lost_pictures"]:
         raise WorkerFailure(
             "ExportCrashed", "The FBX has no texture in it.", "Run it again and report it with the log."
@@ -53,16 +54,23 @@ def read(request: Exchange, scratch: Path) -> Exchange:
     Document: path of an OBJ, GLB, glTF, FBX, PLY or STL file.
 
     Result: vertices (V, 3) float32 of all objects in world space, at rest, without modifiers; faces (F, 3) int32,
-    triangulated; object_index (V,) int32; uv (F, 3, 2) float32 if every object has UVs. Document: objects (name,
-    vertex_count, has_uv, materials) by name, bounds, dropped (names of objects without a face), missing_pictures,
-    blender, and of its rig what `own_rig.describe` adds to both. Raises WorkerFailure.
+    triangulated; object_index (V,) int32; uv (F, 3, 2) float32 if every object has UVs; corners (F, 3) int32 and
+    polygons (F,) int32, the face corners and faces that the triangles are cut from, counted over all objects.
+    Document: objects (name, vertex_count, has_uv, materials) by name, bounds, dropped (names of objects without a
+    face), missing_pictures, blender, and of its rig what `own_rig.describe` adds to both. Raises WorkerFailure.
     """
     scene.start_empty()
     posable = reading.load_posable(Path(request.document["path"]))
     rigged = own_rig.describe(posable)
     loaded = reading.stand_alone(posable)
     found = reading.triangles_of(loaded.objects)
-    arrays = {"vertices": found.vertices, "faces": found.faces, "object_index": found.object_index}
+    arrays = {
+        "vertices": found.vertices,
+        "faces": found.faces,
+        "object_index": found.object_index,
+        "corners": found.corners,
+        "polygons": found.polygons,
+    }
     if found.uv is not None:
         arrays["uv"] = found.uv
     document = {
@@ -86,13 +94,8 @@ def bind(request: Exchange, scratch: Path) -> Exchange:
     """
     clock = Clock()
     labels, bones, skin = labels_of(request), bones_of(request), skin_of(request)
-    path = Path(request.document["path"])
-    scene.start_empty()
-    loaded = reading.load(path)
+    loaded = _load_again(request)
     objects = loaded.objects
-    found = [(item.name, len(item.data.vertices)) for item in objects]
-    if found != [(item["name"], item["vertex_count"]) for item in request.document["objects"]]:
-        raise WorkerFailure("MeshInvalid", f"{path.name} changed while it was being rigged.", "Run it again.")
     triangles = reading.triangles_of(objects)
     clock.note("import")
     armature = rig.add_armature(f"{labels.name}_rig", bones)
@@ -101,9 +104,34 @@ def bind(request: Exchange, scratch: Path) -> Exchange:
         rig.bind(item, armature, bones, SkinRows(skin.indices[rows], skin.weights[rows]))
     rig.mark_origin([*objects, armature], labels)
     clock.note("build")
-    result = Delivery(labels, bones, scratch, clock).write(armature, triangles.vertices[triangles.faces])
+    measured = rig.measured_bones(armature, bones)
+    result = Delivery(labels, scratch, clock).write(triangles.vertices[triangles.faces], measured)
     lost = sorted({*result.document["lost_pictures"], *loaded.missing_pictures})
     return replace(result, document={**result.document, "lost_pictures": lost})
+
+
+def paint(request: Exchange, scratch: Path) -> Exchange:
+    """Give a mesh file another texture; its objects and shapes stay, its materials, texture coordinates and rig go.
+
+    Document: path, name (of the material), stem, provenance, preview_px, and objects as `read` gave them. Array:
+    corner_uv (L, 2) float32 of all face corners, in the order in which `read` counts them, origin bottom left. File:
+    base_color.png. Result: as of `export`, without arrays. Raises WorkerFailure.
+    """
+    clock = Clock()
+    labels = labels_of(request)
+    loaded = _load_again(request)
+    clock.note("import")
+    material = scene.add_material(labels.name, Path(request.files[BASE_COLOR_FILE]))
+    triangles = reading.triangles_of(loaded.objects)
+    done = 0
+    for item in loaded.objects:
+        count = len(item.data.loops)
+        scene.dress(item.data, material, request.arrays["corner_uv"][done : done + count])
+        done += count
+    scene.forget_other_pictures(material)
+    rig.mark_origin(loaded.objects, labels)
+    clock.note("build")
+    return Delivery(labels, scratch, clock).write(triangles.vertices[triangles.faces], {})
 
 
 def voxelize(request: Exchange, scratch: Path) -> Exchange:
@@ -117,6 +145,17 @@ def voxelize(request: Exchange, scratch: Path) -> Exchange:
     seconds, warnings, voxels (counts and measures), digests. Raises WorkerFailure.
     """
     return run_voxelize(request, scratch)
+
+
+def _load_again(request: Exchange) -> reading.LoadedFile:
+    """The file that `read` has read, into the empty scene. Raises WorkerFailure where it is another by now."""
+    path = Path(request.document["path"])
+    scene.start_empty()
+    loaded = reading.load(path)
+    found = [(item.name, len(item.data.vertices)) for item in loaded.objects]
+    if found != [(item["name"], item["vertex_count"]) for item in request.document["objects"]]:
+        raise WorkerFailure("MeshInvalid", f"{path.name} changed while it was worked on.", "Run it again.")
+    return loaded
 
 
 def _describe(item: bpy.types.Object) -> dict[str, object]:

@@ -23,7 +23,7 @@ from inference_server.core.exchange import (
 )
 from inference_server.core.lifeline import end_with_parent
 
-VERBS = ("export", "read", "bind", "voxelize")
+VERBS = ("export", "read", "bind", "paint", "voxelize")
 
 EXIT_DONE = 0
 EXIT_FAILED = 1

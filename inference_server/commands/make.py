@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""figurine run and figurine rig: the pipeline in this process, its results in a folder."""
+"""figurine run, rig and texture: the pipeline in this process, its results in a folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from inference_server import __version__
-from inference_server.commands.output import OutputFolder, open_output
+from inference_server.commands.output import OutputFolder, open_output, protect_input
 from inference_server.commands.progress import ConsoleProgress
 from inference_server.commands.summary import print_files, print_summary
 from inference_server.config import Config, load_config, make_home
 from inference_server.core.cache import StageCache
+from inference_server.core.chains import CHAINS
+from inference_server.core.codec import png_bytes
 from inference_server.core.correction import RigCorrection, correction_from_document, read_correction
 from inference_server.core.images import read_image
 from inference_server.core.masks import read_mask
@@ -24,12 +26,12 @@ from inference_server.core.report import build_report, encode_report, rig_docume
 from inference_server.core.rig_document import load_document, read_skeleton, skeleton_from_document
 from inference_server.core.settings import JobSettings, read_normalization, safe_name
 from inference_server.core.stage import Control
-from inference_server.core.types import STAGE_NAMES
+from inference_server.core.types import STAGE_NAMES, TexturedScene
 from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.engines import build_registry
 from inference_server.errors import AlreadyRigged, typed_system_errors
 from inference_server.stages.blender import BlenderProcess
-from inference_server.stages.scene import read_scene
+from inference_server.stages.scene import MOST_TEXTURED_FACES, read_scene
 
 # Settings that `figurine run` alone has, by their names.
 _PICTURE_OPTIONS = (
@@ -97,6 +99,42 @@ def rig_mesh(options: argparse.Namespace) -> int:
     return 0
 
 
+def texture_mesh(options: argparse.Namespace) -> int:
+    """figurine texture. Raises the errors of the tree; leaves nothing behind then."""
+    config = load_config(flags=_flags(options)).config
+    chosen = read_normalization(options.normalize)
+    settings = JobSettings(
+        name=safe_name(f"{options.mesh.stem}_textured" if options.name is None else options.name),
+        engine=config.engine,
+        seed=options.seed,
+        texture_px=options.texture_px,
+        texture_steps=options.texture_steps,
+        editor=options.editor,
+        **chosen,
+    )
+    protect_input(options.mesh, options.out, settings.name)
+    source = read_image(options.image, config.max_megapixels)
+    blender = BlenderProcess(config.blender, config.work_root)
+    control = Control()
+    with (
+        open_output(options.out) as output,
+        ConsoleProgress(CHAINS["mesh+image"], is_quiet=options.quiet) as bar,
+        _pipeline(config) as pipeline,
+    ):
+        control.on_progress = bar.show
+        started = time.perf_counter()
+        with typed_system_errors("Figurine's data folder"):
+            scene = read_scene(
+                options.mesh, blender, _cache(config), control.raise_if_cancelled, most_faces=MOST_TEXTURED_FACES
+            )
+        outcome = pipeline.texture_scene(scene, source, settings, control)
+        files = _publish(output, outcome, settings, options.mesh, time.perf_counter() - started)
+    if not options.quiet:
+        print_summary(outcome, settings, is_skeleton_given=False)
+    print_files(output.path, files)
+    return 0
+
+
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
     return {} if options.engine is None else {"engine": options.engine}
 
@@ -142,8 +180,11 @@ def _publish(
         f"{settings.name}.fbx": made.fbx,
         f"{settings.name}.glb": made.glb,
         "preview.png": made.preview,
-        "rig.json": encode_report(rig_document(outcome.asset, settings, made)),
     }
+    if isinstance(outcome.asset, TexturedScene):
+        files[f"{settings.name}.png"] = png_bytes(outcome.asset.textured.base_color)
+    else:
+        files["rig.json"] = encode_report(rig_document(outcome.asset, settings, made))
     report = build_report(outcome, settings, source, seconds, files)
     files["report.json"] = encode_report(report)
     output.publish(files)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inference_server.core.owners import is_owner_gone, owner_mark
-from inference_server.errors import typed_system_errors
+from inference_server.errors import OutputUnwritable, typed_system_errors
 
 _PART = re.compile(r"\.figurine-([0-9a-f]+-\d+)-.*\.part")
 
@@ -62,6 +62,14 @@ def open_output(path: Path) -> Iterator[OutputFolder]:
             if not any(folder.iterdir()):
                 folder.rmdir()
         raise
+
+
+def protect_input(mesh: Path, out: Path, name: str) -> None:
+    """The artist's mesh is not replaced by what is made of it. Raises OutputUnwritable."""
+    if mesh.stem == name and out.exists() and mesh.parent.resolve() == out.resolve():
+        raise OutputUnwritable(
+            f"{mesh} would be replaced by what is made of it.", "Choose another folder, or another name."
+        )
 
 
 def _part(folder: Path, name: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from inference_server.core.pipeline import Outcome
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import StageRecord
+from inference_server.core.types import RiggedAsset, RiggedScene, StageRecord, TexturedScene
 
 _LABEL_WIDTH = 10
 
@@ -23,7 +23,8 @@ def print_files(folder: Path, names: Iterable[str]) -> None:
 def print_summary(outcome: Outcome, settings: JobSettings, *, is_skeleton_given: bool) -> None:
     """Which engine did each stage, what body it was taken for, and every warning."""
     lines = [*_stage_lines(outcome.records), *_fallback_lines(outcome.records)]
-    lines.append(_line("kind", _kind(outcome, settings, is_skeleton_given)))
+    if not isinstance(outcome.asset, TexturedScene):
+        lines.append(_line("kind", _kind(outcome.asset, settings, is_skeleton_given)))
     lines += [
         _line("warning", f"{record.stage}: {' '.join(note.split())}")
         for record in outcome.records
@@ -52,8 +53,8 @@ def _fallback_lines(records: Iterable[StageRecord]) -> Iterator[str]:
         yield _line("why draft", f"{', '.join(names)}: {reason}")
 
 
-def _kind(outcome: Outcome, settings: JobSettings, is_skeleton_given: bool) -> str:
-    skeleton = outcome.asset.rig.skeleton
+def _kind(asset: RiggedAsset | RiggedScene, settings: JobSettings, is_skeleton_given: bool) -> str:
+    skeleton = asset.rig.skeleton
     if is_skeleton_given:
         return f"{skeleton.kind}, as the skeleton says"
     if settings.kind != "auto":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from inference_server import __version__
-from inference_server.commands.output import open_output
+from inference_server.commands.output import open_output, protect_input
 from inference_server.commands.summary import print_files, print_lines
 from inference_server.config import load_config, make_home
 from inference_server.core.digest import sha256_of
@@ -19,7 +19,7 @@ from inference_server.core.metering import Meter
 from inference_server.core.report import encode_report
 from inference_server.core.settings import safe_name
 from inference_server.core.voxel_report import build_voxel_report
-from inference_server.errors import Cancelled, OutputUnwritable, SettingInvalid, typed_system_errors
+from inference_server.errors import Cancelled, SettingInvalid, typed_system_errors
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.scene import require_mesh_file
 
@@ -60,7 +60,7 @@ def _voxelize(options: argparse.Namespace) -> int:
     formats = _formats(options.formats)
     request = _request(options, name, formats, config.max_megapixels)
     require_mesh_file(options.mesh)
-    _protect_input(options.mesh, options.out, name)
+    protect_input(options.mesh, options.out, name)
     with typed_system_errors("Figurine's data folder"):
         make_home(config)
     blender = BlenderProcess(config.blender, config.work_root)
@@ -155,14 +155,6 @@ def _within(what: str, value: _Number, bounds: tuple[_Number, _Number]) -> _Numb
         kind = "a whole number" if isinstance(value, int) else "a number"
         raise SettingInvalid(f"The {what} is {value}.", f"Choose {kind} from {bounds[0]:g} to {bounds[1]:g}.")
     return value
-
-
-def _protect_input(mesh: Path, out: Path, name: str) -> None:
-    """The artist's mesh is not replaced by what is made of it. Raises OutputUnwritable."""
-    if mesh.stem == name and out.exists() and mesh.parent.resolve() == out.resolve():
-        raise OutputUnwritable(
-            f"{mesh} would be replaced by what is made of it.", "Choose another folder, or another name."
-        )
 
 
 def _in_order(names: list[str]) -> list[str]:

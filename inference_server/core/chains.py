@@ -11,11 +11,12 @@ from typing import Literal
 
 from inference_server.core.types import Engine, StageName
 
-InputKind = Literal["image", "mesh"]
+InputKind = Literal["image", "mesh", "mesh+image"]
 
 CHAINS: Mapping[InputKind, tuple[StageName, ...]] = {
     "image": ("normalize", "geometry", "texture", "rig", "export"),
     "mesh": ("rig", "export"),
+    "mesh+image": ("normalize", "texture", "export"),
 }
 # Each of these is the module inference_server/stages/<stage>/<engine>.py.
 ENGINES: Mapping[StageName, tuple[Engine, ...]] = {

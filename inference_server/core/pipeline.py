@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chain: from a picture, or from a mesh, to a rigged asset and its files.
+"""The chain: from a picture, or from a mesh, to a rigged asset and its files; from both, to a textured mesh.
 
 Each stage's result is kept under the digest of its input, settings, seed and version; what is already there is not
 computed again, so a job that was cut off goes on after its last finished stage.
@@ -40,6 +40,7 @@ from inference_server.core.types import (
     StageName,
     StageRecord,
     TexturedMesh,
+    TexturedScene,
     TextureInput,
 )
 from inference_server.core.validate import mesh_problems, rig_problems, texture_problems
@@ -74,7 +75,7 @@ class Outcome:
     corrections that were made.
     """
 
-    asset: RiggedAsset | RiggedScene
+    asset: RiggedAsset | RiggedScene | TexturedScene
     files: ExportedFiles | None
     records: tuple[StageRecord, ...]
     corrections: tuple[RigCorrection, ...] = ()
@@ -130,6 +131,25 @@ class Pipeline:
             source_sha256 = sha256_of(scene.source)
         asset = RiggedScene(scene, rig, self._provenance(source_sha256, settings, job, corrections))
         return self._finish(job, asset, settings, corrections)
+
+    def texture_scene(self, scene: SceneMesh, source: SourceImage, settings: JobSettings, control: Control) -> Outcome:
+        """Mesh and picture of its subject → the same mesh with a texture → files. Raises the errors of the tree.
+
+        The picture's pose is left alone unless the settings ask otherwise: the mesh has that pose.
+        """
+        settings = replace(settings, normalize_steps={"pose": "off", **settings.normalize_steps})
+        job = _Job(self._registry, self._cache, self._warm, settings, control)
+        image: NormalizedImage = job.run("normalize", source)
+        textured: TexturedMesh = job.run(
+            "texture",
+            TextureInput(scene.mesh, image, scene.layout),
+            lambda value: _raise_any(BakeFailed, texture_problems(value)),
+        )
+        with _source_errors():
+            sources_sha256 = digest([sha256_of(scene.source), source.sha256])
+        asset = TexturedScene(scene, textured, self._provenance(sources_sha256, settings, job, ()))
+        files: ExportedFiles = job.run("export", ExportInput(asset, settings.name))
+        return Outcome(asset, files, tuple(job.records))
 
     def _rig(self, job: _Job, value: RigInput, notes: tuple[str, ...] = ()) -> Rig:
         def check(result: Rig) -> Iterable[str]:

@@ -18,7 +18,15 @@ from inference_server.core.frames import to_blender
 from inference_server.core.pipeline import Outcome
 from inference_server.core.rig_document import skeleton_to_document
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import ExportedFiles, NormalizedImage, RiggedAsset, RiggedScene, StageRecord
+from inference_server.core.types import (
+    ExportedFiles,
+    Float32,
+    NormalizedImage,
+    RiggedAsset,
+    RiggedScene,
+    StageRecord,
+    TexturedScene,
+)
 
 FORMAT = "figurine-report"
 VERSION = 1
@@ -47,7 +55,6 @@ def build_report(
     outcome: Outcome, settings: JobSettings, source: Path, seconds: float, files: Mapping[str, Path | bytes]
 ) -> dict[str, Any]:
     """The job's report.json. seconds: the whole job's wall time."""
-    skeleton = outcome.asset.rig.skeleton
     engines = sorted({record.engine for record in outcome.records if record.stage != "export"})
     return {
         "format": FORMAT,
@@ -57,8 +64,7 @@ def build_report(
         "input": {"name": printable_name(source.name), "sha256": outcome.asset.provenance.source_sha256},
         "settings": settings.to_document(),
         "engine": "+".join(engines),
-        "kind": {"value": skeleton.kind, "confidence": round(skeleton.confidence, 3), "asked": settings.kind},
-        "guessed": list(skeleton.guessed),
+        **_body(outcome, settings),
         "corrections": [correction.to_document() for correction in outcome.corrections],
         "warnings": [{"stage": record.stage, "sentence": note} for record in outcome.records for note in record.notes],
         "seconds": round(seconds, 3),
@@ -67,6 +73,15 @@ def build_report(
         "digests": asset_digests(outcome),
         "files": {name: file_entry(content) for name, content in files.items()},
     }
+
+
+def _body(outcome: Outcome, settings: JobSettings) -> dict[str, Any]:
+    """What body it was taken for: null, with nothing guessed, where it was only textured."""
+    if isinstance(outcome.asset, TexturedScene):
+        return {"kind": None, "guessed": []}
+    skeleton = outcome.asset.rig.skeleton
+    kind = {"value": skeleton.kind, "confidence": round(skeleton.confidence, 3), "asked": settings.kind}
+    return {"kind": kind, "guessed": list(skeleton.guessed)}
 
 
 def normalization_document(image: NormalizedImage, record: StageRecord) -> dict[str, Any]:
@@ -83,15 +98,17 @@ def normalization_document(image: NormalizedImage, record: StageRecord) -> dict[
 
 def asset_digests(outcome: Outcome) -> dict[str, str]:
     """Digests of the parts that the same input, settings and seed must reproduce."""
-    asset, rig = outcome.asset, outcome.asset.rig
-    if isinstance(asset, RiggedAsset):
+    asset = outcome.asset
+    if isinstance(asset, RiggedScene):
+        surface = {"mesh": digest(asset.scene.mesh)}
+    else:
         surface = {
             "mesh": digest(asset.textured.mesh),
             "texture": digest([asset.textured.uv, asset.textured.base_color]),
         }
-    else:
-        surface = {"mesh": digest(asset.scene.mesh)}
-    return {**surface, "skeleton": digest(rig.skeleton), "weights": digest(rig.skin)}
+    if isinstance(asset, TexturedScene):
+        return surface
+    return {**surface, "skeleton": digest(asset.rig.skeleton), "weights": digest(asset.rig.skin)}
 
 
 def weights_file(asset: RiggedAsset | RiggedScene) -> bytes:
@@ -107,6 +124,31 @@ def weights_file(asset: RiggedAsset | RiggedScene) -> bytes:
         weights=asset.rig.skin.weights,
         bones=np.array(asset.rig.skeleton.names),
     )
+    return stream.getvalue()
+
+
+def corner_uv(asset: TexturedScene) -> Float32:
+    """(L, 2) float32: where each face corner of the file, in the file's order, lies in the texture."""
+    layout = asset.scene.layout
+    assert layout is not None  # a scene that is textured was read with its layout
+    uv = np.zeros((int(layout.corners.max()) + 1, 2), np.float32)
+    uv[layout.corners] = asset.textured.uv
+    return uv
+
+
+def layout_file(asset: TexturedScene) -> bytes:
+    """The job's texture.npz, without pickles: uv (L, 2) float32 of the file's face corners in order, origin bottom
+    left; vertices (L,) int32, the vertex that each corner is at; sizes (P,) int32, how many corners each face has.
+    """
+    layout = asset.scene.layout
+    assert layout is not None
+    uv = corner_uv(asset)
+    vertices = np.zeros(len(uv), np.int32)
+    vertices[layout.corners] = asset.scene.mesh.faces
+    faces_of_corners = np.zeros(len(uv), np.int32)
+    faces_of_corners[layout.corners] = layout.polygons[:, None]
+    stream = io.BytesIO()
+    np.savez(stream, uv=uv, vertices=vertices, sizes=np.bincount(faces_of_corners).astype(np.int32))
     return stream.getvalue()
 
 

@@ -284,11 +284,33 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
+class MeshLayout:
+    """What a mesh that somebody made has beside its triangles.
+
+    corners: (F, 3) int32, which face corner of the file each triangle's corner is. polygons: (F,) int32, the face of
+    the file that each triangle was cut from. uv: (F, 3, 2) float32 of each triangle's corners, origin bottom left; no
+    rows where the file has none.
+    """
+
+    corners: Int32
+    polygons: Int32
+    uv: Float32
+
+    def __post_init__(self) -> None:
+        _freeze(self, "corners", np.int32, (None, 3))
+        _freeze(self, "polygons", np.int32, (len(self.corners),))
+        _freeze(self, "uv", np.float32, (None, 3, 2))
+
+
+@dataclass(frozen=True, eq=False)
 class TextureInput:
-    """What a texture stage paints: the mesh, and the picture it is painted from."""
+    """What a texture stage paints: the mesh, and the picture it is painted from. layout: of a mesh that somebody made;
+    None where the picture made it.
+    """
 
     mesh: Mesh
     image: NormalizedImage
+    layout: MeshLayout | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,8 +359,9 @@ class SceneMesh:
     """The meshes of a file as one, where they stand in it. source: the file, which keeps all else (materials, UVs,
     quads). own_rig: the one in the file, if any.
 
-    notes: what reading it left out or found missing. reading: of this one reading and no other: pictures and materials
-    beside the file may change while it stays the same, so files made from it are never taken from an earlier run.
+    notes: what reading it left out or found missing. layout: its faces and texture coordinates. reading: of this one
+    reading and no other: pictures and materials beside the file may change while it stays the same, so files made from
+    it are never taken from an earlier run.
     """
 
     mesh: Mesh
@@ -346,6 +369,7 @@ class SceneMesh:
     source: Path
     notes: tuple[str, ...] = ()
     own_rig: OwnRig | None = None
+    layout: MeshLayout | None = None
     reading: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -359,10 +383,19 @@ class RiggedScene:
 
 
 @dataclass(frozen=True, eq=False)
+class TexturedScene:
+    """The meshes of a file with a texture, each face and vertex where it was. textured: of the scene's own mesh."""
+
+    scene: SceneMesh
+    textured: TexturedMesh
+    provenance: Provenance
+
+
+@dataclass(frozen=True, eq=False)
 class ExportInput:
     """What the export stage writes: the asset, under this name."""
 
-    asset: RiggedAsset | RiggedScene
+    asset: RiggedAsset | RiggedScene | TexturedScene
     name: str
 
 

@@ -73,7 +73,7 @@ class JobFolders:
         """Store an upload, complete or not at all. Raises OSError."""
         place = self.input(job_id, name)
         with _partial_file(place.parent) as partial:
-            _write(partial, iter(lambda: source.read(_CHUNK_BYTES), b""))
+            _write(partial, _chunks(source))
             partial.replace(place)
         return place
 
@@ -88,7 +88,7 @@ class JobFolders:
             for name, source in files.items():
                 place = self.input(job_id, name)
                 partials[place] = stack.enter_context(_partial_file(place.parent))
-                _write(partials[place], iter(lambda source=source: source.read(_CHUNK_BYTES), b""))
+                _write(partials[place], _chunks(source))
 
             def put() -> None:
                 self.input(job_id, MASK).unlink(missing_ok=True)
@@ -104,7 +104,7 @@ class JobFolders:
                 size_bytes, sha256 = _write(partial, iter([content]))
             else:
                 with content.open("rb") as stream:
-                    size_bytes, sha256 = _write(partial, iter(lambda: stream.read(_CHUNK_BYTES), b""))
+                    size_bytes, sha256 = _write(partial, _chunks(stream))
             file = f"{sha256}{PurePath(name).suffix}"
             partial.replace(partial.with_name(file))
         return StoredFile(file, size_bytes, sha256)
@@ -218,3 +218,8 @@ def _file_sizes(folder: Path, counted: set[tuple[int, int]]) -> Iterator[int]:
                     yield found.st_size
         except OSError:  # removed meanwhile
             continue
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK_BYTES):
+        yield chunk

@@ -12,12 +12,21 @@ from inference_server.core.pipeline import Outcome
 from inference_server.core.report import (
     build_report,
     encode_report,
+    layout_file,
     normalization_document,
     rig_document,
     weights_file,
 )
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import Mesh, NormalizedImage, RiggedAsset, RiggedScene, SourceImage, StageRecord
+from inference_server.core.types import (
+    Mesh,
+    NormalizedImage,
+    RiggedAsset,
+    RiggedScene,
+    SourceImage,
+    StageRecord,
+    TexturedScene,
+)
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.model import Artifact, Job
 from inference_server.stages.geometry.candidates import draw_candidates
@@ -33,6 +42,8 @@ MEDIA_TYPES = {
     "normalize.json": "application/json",
     "rig.json": "application/json",
     "weights.npz": "application/octet-stream",
+    "texture.png": "image/png",
+    "texture.npz": "application/octet-stream",
     "report.json": "application/json",
 }
 
@@ -73,8 +84,12 @@ def publish_outcome(
     files: dict[str, Path | bytes] = {}
     if made is not None:
         files |= {"figure.fbx": made.fbx, "figure.glb": made.glb, "preview.png": made.preview}
-    files["rig.json"] = encode_report(rig_document(outcome.asset, settings, made))
-    files["weights.npz"] = weights_file(outcome.asset)
+    if isinstance(outcome.asset, TexturedScene):
+        files["texture.png"] = png_bytes(outcome.asset.textured.base_color)
+        files["texture.npz"] = layout_file(outcome.asset)
+    else:
+        files["rig.json"] = encode_report(rig_document(outcome.asset, settings, made))
+        files["weights.npz"] = weights_file(outcome.asset)
     report = build_report(outcome, settings, Path(job.input_name), seconds, files)
     files["report.json"] = encode_report(report)
     return [_publish(folders, job, name, content) for name, content in files.items()]

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import DatabaseError
@@ -24,7 +25,7 @@ from inference_server.core.pipeline import Outcome, Pipeline
 from inference_server.core.rig_document import read_skeleton
 from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.core.stage import Control, JobPaused, Progress
-from inference_server.core.types import RiggedAsset, RiggedScene, StageRecord
+from inference_server.core.types import RiggedAsset, RiggedScene, SceneMesh, StageRecord
 from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.engines import build_registry
 from inference_server.errors import (
@@ -50,7 +51,7 @@ from inference_server.jobs.results import (
 )
 from inference_server.jobs.store import JobStore, LeaseLost
 from inference_server.stages.blender import BlenderProcess
-from inference_server.stages.scene import read_scene
+from inference_server.stages.scene import MOST_TEXTURED_FACES, read_scene
 
 # Faults of the machinery, not of the job: worth another try at once.
 _TRIED_AGAIN = (ExportCrashed, DeviceLost)
@@ -180,10 +181,19 @@ class Worker:
                 source = decode_mask(source, mask.read_bytes(), self._config.max_megapixels)
             return self._pipeline.make_figure(source, settings, control, corrections)
         mesh = self._folders.find_input(job.id, "mesh")
-        scene = read_scene(mesh, self._blender, self._cache, control.raise_if_cancelled, job.input_name)
+        if job.input_kind == "mesh+image":
+            content = self._folders.find_input(job.id, "picture").read_bytes()
+            source = decode_image(content, "The picture", self._config.max_megapixels)
+            self._declare(job, publish_source(self._folders, job, source))
+            scene = self._read_scene(job, mesh, control, MOST_TEXTURED_FACES)
+            return self._pipeline.texture_scene(scene, source, settings, control)
+        scene = self._read_scene(job, mesh, control)
         skeleton_path = self._folders.input(job.id, "rig.json")
         skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
         return self._pipeline.rig_scene(scene, skeleton, settings, control, corrections)
+
+    def _read_scene(self, job: Job, mesh: Path, control: Control, most_faces: int | None = None) -> SceneMesh:
+        return read_scene(mesh, self._blender, self._cache, control.raise_if_cancelled, job.input_name, most_faces)
 
     def _listen(self, job: Job, settings: JobSettings, control: Control, *, is_corrected: bool) -> None:
         """Write each result into the table, and its files beside it, as soon as it is there."""

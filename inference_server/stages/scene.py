@@ -4,21 +4,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from inference_server.core.cache import StageCache
 from inference_server.core.chains import MESH_SUFFIXES
 from inference_server.core.digest import digest
 from inference_server.core.exchange import Exchange
 from inference_server.core.frames import from_blender
-from inference_server.core.types import MOST_FACES, Kind, Mesh, OwnRig, Rig, SceneMesh, SceneObject, Skeleton, Skin
+from inference_server.core.types import (
+    MOST_FACES,
+    Kind,
+    Mesh,
+    MeshLayout,
+    OwnRig,
+    Rig,
+    SceneMesh,
+    SceneObject,
+    Skeleton,
+    Skin,
+)
 from inference_server.core.validate import mesh_problems, skeleton_problems
 from inference_server.errors import MeshInvalid, UnsupportedMedia
 from inference_server.stages.blender import BlenderProcess
+from inference_server.stages.face_count import announced_faces
 
+# More says nothing that a texture of 4096 pixels could show.
+MOST_TEXTURED_FACES = 1_000_000
 # Raised whenever the same file would be read as other arrays.
-_VERSION = 2
+_VERSION = 3
 # A body with these parts is taken for one that stands on two legs.
 _HUMANOID = {"hips", "head", "leftUpperArm", "rightUpperArm", "leftUpperLeg", "rightUpperLeg"}
 # Its vertices lie in files beside it.
@@ -26,9 +43,15 @@ _SPREAD_OUT = ".gltf"
 
 
 def read_scene(
-    path: Path, blender: BlenderProcess, cache: StageCache, check: Callable[[], None], label: str = ""
+    path: Path,
+    blender: BlenderProcess,
+    cache: StageCache,
+    check: Callable[[], None],
+    label: str = "",
+    most_faces: int | None = None,
 ) -> SceneMesh:
-    """All mesh objects of the file as one mesh, where they stand in it. label: what messages call the file.
+    """All mesh objects of the file as one mesh, where they stand in it. label: what messages call the file. most_faces:
+    a mesh with more is refused, before Blender reads it where the file tells; None for MOST_FACES.
 
     The same file is not read a second time by the same Blender, unless it is spread over several files or lacked a
     picture: what is beside it may have changed.
@@ -38,21 +61,30 @@ def read_scene(
     """
     name = label or str(path)
     require_mesh_file(path, name)
-    key = _key(path, blender, name)
+    most = MOST_FACES if most_faces is None else most_faces
+    with _reading_errors(name):
+        _require_fewer(announced_faces(path), most, name)
+        key = digest(["scene", _VERSION, blender.identity(), path.name, path])  # importers name objects after the file
     kept = cache.get(key)
     if kept is None:
         kept, is_lasting = _read(path, blender, check, name)
         if is_lasting:
             kept = cache.put(key, kept)
-    return SceneMesh(kept["mesh"], kept["objects"], path, kept["notes"], kept["own_rig"])
+    _require_fewer(len(kept["mesh"].faces), most, name)
+    return SceneMesh(kept["mesh"], kept["objects"], path, kept["notes"], kept["own_rig"], kept["layout"])
 
 
-def _key(path: Path, blender: BlenderProcess, name: str) -> str:
-    """Importers name objects after the file."""
+@contextmanager
+def _reading_errors(name: str) -> Iterator[None]:
     try:
-        return digest(["scene", _VERSION, blender.identity(), path.name, path])
+        yield
     except OSError as error:
         raise MeshInvalid(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
+
+
+def _require_fewer(faces: int, most: int, name: str) -> None:
+    if faces > most:
+        raise MeshInvalid(f"{name} has {faces:,} triangles; {most:,} are the most.", "Decimate the mesh first.")
 
 
 def _read(path: Path, blender: BlenderProcess, check: Callable[[], None], name: str) -> tuple[dict[str, Any], bool]:
@@ -64,14 +96,15 @@ def _read(path: Path, blender: BlenderProcess, check: Callable[[], None], name: 
     problems = mesh_problems(mesh)
     if problems:
         raise MeshInvalid(f"{name}: {' '.join(problems)}", "Repair the mesh and try again.")
-    if len(mesh.faces) > MOST_FACES:
-        raise MeshInvalid(
-            f"{name} has {len(mesh.faces):,} triangles; {MOST_FACES:,} are the most.", "Decimate the mesh first."
-        )
     objects = tuple(SceneObject(item["name"], item["vertex_count"]) for item in document["objects"])
     is_lasting = path.suffix.lower() != _SPREAD_OUT and not document["missing_pictures"]
-    own_rig = None if document["rig"] is None else _own_rig(document["rig"], arrays)
-    kept = {"mesh": mesh, "objects": objects, "notes": tuple(_notes(document)), "own_rig": own_rig}
+    kept = {
+        "mesh": mesh,
+        "objects": objects,
+        "notes": tuple(_notes(document)),
+        "own_rig": None if document["rig"] is None else _own_rig(document["rig"], arrays),
+        "layout": MeshLayout(arrays["corners"], arrays["polygons"], arrays.get("uv", np.zeros((0, 3, 2), np.float32))),
+    }
     return kept, is_lasting
 
 

@@ -55,6 +55,39 @@ def first_fit(needs: Sequence[Need], free: FreeMemory) -> int | None:
     return None
 
 
+@dataclass(frozen=True)
+class MemoryPlan:
+    """place: of the way of running that was chosen, in the order in which they were given. sentence: tells the artist
+    which it is, what it needs, and what was free.
+    """
+
+    place: int
+    sentence: str
+
+
+def choose_way(names: Sequence[str], needs: Sequence[Need], free: FreeMemory, device: torch.device) -> MemoryPlan:
+    """The first of these ways of running, from the fastest on, that fits into the free memory; the last where none
+    does. names, needs: of each.
+    """
+    fitting = first_fit(needs, free)
+    place = len(needs) - 1 if fitting is None else fitting
+    name, need = names[place], needs[place]
+    if free.is_shared:
+        told = f"about {_gib(need.device_bytes + need.host_bytes)}; {_gib(free.host_bytes)} are free"
+    else:
+        told = (
+            f"about {_gib(need.device_bytes)} on {device} and {_gib(need.host_bytes)} beside it; "
+            f"{_gib(free.device_bytes)} and {_gib(free.host_bytes)} are free"
+        )
+    if fitting is None:
+        return MemoryPlan(place, f"Memory mode {name}, the leanest, may not be enough: it needs {told}.")
+    return MemoryPlan(place, f"Memory mode {name}: it needs {told}.")
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
 def peak_resident_bytes() -> int:
     """The most memory that this process has had at a time."""
     if sys.platform == "win32":

@@ -29,6 +29,7 @@ from models.step1x3d.texture.denoiser import SDXL_UNET, MultiViewDenoiser, Words
 
 PARTS = ("words", "reference", "view", "control", "remember", "predict")
 TOKENS = 77
+BLOCK = 1 << 20
 VAE = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -119,13 +120,17 @@ def _denoising(part: str, view_px: int, noise: Callable[..., Any], network: Mult
 
 
 def _random(make: Callable[[], nn.Module], device: torch.device, dtype: torch.dtype) -> Any:
-    """A network with small random weights, never twice in memory."""
+    """A network with small random weights, never twice in memory. One block of chance serves for all: drawing billions
+    of numbers takes a CPU many minutes.
+    """
     with torch.device("meta"):
         network = make()
     network = network.to(dtype).to_empty(device=device).eval()
+    block = torch.randn(BLOCK, device=device).mul_(0.02).to(dtype)
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():
-            tensor.normal_(0.0, 0.02)
+            for part in tensor.view(-1).split(BLOCK):
+                part.copy_(block[: len(part)])
         else:
             tensor.copy_(torch.arange(tensor.numel(), device=device).view_as(tensor))
     return network

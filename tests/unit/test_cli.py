@@ -106,7 +106,16 @@ def test_without_a_verb_the_verbs_are_listed(capsys: pytest.CaptureFixture[str])
     first, *verbs = err.splitlines()
     assert out == ""
     assert first == "figurine: name a verb. See figurine VERB --help."
-    assert [line.split()[0] for line in verbs] == ["run", "rig", "voxelize", "serve", "worker", "weights", "doctor"]
+    assert [line.split()[0] for line in verbs] == [
+        "run",
+        "rig",
+        "texture",
+        "voxelize",
+        "serve",
+        "worker",
+        "weights",
+        "doctor",
+    ]
     assert all(len(line.split()) > 3 for line in verbs)
 
 

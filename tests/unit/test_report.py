@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from inference_server.core.pipeline import Outcome
-from inference_server.core.report import asset_digests, build_report, encode_report, rig_document
+from inference_server.core.report import asset_digests, build_report, encode_report, layout_file, rig_document
 from inference_server.core.rig_document import SCHEMA_PATH
 from inference_server.core.settings import JobSettings
-from inference_server.core.types import RiggedScene, SceneMesh, SceneObject
+from inference_server.core.types import MeshLayout, RiggedScene, SceneMesh, SceneObject, TexturedScene
 
 
 def test_it_is_json_and_names_every_file(tiny_outcome: Outcome) -> None:
@@ -61,6 +63,22 @@ def test_a_rigged_scene_has_no_texture_of_ours(tiny_outcome: Outcome, tmp_path: 
     assert asset_digests(bound).keys() == {"mesh", "skeleton", "weights"}
     assert asset_digests(bound)["mesh"] == asset_digests(tiny_outcome)["mesh"]
     assert rig_document(bound.asset, JobSettings())["bones"] == rig_document(tiny_outcome.asset, JobSettings())["bones"]
+
+
+def test_a_textured_scene_has_no_body(tiny_outcome: Outcome, tmp_path: Path) -> None:
+    textured, count = tiny_outcome.asset.textured, len(tiny_outcome.asset.textured.mesh.faces)
+    corners = np.random.default_rng(0).permutation(3 * count).reshape(-1, 3)
+    layout = MeshLayout(corners, np.arange(count) // 2, np.zeros((0, 3, 2)))
+    mesh = textured.mesh
+    scene = SceneMesh(mesh, (SceneObject("a", len(mesh.vertices)),), tmp_path / "a.obj", layout=layout)
+    asset = TexturedScene(scene, textured, tiny_outcome.asset.provenance)
+    report = build_report(replace(tiny_outcome, asset=asset), JobSettings(), Path("a.obj"), 1.0, {})
+    assert report["kind"] is None and report["guessed"] == []
+    assert report["digests"].keys() == {"mesh", "texture"}
+    with np.load(io.BytesIO(layout_file(asset)), allow_pickle=False) as file:
+        assert np.array_equal(file["uv"][corners], textured.uv)
+        assert np.array_equal(file["vertices"][corners], mesh.faces)
+        assert file["sizes"].sum() == 3 * count
 
 
 def test_the_jobs_rig_fits_the_schema(tiny_outcome: Outcome) -> None:

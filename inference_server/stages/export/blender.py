@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from inference_server.core.codec import png_bytes
 from inference_server.core.exchange import Exchange
 from inference_server.core.frames import to_blender
+from inference_server.core.report import corner_uv
 from inference_server.core.stage import Device, Requirements, RunContext
 from inference_server.core.types import (
     Engine,
@@ -19,7 +20,9 @@ from inference_server.core.types import (
     Rig,
     RiggedAsset,
     RiggedScene,
+    SceneMesh,
     StageName,
+    TexturedScene,
 )
 from inference_server.errors import ExportCrashed
 from inference_server.stages.blender import BlenderProcess
@@ -27,10 +30,13 @@ from inference_server.stages.blender import BlenderProcess
 PREVIEW_SIDE_PX = 512
 # Names of work files are the same for every job; the artist's name is given when they are published.
 _STEM = "asset"
+_RIG_LEFT_OUT = "The file has a rig of its own; the textured files do not."
 
 
 class BlenderExport:
-    """Writes a rigged asset, or binds the file of a rigged scene; never touches what it does not have to."""
+    """Writes a rigged asset, binds the file of a rigged scene, or dresses that of a textured one; never touches what it
+    does not have to.
+    """
 
     name: ClassVar[StageName] = "export"
     engine: ClassVar[Engine] = "blender"
@@ -53,7 +59,12 @@ class BlenderExport:
         if isinstance(asset, RiggedAsset):
             verb, request = "export", _asset_request(asset, value.name)
         else:
-            verb, request = "bind", _scene_request(asset, value.name)
+            if isinstance(asset, RiggedScene):
+                verb, request = "bind", _scene_request(asset, value.name)
+            else:
+                verb, request = "paint", _painted_request(asset, value.name)
+                if asset.scene.own_rig is not None:
+                    ctx.note(_RIG_LEFT_OUT)
             for sentence in asset.scene.notes:
                 ctx.note(sentence)
         result = self._blender.run_in(folder, verb, request, ctx.raise_if_cancelled)
@@ -83,20 +94,31 @@ def _asset_request(asset: RiggedAsset, name: str) -> Exchange:
 
 def _scene_request(asset: RiggedScene, name: str) -> Exchange:
     rig = _rig_request(asset.rig, name, asset.provenance)
-    objects = [{"name": item.name, "vertex_count": item.vertex_count} for item in asset.scene.objects]
-    document = {**rig.document, "path": str(asset.scene.source.resolve()), "objects": objects}
-    return Exchange(document=document, arrays=rig.arrays)
+    return Exchange(document={**rig.document, **_file_of(asset.scene)}, arrays=rig.arrays)
+
+
+def _painted_request(asset: TexturedScene, name: str) -> Exchange:
+    labels = _labels(name, asset.provenance)
+    document = {**labels, **_file_of(asset.scene)}
+    files = {"base_color.png": png_bytes(asset.textured.base_color)}
+    return Exchange(document=document, arrays={"corner_uv": corner_uv(asset)}, files=files)
+
+
+def _labels(name: str, provenance: Provenance) -> dict[str, Any]:
+    return {"name": name, "provenance": provenance.to_document(), "stem": _STEM, "preview_px": PREVIEW_SIDE_PX}
+
+
+def _file_of(scene: SceneMesh) -> dict[str, Any]:
+    objects = [{"name": item.name, "vertex_count": item.vertex_count} for item in scene.objects]
+    return {"path": str(scene.source.resolve()), "objects": objects}
 
 
 def _rig_request(rig: Rig, name: str, provenance: Provenance) -> Exchange:
     skeleton = rig.skeleton
     document: dict[str, Any] = {
-        "name": name,
+        **_labels(name, provenance),
         "bones": list(skeleton.names),
         "roles": list(skeleton.roles),
-        "provenance": provenance.to_document(),
-        "stem": _STEM,
-        "preview_px": PREVIEW_SIDE_PX,
     }
     arrays = {
         "parents": skeleton.parents,

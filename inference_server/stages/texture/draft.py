@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draft texture: the picture on the front; on the back what reaches around from the outline."""
+"""Draft texture: the picture on the front; elsewhere what reaches around from there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ import numpy as np
 
 from inference_server.core.frames import to_view
 from inference_server.core.stage import Device, Requirements, RunContext
-from inference_server.core.types import Engine, Float32, Mesh, StageName, TexturedMesh, TextureInput
-from inference_server.errors import BakeFailed
+from inference_server.core.types import (
+    Engine,
+    Float32,
+    Mesh,
+    MeshLayout,
+    StageName,
+    TexturedMesh,
+    TextureInput,
+    UInt8,
+)
+from inference_server.errors import BakeFailed, EngineUnavailable
+
+# Share of the stage's progress at which the picture lies before the mesh.
+_FRAMED = 0.05
 
 
 class DraftTexture:
-    """Two planar charts, seen straight from the front and from the back."""
+    """Of a mesh that the picture made: two planar charts, seen straight from the front and from the back. Of a mesh
+    that somebody made: the picture projected onto it, in its own layout where that can be.
+    """
 
     name: ClassVar[StageName] = "texture"
     engine: ClassVar[Engine] = "draft"
@@ -33,7 +47,9 @@ class DraftTexture:
         self._atlas = atlas
 
     def run(self, value: TextureInput, ctx: RunContext) -> TexturedMesh:
-        """Raises BakeFailed when the mesh has no picture."""
+        """Raises BakeFailed, EngineUnavailable."""
+        if value.layout is not None:
+            return _project(value.mesh, value.layout, value.image.rgba, ctx)
         mesh = value.mesh
         painted = self._atlas.paint_atlas(
             _in_picture(mesh), mesh.faces, value.image.rgba, size=ctx.settings["texture_px"]
@@ -52,3 +68,28 @@ def _in_picture(mesh: Mesh) -> Float32:
         raise BakeFailed("The mesh does not know where its picture stands.", "Start from the picture again.")
     origin = np.array([view.center_x_m, view.center_y_m, 0.0], dtype=np.float32)
     return np.ascontiguousarray((to_view(mesh.vertices, view) - origin) / np.float32(view.side_m))
+
+
+def _project(mesh: Mesh, layout: MeshLayout, rgba: UInt8, ctx: RunContext) -> TexturedMesh:
+    """A mesh that somebody made, seen from its front. rgba: (S, S, 4). Raises BakeFailed, EngineUnavailable."""
+    from models.common.bake import errors, photo
+    from models.common.bake.mesh import UvMesh
+
+    try:
+        camera, notes = photo.frame_camera(rgba, mesh.vertices)
+        ctx.progress(_FRAMED, 1)
+        textured = photo.project_photo(
+            rgba,
+            UvMesh(mesh.vertices, mesh.faces, layout.uv),
+            camera,
+            ctx.settings["texture_px"],
+            layout.polygons,
+            ctx.raise_if_cancelled,
+        )
+    except errors.UnwrapperMissing as error:
+        raise EngineUnavailable(str(error), "Unwrap the mesh in Blender, and try again.") from error
+    except errors.BakeError as error:
+        raise BakeFailed(str(error), "Use another mesh, or another picture.") from error
+    for sentence in (*notes, *textured.notes):
+        ctx.note(sentence)
+    return TexturedMesh(mesh, textured.uv, textured.rgb)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -34,6 +35,7 @@ class NeuralTexture:
 
     _code: SimpleNamespace
     _leaner: LeanerModes
+    _plan: Callable[[], Any]
     _model: Any = None
 
     def __init__(self, weights: WeightStore) -> None:
@@ -52,7 +54,8 @@ class NeuralTexture:
         from models.common import device as devices
         from models.common import offload
         from models.common.bake import errors
-        from models.step1x3d.texture import bake, coverage, likeness, mesh_preparation, pipeline
+        from models.common.bake import mesh as meshes
+        from models.step1x3d.texture import bake, coverage, likeness, memory, mesh_preparation, pipeline
 
         self._code = SimpleNamespace(
             errors=errors,
@@ -60,10 +63,16 @@ class NeuralTexture:
             likeness=likeness,
             coverage=coverage,
             preparation=mesh_preparation,
+            meshes=meshes,
+            memory=memory,
         )
         place = devices.pick_device(device.name)
         folders = pipeline.Folders(self._base, self._vae, self._added / _ADDED_FILE)
-        self._model = pipeline.TextureModel(folders, place, devices.usual_dtype(place))
+        dtype = devices.usual_dtype(place)
+        self._model = pipeline.TextureModel(folders, place, dtype)
+        self._plan = lambda: memory.plan_memory(
+            memory.measure_networks(folders), place, dtype, pipeline.OFFICIAL.view_px
+        )
         self._leaner = LeanerModes(
             self._model,
             pipeline.MODES,
@@ -83,7 +92,8 @@ class NeuralTexture:
         mesh, rgba = value.mesh, value.image.rgba
         try:
             prepared = self._code.preparation.prepare_mesh(mesh.vertices, mesh.faces)
-            target = self._code.preparation.prepare_target(mesh.vertices, mesh.faces, prepared)
+            target = self._target(value, prepared, ctx)
+            self._enter_mode(ctx)
             ctx.progress(_PREPARED, 1)
             self._compare_outlines(rgba, prepared, ctx)
             with weight_errors(*WEIGHT_IDS):
@@ -97,6 +107,26 @@ class NeuralTexture:
         for sentence in texture.notes:
             ctx.note(sentence)
         return TexturedMesh(mesh, target.uv, texture.rgb)
+
+    def _target(self, value: TextureInput, prepared: Any, ctx: RunContext) -> Any:
+        mesh, layout = value.mesh, value.layout
+        if layout is None:
+            return self._code.preparation.prepare_target(mesh.vertices, mesh.faces, prepared)
+        own = self._code.meshes.UvMesh(mesh.vertices, mesh.faces, layout.uv)
+        target, notes = self._code.preparation.prepare_own(own, layout.polygons)
+        for sentence in notes:
+            ctx.note(sentence)
+        return target
+
+    def _enter_mode(self, ctx: RunContext) -> None:
+        """The mode that fits into what is free; a later run keeps it, as the networks are what takes the memory."""
+        if self._model.mode is not None:
+            ctx.note(f"Memory mode {self._model.mode.name}, as in the run before.")
+            return
+        with weight_errors(*WEIGHT_IDS):
+            plan = self._plan()
+        self._model.enter(plan.mode)
+        ctx.note(plan.sentence)
 
     def _compare_outlines(self, rgba: Any, prepared: Any, ctx: RunContext) -> None:
         front = self._code.coverage.front_outline(prepared)

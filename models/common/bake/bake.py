@@ -87,9 +87,9 @@ def bake(
 
 def _notes(seen: np.ndarray, used: np.ndarray) -> tuple[str, ...]:
     notes = []
-    unseen = 1.0 - np.count_nonzero(seen & used) / max(np.count_nonzero(used), 1)
-    if unseen > WORTH_TELLING:
-        notes.append(f"{unseen:.0%} of the surface was in no view; its colours are continued from around it.")
+    share = np.count_nonzero(seen & used) / max(np.count_nonzero(used), 1)
+    if share < 1.0 - WORTH_TELLING:
+        notes.append(f"What was given shows {share:.0%} of the surface; the rest is continued from around it.")
     if pick_backend() != "compiled":
         notes.append("numba is not installed here, so the texture was baked many times slower than it could be.")
     return tuple(notes)

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.common.bake.bake import BakeSettings, bake
 from models.common.bake.errors import ViewsUnusable
+from models.common.bake.layout import lay_out
 from models.common.bake.mesh import UvMesh, check_mesh
 from models.common.bake.projection import SOLID, ProjectionRules, View
-from models.common.bake.unwrap import unwrap, uv_problem
 from models.common.raster.camera import Camera, orbit_camera, orthographic
 
 LARGEST_RENDER_PX = 2048
@@ -37,29 +38,23 @@ def project_photo(
     mesh: UvMesh,
     camera: Camera,
     texture_px: int = 2048,
+    polygons: np.ndarray | None = None,
+    raise_if_cancelled: Callable[[], None] = lambda: None,
 ) -> PhotoTexture:
     """Texture a mesh with a photo; what the photo does not show is continued from what it does.
 
     rgba: (H, W, 4) uint8 sRGB, straight alpha; only solid pixels paint. mesh: in any frame and unit; texture
     coordinates that cannot carry a picture, or none (an array with no rows), are laid out anew, and a note says so.
-    camera: of the square around the photo, its centre in the photo's (see `frame_camera`).
+    camera: of the square around the photo, its centre in the photo's (see `frame_camera`). polygons: as for `lay_out`.
     Raises MeshUnusable, ViewsUnusable, UnwrapperMissing.
     """
     check_mesh(mesh.vertices, mesh.faces)
     _check_photo(rgba)
-    notes = []
-    if not len(mesh.uv):
-        mesh = UvMesh(mesh.vertices, mesh.faces, unwrap(mesh.vertices, mesh.faces).uv)
-        notes.append("The mesh had no texture coordinates; new ones were laid out.")
-    else:
-        problem = uv_problem(mesh.uv)
-        if problem:
-            mesh = UvMesh(mesh.vertices, mesh.faces, unwrap(mesh.vertices, mesh.faces).uv)
-            notes.append(f"The mesh's texture coordinates could not be used: {problem}. New ones were laid out.")
+    mesh, notes = lay_out(mesh, polygons)
     square = pad_to_square(rgba)
     render_px = int(np.clip(len(square), SMALLEST_RENDER_PX, LARGEST_RENDER_PX))
     settings = BakeSettings(ProjectionRules(texture_px, render_px), balances=False)
-    texture = bake([View(square, camera)], mesh, settings)
+    texture = bake([View(square, camera)], mesh, settings, raise_if_cancelled)
     return PhotoTexture(mesh.uv, texture.rgb, texture.seen, (*notes, *texture.notes))
 
 

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from models.common.bake.errors import MeshUnusable, UnwrapperMissing
 from models.common.bake.mesh import check_mesh
+from models.common.raster.fragments import Fragments
 from models.common.raster.rasterize import rasterize
 
 GUTTER_PX = 6  # between charts, in texels of LAYOUT_PX: two mip levels stay clean
@@ -37,17 +41,40 @@ def unwrap(vertices: np.ndarray, faces: np.ndarray) -> Layout:
 
     Raises MeshUnusable, UnwrapperMissing.
     """
-    check_mesh(vertices, faces)
+    source, cut_faces, uv, _ = _generate(vertices, faces)
+    return Layout(np.ascontiguousarray(uv[cut_faces], np.float32), source.astype(np.int32), cut_faces)
+
+
+def unwrap_to_texels(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `unwrap`, before it is scaled: places (F, 3, 2) float32 in texels, as large in both directions, and the
+    texture's width and height, (2,). Raises MeshUnusable, UnwrapperMissing.
+    """
+    _, cut_faces, uv, atlas = _generate(vertices, faces)
+    size = np.array([atlas.width, atlas.height], np.float32)
+    return np.ascontiguousarray(uv[cut_faces] * size, np.float32), size
+
+
+def packing() -> Any:
+    """How charts are put side by side."""
+    options = xatlas_module().PackOptions()
+    options.padding, options.resolution, options.bilinear = GUTTER_PX, LAYOUT_PX, True
+    return options
+
+
+def xatlas_module() -> ModuleType:
+    """The library. Raises UnwrapperMissing."""
     if importlib.util.find_spec("xatlas") is None:
         raise UnwrapperMissing(
             "The mesh has no usable texture coordinates, and xatlas, which lays them out, is not installed here. "
-            "Install Figurine's neural extra under Python 3.11 to 3.13, or give a mesh with texture coordinates."
+            "Use Python 3.11 to 3.13, for which it exists, or give a mesh with texture coordinates."
         )
-    import xatlas
+    return importlib.import_module("xatlas")
 
-    packing = xatlas.PackOptions()
-    packing.padding, packing.resolution, packing.bilinear = GUTTER_PX, LAYOUT_PX, True
-    atlas = xatlas.Atlas()
+
+def _generate(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    """The source of each vertex of the cut mesh, its faces, its coordinates 0..1, and the atlas."""
+    check_mesh(vertices, faces)
+    atlas = xatlas_module().Atlas()
     try:
         atlas.add_mesh(np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.uint32))
     except RuntimeError as error:
@@ -55,14 +82,28 @@ def unwrap(vertices: np.ndarray, faces: np.ndarray) -> Layout:
             f"Texture coordinates cannot be laid out for this mesh ({error}). Repair it: merge doubled vertices and "
             "delete faces without an area."
         ) from error
-    atlas.generate(pack_options=packing)
+    atlas.generate(pack_options=packing())
     source, cut_faces, uv = atlas.get_mesh(0)
-    cut_faces = cut_faces.astype(np.int32)
-    return Layout(np.ascontiguousarray(uv[cut_faces], np.float32), source.astype(np.int32), cut_faces)
+    return source, cut_faces.astype(np.int32), uv, atlas
 
 
 def overlap_share(uv: np.ndarray) -> float:  # (F, 3, 2)
     """Share of the used texels that more than one face lays claim to, 0..1. Texels along edges are not counted."""
+    first, _, doubled = _claims(uv)
+    return float(doubled.sum() / max(first.covered.sum(), 1))
+
+
+def overlapping_faces(uv: np.ndarray) -> np.ndarray:  # (F, 3, 2)
+    """(F,) bool: faces that lie over each other somewhere. Of more than two in a place the outer two are named."""
+    first, last, doubled = _claims(uv)
+    found = np.zeros(len(uv), bool)
+    found[first.face[doubled]] = True
+    found[last.face[doubled]] = True
+    return found
+
+
+def _claims(uv: np.ndarray) -> tuple[Fragments, Fragments, np.ndarray]:
+    """The first and the last face on each texel, and whether these are two and not just meet there, (P, P) bool."""
     corners = np.arange(uv.shape[0] * 3, dtype=np.int32).reshape(-1, 3)
     window = np.ones((len(uv) * 3, 4))
     window[:, :2] = uv.reshape(-1, 2) * [1.0, -1.0] * PROBE_PX + [0.0, PROBE_PX]
@@ -72,8 +113,7 @@ def overlap_share(uv: np.ndarray) -> float:  # (F, 3, 2)
         for depth in (order, -order)
     )
     inside = np.minimum(first.barycentric.min(axis=-1), last.barycentric.min(axis=-1)) > INSIDE
-    doubled = inside & (first.face != last.face)
-    return float(doubled.sum() / max(first.covered.sum(), 1))
+    return first, last, inside & (first.face != last.face)
 
 
 def uv_problem(uv: np.ndarray) -> str:  # (F, 3, 2) float32

@@ -28,10 +28,10 @@ EXACT = RasterRules()
 
 
 def pick_backend(device: str = "cpu") -> Backend:
-    """On a GPU torch; on the CPU numba, or torch where numba is not installed, many times slower."""
+    """On a GPU torch; on the CPU numba, else torch, many times slower, else numpy, slower for many faces."""
     if device == "cpu" and importlib.util.find_spec("numba") is not None:
         return "compiled"
-    return "batched"
+    return "batched" if importlib.util.find_spec("torch") is not None else "plain"
 
 
 def rasterize(
@@ -56,6 +56,10 @@ def rasterize(
         from models.common.raster.compiled import rasterize_compiled
 
         drawn = rasterize_compiled(window, kept, height, width, rules.depth_steps)
+    elif backend == "plain":
+        from models.common.raster.plain import rasterize_plain
+
+        drawn = rasterize_plain(window, kept, height, width, rules.depth_steps)
     else:
         from models.common.raster.batched import rasterize_batched
 

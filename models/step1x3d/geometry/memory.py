@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from models.common.memory import GIB, FreeMemory, Need, first_fit, free_memory
+from models.common.memory import FreeMemory, Need, choose_way, free_memory
 from models.step1x3d.geometry.checkpoint import ModelConfigs
 from models.step1x3d.geometry.conditioner import VisualEncoder
 from models.step1x3d.geometry.pipeline import MODES, Hardware, Mode
@@ -41,19 +41,8 @@ def plan_memory(
     """
     free = free or free_memory(hardware.device)
     needs = [need_of(mode, configs, hardware, resolution) for mode in MODES]
-    place = first_fit(needs, free)
-    chosen = len(MODES) - 1 if place is None else place
-    mode, need = MODES[chosen], needs[chosen]
-    if free.is_shared:
-        told = f"about {_gib(need.device_bytes + need.host_bytes)}; {_gib(free.host_bytes)} are free"
-    else:
-        told = (
-            f"about {_gib(need.device_bytes)} on {hardware.device} and {_gib(need.host_bytes)} beside it; "
-            f"{_gib(free.device_bytes)} and {_gib(free.host_bytes)} are free"
-        )
-    if place is None:
-        return MemoryPlan(mode, f"Memory mode {mode.name}, the leanest, may not be enough: it needs {told}.")
-    return MemoryPlan(mode, f"Memory mode {mode.name}: it needs {told}.")
+    plan = choose_way([mode.name for mode in MODES], needs, free, hardware.device)
+    return MemoryPlan(MODES[plan.place], plan.sentence)
 
 
 def need_of(mode: Mode, configs: ModelConfigs, hardware: Hardware, resolution: int) -> Need:
@@ -94,7 +83,3 @@ def _scratch(mode: Mode, configs: ModelConfigs, itemsize: int) -> tuple[int, int
         BLOCK_ROWS * itemsize * pair * joint * configs.transformer.width,
         itemsize * configs.vae.width * max(POINT_ROWS * mode.query_points, BLOCK_ROWS * configs.vae.num_latents),
     )
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"

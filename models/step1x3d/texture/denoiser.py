@@ -132,7 +132,7 @@ def load_denoiser(
 
     Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch.
     """
-    base = {f"unet.{key}": tensor for key, tensor in read_tensors(_weights_of(unet_folder), device).items()}
+    base = {f"unet.{key}": tensor for key, tensor in read_tensors(weights_of(unet_folder), device).items()}
     added = {
         f"adapter.{key}" if key.startswith(ADAPTER_PREFIX) else f"unet.{key}": tensor
         for key, tensor in read_tensors(published, device).items()
@@ -143,7 +143,7 @@ def load_denoiser(
     return network.eval().requires_grad_(False)
 
 
-def _weights_of(folder: Path) -> Path:
-    """The half-precision file where it is there: half the bytes, and as good."""
+def weights_of(folder: Path) -> Path:
+    """The weights in a folder of diffusers: in half precision where that is there, half the bytes, and as good."""
     half = folder / "diffusion_pytorch_model.fp16.safetensors"
     return half if half.is_file() else folder / "diffusion_pytorch_model.safetensors"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.common.bake.layout import lay_out
 from models.common.bake.mesh import UvMesh, check_mesh
 from models.common.bake.unwrap import unwrap
 
@@ -38,6 +39,14 @@ def prepare_mesh(vertices: np.ndarray, faces: np.ndarray, *, centers: bool = Tru
     vertices, faces = reduce_faces(place_in_views(vertices, faces, centers=centers), faces)
     layout = unwrap(vertices, faces)
     return PreparedMesh(vertices[layout.source], layout.faces, layout.uv, UvMesh(vertices, faces, layout.uv))
+
+
+def prepare_own(mesh: UvMesh, polygons: np.ndarray) -> tuple[UvMesh, tuple[str, ...]]:
+    """A mesh that somebody made, where `prepare_mesh` put its twin, with its own texture coordinates where they can
+    carry a picture; and notes for the user. mesh, polygons: as for `lay_out`. Raises MeshUnusable, UnwrapperMissing.
+    """
+    placed = place_in_views(mesh.vertices, mesh.faces, centers=True)
+    return lay_out(UvMesh(placed, mesh.faces, mesh.uv), polygons)
 
 
 def prepare_target(vertices: np.ndarray, faces: np.ndarray, prepared: PreparedMesh) -> UvMesh:

@@ -77,14 +77,16 @@ class TextureModel:
         folders: Folders,
         device: torch.device,
         dtype: torch.dtype,
-        mode: Mode = MODES[0],
+        mode: Mode | None = None,
         sizes: Sizes | None = None,
     ) -> None:
+        """mode: as `enter` takes it, which is needed before `paint` where none is given."""
         self.mode = mode
         self._folders, self._device, self._dtype = folders, device, dtype
         self._sizes = sizes or Sizes()
         self._guidance: Guidance | None = None
-        self.enter(mode)
+        if mode is not None:
+            self.enter(mode)
 
     def enter(self, mode: Mode) -> None:
         """Work in this mode from now on."""
@@ -94,8 +96,9 @@ class TextureModel:
 
     def clear(self) -> None:
         """Give the networks' memory back."""
-        self._vae.clear()
-        self._denoiser.clear()
+        if self.mode is not None:
+            self._vae.clear()
+            self._denoiser.clear()
 
     def paint(
         self,
@@ -110,6 +113,7 @@ class TextureModel:
         rgba: (H, W, 4) uint8, the subject cut out. report: called before each step with steps done and all; what it
         raises ends the work. Raises CheckpointError, MeshUnusable.
         """
+        assert self.mode is not None  # it was entered
         generator = torch.Generator().manual_seed(seed)
         size = self._sizes.view_px
         control = render_geometry_maps(mesh.vertices, mesh.faces, size).control

@@ -25,6 +25,7 @@ from inference_server.core.types import (
     ExportInput,
     FrontView,
     Mesh,
+    MeshLayout,
     NormalizedImage,
     Provenance,
     Rig,
@@ -39,6 +40,7 @@ from inference_server.core.types import (
     StageRecord,
     StepPicture,
     TexturedMesh,
+    TexturedScene,
     TextureInput,
 )
 
@@ -67,7 +69,10 @@ def one_of_each(sphere: Mesh, skeleton: Skeleton, folder: Path) -> list[Any]:
     rig = Rig(skeleton, skin)
     record = StageRecord("rig", "draft", 1, 0, "k", 0.1, 5, False, ("d",), "why", ("note", "note 2"))
     provenance = Provenance("sha", "0.1.0", 3, (record,))
-    scene = SceneMesh(sphere, (SceneObject("Körper", 162),), files["scene.obj"], notes=("a note",))
+    count = len(sphere.faces)
+    layout = MeshLayout(np.arange(3 * count).reshape(-1, 3), np.arange(count), np.zeros((count, 3, 2)))
+    objects = (SceneObject("Körper", 162),)
+    scene = SceneMesh(sphere, objects, files["scene.obj"], notes=("a note",), layout=layout)
     asset = RiggedAsset(textured, rig, provenance)
     return [
         SourceImage(random_pixels(5, 9, 4), "sha", ("reduced",)),
@@ -77,6 +82,7 @@ def one_of_each(sphere: Mesh, skeleton: Skeleton, folder: Path) -> list[Any]:
         RigInput(mesh, skeleton),
         asset,
         RiggedScene(scene, rig, provenance),
+        TexturedScene(scene, textured, provenance),
         ExportInput(asset, "name"),
         ExportedFiles(files["a.fbx"], files["a.glb"], files["preview.png"], "5.0.1"),
     ]

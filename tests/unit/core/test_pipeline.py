@@ -299,6 +299,28 @@ def test_a_scene_keeps_its_place_and_takes_a_given_skeleton(
     assert workshop.ran == ["rig", "export"] * 2
 
 
+def test_a_scene_is_textured_from_a_picture_and_its_pose_left_alone(
+    pipeline: Pipeline, workshop: Workshop, scene: SceneMesh, source: SourceImage
+) -> None:
+    pipeline._registry.stages["normalize"].setting_names = ("normalize_steps",)
+    settings = JobSettings(normalize_steps={"tilt": "off"})
+    outcome = pipeline.texture_scene(scene, source, settings, Control())
+    assert workshop.ran == ["normalize", "texture", "export"]
+    assert workshop.seen_settings["normalize"]["normalize_steps"] == {"pose": "off", "tilt": "off"}
+    assert digest(outcome.asset.textured.mesh) == digest(scene.mesh)
+    other = replace(source, sha256="another picture")
+    again = pipeline.texture_scene(scene, other, settings, Control())
+    assert again.asset.provenance.source_sha256 != outcome.asset.provenance.source_sha256
+
+
+def test_a_picture_of_the_pose_may_be_edited_where_that_is_asked_for(
+    pipeline: Pipeline, workshop: Workshop, scene: SceneMesh, source: SourceImage
+) -> None:
+    pipeline._registry.stages["normalize"].setting_names = ("normalize_steps",)
+    pipeline.texture_scene(scene, source, JobSettings(normalize_steps={"pose": "on"}), Control())
+    assert workshop.seen_settings["normalize"]["normalize_steps"] == {"pose": "on"}
+
+
 def test_a_figure_that_its_picture_shows_from_the_side_is_turned_and_a_scene_is_not(
     workshop: Workshop, tmp_path: Path, source: SourceImage, scene: SceneMesh
 ) -> None:

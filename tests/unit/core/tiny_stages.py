@@ -124,7 +124,7 @@ class TinyExport(TinyStage):
     def make(self, value: ExportInput, ctx: RunContext) -> ExportedFiles:
         paths = [self.workshop.folder / f"asset.{suffix}" for suffix in ("fbx", "glb", "png")]
         for path in paths:
-            path.write_text(f"{value.name} {digest(value.asset.rig)}")
+            path.write_text(f"{value.name} {digest(getattr(value.asset, 'rig', None))}")
             ctx.afterwards(path.unlink)
         return ExportedFiles(*paths, blender_version="none")
 

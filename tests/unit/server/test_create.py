@@ -44,6 +44,15 @@ def test_a_picture_with_a_mask_becomes_a_job_and_its_rerun_has_both(desk: Desk) 
     assert copied == stored
 
 
+def test_a_mesh_with_a_picture_becomes_a_job_that_is_named_for_the_mesh(desk: Desk) -> None:
+    job_id = desk.queue(mesh=(io.BytesIO(MESH), "meshes/Fox.OBJ"), image=PICTURE)
+    job = desk.show(job_id)
+    assert job["input"] == {"kind": "mesh+image", "name": "Fox.OBJ"}
+    assert job["settings"]["name"] == "Fox"
+    stored = {path.name: path.read_bytes() for path in desk.folders.inputs(job_id)}
+    assert stored == {"mesh.obj": MESH, "picture": PICTURE}
+
+
 def test_a_mesh_with_a_skeleton_becomes_a_job(desk: Desk) -> None:
     job_id = desk.queue(mesh=(io.BytesIO(MESH), "meshes/Fox.OBJ"), skeleton=b"{}")
     job = desk.show(job_id)
@@ -64,7 +73,11 @@ def test_the_configured_engine_counts_where_the_request_names_none(tmp_path: Pat
     [
         ({}, 400, "RequestInvalid"),
         ({"settings": "{}"}, 400, "RequestInvalid"),
-        ({"image": PICTURE, "mesh": MESH}, 400, "RequestInvalid"),
+        ({"image": PICTURE, "mesh": MESH, "skeleton": b"{}"}, 400, "RequestInvalid"),
+        ({"image": PICTURE, "mesh": MESH, "settings": '{"pause_after": "rig"}'}, 400, "SettingInvalid"),
+        ({"image": PICTURE, "mesh": MESH, "settings": '{"outputs": "rig"}'}, 400, "SettingInvalid"),
+        ({"image": b"no picture", "mesh": MESH}, 415, "UnsupportedMedia"),
+        ({"image": PICTURE, "mesh": b""}, 400, "MeshInvalid"),
         ({"image": PICTURE, "skeleton": b"{}"}, 400, "RequestInvalid"),
         ({"skeleton": b"{}"}, 400, "RequestInvalid"),
         ({"mask": PICTURE}, 400, "RequestInvalid"),
