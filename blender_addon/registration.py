@@ -27,6 +27,8 @@ from .operators import (
     open_folder,
     open_picture,
     paste_picture,
+    pose_ik,
+    pose_rig,
     replace_picture,
     rerun_job,
     resume_job,
@@ -39,7 +41,7 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, voxels
+from .panels import jobs, main, pose, voxels
 
 _MODULES = (
     preferences,
@@ -68,9 +70,12 @@ _MODULES = (
     bake_voxels,
     vox_files,
     voxel_export,
+    pose_rig,
+    pose_ik,
     menus,
     main,
     jobs,
+    pose,
     voxels,
 )
 
