@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..pose import ik
+from ..pose import ik, limiting, shapes
 from ..pose.library import body_poses
 from ..pose.rig import active_rig, body_kind, obstacle
 from .layout import draw_faint
@@ -46,7 +46,9 @@ def _draw_poses(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None:
     for key in _PLAIN:
         if key in poses:
             row.operator("figurine.apply_pose", text=poses[key].name).pose = key
-    layout.operator("figurine.mirror_pose", icon="MOD_MIRROR")
+    row = layout.row(align=True)
+    row.operator("figurine.mirror_pose", icon="MOD_MIRROR")
+    row.operator("figurine.save_pose", icon="ASSET_MANAGER")
     header, body = layout.panel("figurine_body_poses", default_closed=False)
     header.label(text="Body")
     if body is None:
@@ -83,6 +85,9 @@ def _draw_bones(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None:
     header.label(text="Bones")
     if body is None:
         return
+    row = body.row(align=True)
+    row.operator("figurine.switch_limits", depress=limiting.are_limited(armature))
+    row.operator("figurine.switch_shapes", depress=shapes.are_shown(armature))
     groups = list(armature.data.collections)
     for first in range(0, len(groups), _COLUMNS):
         row = body.row(align=True)

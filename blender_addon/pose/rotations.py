@@ -17,7 +17,8 @@ _PARALLEL = 1e-6
 
 def unit(vector: Vector3) -> Vector3:
     """The same direction, 1 long. A vector without length has none and must not be given."""
-    return vector / np.linalg.norm(vector)
+    result: Vector3 = vector / np.linalg.norm(vector)
+    return result
 
 
 def about(axis: Vector3, angle_rad: float) -> Matrix3:
@@ -57,7 +58,8 @@ def part_of(rotation: Matrix3, share: float) -> Matrix3:
 
 def between(start: Matrix3, end: Matrix3, share: float) -> Matrix3:
     """So far on the shortest way from one orientation to another."""
-    return part_of(end @ start.T, share) @ start
+    part = part_of(end @ start.T, share)
+    return part @ start
 
 
 def axis_angle(rotation: Matrix3) -> tuple[Vector3, float]:
@@ -79,4 +81,5 @@ def axis_angle(rotation: Matrix3) -> tuple[Vector3, float]:
 
 def mirrored(rotation: Matrix3) -> Matrix3:
     """The same turn as the mirror image makes it; also of (J, 3, 3)."""
-    return MIRROR @ rotation @ MIRROR
+    result: Matrix3 = MIRROR @ rotation @ MIRROR
+    return result

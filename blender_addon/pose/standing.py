@@ -2,7 +2,7 @@
 """Where a posed skeleton touches the floor, and how far the body has to be moved so that it does.
 
 What can touch it are points that bones carry along: heel and tip of each foot, which lie on the floor at rest, and
-knees and rump, which are as far below their joint as bodies usually are.
+knees, rump and an animal's chest, which are as far below their joint as bodies usually are.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from .library import BodyPose
 from .rotations import Matrix3, Vector3
 from .skeleton import BACK, SIDES, UP, Points, RestSkeleton, sided
 
-# Shares of a lower leg: usual bodies.
+# Shares of a lower leg: usual bodies. The chest of one that lies is below the shoulder joints.
 _KNEE_RADIUS = 0.2
 _RUMP_BELOW_HIP = 0.45
+_CHEST_BELOW_SHOULDER = 0.9
 # An animal's trunk is pitched at most so far, and found to better than a thousandth of a degree.
 _MOST_PITCH_deg = 70.0
 _HALVINGS = 18
@@ -51,7 +52,8 @@ def lift_to_floor(skeleton: RestSkeleton, turns: Matrix3, lift: float) -> Vector
     if not contacts:
         return np.zeros(3)
     floor = min(contact.point[2] for contact in contacts)
-    return UP * (floor - _lowest(skeleton, turns, contacts) + lift * _leg_length(skeleton))
+    shift: Vector3 = UP * (floor - _lowest(skeleton, turns, contacts) + lift * _leg_length(skeleton))
+    return shift
 
 
 def with_level_trunk(skeleton: RestSkeleton, pose: BodyPose, solved: Callable[[BodyPose], Matrix3]) -> BodyPose:
@@ -101,9 +103,10 @@ def _contacts(skeleton: RestSkeleton, end: str) -> list[_Contact]:
         for bone in _bones(skeleton, lower, side):
             reach = float(np.linalg.norm(skeleton.tails[bone] - skeleton.heads[bone]))
             found.append(_Contact(bone, skeleton.heads[bone] - BACK * _KNEE_RADIUS * reach))
-            if end == "back" and "hips" in skeleton.by_role:
-                hip = skeleton.heads[_bones(skeleton, upper, side)[0]]
-                found.append(_Contact(skeleton.by_role["hips"], hip - UP * _RUMP_BELOW_HIP * reach))
+            trunk, below = ("hips", _RUMP_BELOW_HIP) if end == "back" else ("chest", _CHEST_BELOW_SHOULDER)
+            if trunk in skeleton.by_role:
+                top = skeleton.heads[_bones(skeleton, upper, side)[0]]
+                found.append(_Contact(skeleton.by_role[trunk], top - UP * below * reach))
     return found
 
 

@@ -27,6 +27,7 @@ from tests.integration import (
 )
 from tests.integration.addon_scene import Bench
 
+# Posing registers operators by themselves, which the add-on as a whole cannot be switched on after.
 MODULES = (addon_import_cases, addon_state_cases, addon_failure_cases, addon_registration_cases, addon_pose_cases)
 
 

@@ -7,17 +7,19 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from blender_addon.panels import pose as pose_panel
 from blender_addon.pose import ik
 from blender_addon.pose.library import body_poses
 from blender_addon.pose.rig import NO_EDITING, NO_RIG, body_kind, obstacle, read_rig
 from blender_addon.skeleton_map import MIXAMO_NAMES
+from tests.integration.addon_contents import data_blocks
 from tests.integration.addon_scene import Bench
+from tests.integration.layout_recorder import draw
 from tests.integration.pose_measures import Skin, faults_of, measure_poses, register_pose_operators
 
 MOST_STRETCH = 1.8
 MOST_OFF_FLOOR = 0.08  # of the height: shoes and bellies differ
 SAME_m = 1e-4
-LIMB_ROLES = ("leftUpperArm", "leftLowerArm", "leftHand")
 
 
 def bring(bench: Bench, name: str) -> bpy.types.Object:
@@ -196,3 +198,94 @@ def case_what_cannot_be_posed_says_why(bench: Bench) -> None:
     bpy.context.view_layer.objects.active = rig
     bpy.ops.object.mode_set(mode="EDIT")
     assert obstacle(bpy.context) == NO_EDITING
+
+
+def case_limits_leave_the_poses_alone_and_stop_what_no_body_does(bench: Bench) -> None:
+    rig = bring(bench, "fox_kid")
+    skin = Skin(rig)
+    posed = {}
+    for key in body_poses("humanoid"):
+        bpy.ops.figurine.apply_pose(pose=key)
+        posed[key] = skin.points()
+    bpy.ops.figurine.switch_limits()
+    assert sum("Figurine Limits" in bone.constraints for bone in rig.pose.bones) >= 17
+    for key, points in posed.items():
+        bpy.ops.figurine.apply_pose(pose=key)
+        assert np.abs(skin.points() - points).max() < 0.02, key
+    bpy.ops.figurine.switch_ik(limb="all")
+    assert np.abs(skin.points() - points).max() < 0.02
+    bpy.ops.figurine.switch_ik(limb="all")
+    bpy.ops.figurine.apply_pose(pose="t_pose")
+    knee = rig.pose.bones["lower_leg.L"]
+    knee.rotation_mode = "XYZ"
+    bends = []
+    for turn_rad in (-1.5, 1.5):
+        knee.rotation_euler = (turn_rad, 0.0, 0.0)
+        bpy.context.view_layer.update()
+        bends.append(np.degrees(np.arctan2(knee.vector.y, -knee.vector.z)))  # heels to the rear
+    assert max(bends) > 70 and -15 < min(bends) < 5, bends
+    bpy.ops.figurine.switch_limits()
+    assert not any("Figurine Limits" in bone.constraints for bone in rig.pose.bones)
+    bpy.ops.figurine.apply_pose(pose="kick")
+    assert np.abs(skin.points() - posed["kick"]).max() < SAME_m
+
+
+def case_shapes_come_and_go(bench: Bench) -> None:
+    first, second = bring(bench, "fox_kid"), bring(bench, "fox_kid")
+    before = data_blocks()
+    bpy.ops.figurine.switch_ik(limb="left_hand")
+    for rig in (first, second):
+        bpy.context.view_layer.objects.active = rig
+        assert bpy.ops.figurine.switch_shapes() == {"FINISHED"}
+        assert all(bone.custom_shape for bone in rig.pose.bones)
+    thigh, head = first.pose.bones["upper_leg.L"], first.pose.bones["head"]
+    assert thigh.custom_shape == second.pose.bones["head"].custom_shape
+    assert head.custom_shape_scale_xyz.x > thigh.custom_shape_scale_xyz.x > 0.03
+    assert not thigh.custom_shape.users_scene
+    bpy.ops.figurine.switch_shapes()
+    assert all(bone.custom_shape for bone in first.pose.bones)
+    bpy.context.view_layer.objects.active = first
+    bpy.ops.figurine.switch_shapes()
+    assert data_blocks() == before
+
+
+def case_a_pose_becomes_an_asset_with_a_picture(bench: Bench) -> None:
+    rig = bring(bench, "fox_kid")
+    skin = Skin(rig)
+    bpy.ops.figurine.apply_pose(pose="t_pose")
+    bpy.ops.figurine.switch_ik(limb="all")
+    posed, before = skin.points(), data_blocks()
+    assert bpy.ops.figurine.save_pose(name="Arms Out") == {"FINISHED"}
+    assert np.abs(skin.points() - posed).max() < SAME_m
+    assert rig.animation_data is None or rig.animation_data.action is None
+    after = data_blocks()
+    assert {kind for kind in after if after[kind] != before.get(kind)} == {"actions"}
+    target = bench.scratch / "poses.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(target))
+    bpy.ops.wm.open_mainfile(filepath=str(target))
+    action = bpy.data.actions["Arms Out"]
+    assert action.asset_data is not None
+    assert tuple(action.preview.image_size) == (256, 256)
+    pixels = np.array(action.preview.image_pixels_float).reshape(256, 256, 4)
+    filled = pixels[..., 3] > 0.5
+    assert 0.05 < filled.mean() < 0.7
+    assert np.ptp(np.flatnonzero(filled.any(axis=0))) > 150  # the arms reach across the picture
+    rig = bpy.data.objects["fox_kid_rig"]
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.figurine.switch_ik(limb="all")
+    bpy.ops.figurine.reset_pose()
+    rig.pose.apply_pose_from_action(action, evaluation_time=1)
+    bpy.context.view_layer.update()
+    assert abs(rig.pose.bones["upper_arm.L"].vector.normalized().z) < 1e-3
+
+
+def case_the_section_can_be_drawn(bench: Bench) -> None:
+    register_pose_operators()
+    bpy.utils.register_class(pose_panel.CLASSES[0])
+    assert NO_RIG in draw("FIGURINE_PT_pose").text
+    for name, words in (("fox_kid", ("T-Pose", "Lunge", "Left Foot", "Spine")), ("pup", ("Play Bow", "Front Paw"))):
+        bring(bench, name)
+        text = draw("FIGURINE_PT_pose").text
+        assert all(word in text for word in words), text
+    assert "(grey)" in draw("FIGURINE_PT_pose").text  # a dog has no hands
+    bpy.utils.unregister_class(pose_panel.CLASSES[0])

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_addon.operators import pose_ik, pose_rig
+from blender_addon.operators import pose_asset, pose_ik, pose_rig, pose_setup
 from blender_addon.pose.library import BodyPose, body_poses
 from blender_addon.pose.rig import read_rig
 from blender_addon.pose.rotations import unit
@@ -20,7 +20,7 @@ from tests.integration.addon_contents import figure_of, weights_of
 SHORTEST_EDGE = 2e-3  # of the diagonal
 CARRIED = 0.01
 PERCENTILE = 99
-_CLASSES = (*pose_rig.CLASSES, *pose_ik.CLASSES)
+_CLASSES = (*pose_rig.CLASSES, *pose_ik.CLASSES, *pose_setup.CLASSES, *pose_asset.CLASSES)
 
 
 def register_pose_operators() -> None:
