@@ -25,7 +25,8 @@ def about(axis: Vector3, angle_rad: float) -> Matrix3:
     """A turn about a unit axis, counter-clockwise seen from its tip (Rodrigues' formula)."""
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + np.sin(angle_rad) * cross + (1.0 - np.cos(angle_rad)) * cross @ cross
+    result: Matrix3 = np.eye(3) + np.sin(angle_rad) * cross + (1.0 - np.cos(angle_rad)) * cross @ cross
+    return result
 
 
 def swing(start: Vector3, end: Vector3) -> Matrix3:
@@ -47,7 +48,8 @@ def lean(bend_deg: float, tilt_deg: float, turn_deg: float) -> Matrix3:
     """
     x, y, z = np.eye(3)
     bend, tilt, turn = np.deg2rad([bend_deg, tilt_deg, turn_deg])
-    return about(z, turn) @ about(x, bend) @ about(y, tilt)
+    result: Matrix3 = about(z, turn) @ about(x, bend) @ about(y, tilt)
+    return result
 
 
 def part_of(rotation: Matrix3, share: float) -> Matrix3:

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
+from blender_addon.importer import ImportOptions, import_result
 from blender_addon.operators import pose_asset, pose_ik, pose_rig, pose_setup
 from blender_addon.pose.library import BodyPose, body_poses
 from blender_addon.pose.rig import read_rig
@@ -120,14 +125,26 @@ def _flips(posable: Any) -> list[str]:
 
 
 def _quaternion(turn: np.ndarray) -> tuple[float, float, float, float]:
-    from mathutils import Matrix
-
     w, x, y, z = Matrix(turn.tolist()).to_quaternion()
     return x, y, z, w
 
 
 def bring_folder(folder: Path, name: str) -> bpy.types.Object:
     """Import a finished job; the armature."""
-    from blender_addon.importer import ImportOptions, import_result
-
     return import_result(bpy.context, folder, ImportOptions(name=name), {})
+
+
+def main(folders: Path) -> None:
+    """measured.json beside a file of folders by name: what is found of each."""
+    measured = {}
+    for name, folder in json.loads(folders.read_text(encoding="utf-8")).items():
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        register_pose_operators()
+        measured[name] = measure_poses(bring_folder(Path(folder), name), "a_pose")
+    folders.with_name("measured.json").write_text(json.dumps(measured), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    os._exit(0)  # without Blender's own clean-up, which has crashed after finished work
