@@ -19,7 +19,7 @@ EXAMPLES = ("fox_kid.png", "adventurer.png", "robot.jpg")
 PICTURES = ("008", "029", "053", "075")
 ASSETS = ("kaykit_knight", "kaykit_mage", "mh_female_casual", "khr_cesiumman", "quat_knight")
 # Drafts of pictures in which arms and trunk are one outline: their skin is torn where arms are raised.
-GROWN_TOGETHER = ("053", "075", "mh_female_casual")
+GROWN_TOGETHER = ("053", "075")
 MOST_STRETCH_GROWN_TOGETHER = 2.3
 
 pytestmark = [
