@@ -27,6 +27,10 @@ from .operators import (
     open_folder,
     open_picture,
     paste_picture,
+    pose_asset,
+    pose_ik,
+    pose_rig,
+    pose_setup,
     replace_picture,
     rerun_job,
     resume_job,
@@ -41,7 +45,8 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, texture, voxels
+from .panels import jobs, main, pose, texture, voxels
+from .pose import shapes
 
 _MODULES = (
     preferences,
@@ -72,9 +77,14 @@ _MODULES = (
     bake_voxels,
     vox_files,
     voxel_export,
+    pose_rig,
+    pose_ik,
+    pose_setup,
+    pose_asset,
     menus,
     main,
     jobs,
+    pose,
     voxels,
     texture,
 )
@@ -120,10 +130,15 @@ def _steps() -> list[Step]:
         (previews.add_previews, previews.remove_previews),
         (_open_runtime, _close_runtime),
         (menus.add_menus, menus.remove_menus),
+        (_keep_shapes, shapes.remove_all),
         (command_line.add_command, command_line.remove_command),
         (pump.start, pump.stop),
         (functools.partial(atexit.register, _quit), functools.partial(atexit.unregister, _quit)),
     ]
+
+
+def _keep_shapes() -> None:
+    """A rig's shapes are made on request alone."""
 
 
 def _open_runtime() -> None:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Group = Literal["Spine", "Head", "Arms", "Legs", "Fingers", "Tail", "Other"]
+Group = Literal["Spine", "Head", "Arms", "Legs", "Fingers", "Tail", "Extra"]
 Side = Literal["L", "R", ""]
 
 # In the order in which Blender lists the bone collections.
-GROUPS: tuple[Group, ...] = ("Spine", "Head", "Arms", "Legs", "Fingers", "Tail", "Other")
+GROUPS: tuple[Group, ...] = ("Spine", "Head", "Arms", "Legs", "Fingers", "Tail", "Extra")
 
 ROOT, CHAIN = "root", "chain"
 MIXAMO_PREFIX = "mixamorig:"
@@ -112,9 +112,9 @@ def words_of(role: str) -> tuple[str, ...]:
 
 
 def group_of(role: str) -> Group:
-    """The bone collection that a role belongs to; "Other" for chains and for what is not known."""
+    """The bone collection that a role belongs to; "Extra" for chains and for what is not known."""
     words = set(words_of(role))
-    return next((group for group, marks in _GROUP_WORDS if words & marks), "Other")
+    return next((group for group, marks in _GROUP_WORDS if words & marks), "Extra")
 
 
 def side_of(bone: str) -> Side:
@@ -138,6 +138,13 @@ def bone_name(role: str) -> str:
     return _BONE_NAMES[role]
 
 
+def role_of_name(name: str) -> str:
+    """The humanoid role that a bone's name tells where no role was stored: VRM's, Unity's, Mixamo's and our own names.
+    "" for any other.
+    """
+    return _ROLES_BY_NAME.get(name, "")
+
+
 def _snake_case(role: str) -> str:
     words = words_of(role)
     sides = {"left": ".L", "right": ".R"}
@@ -145,3 +152,8 @@ def _snake_case(role: str) -> str:
 
 
 _BONE_NAMES = {role: _snake_case(role) for role in VRM_BONES}
+_ROLES_BY_NAME = {
+    name: role
+    for names in (UNITY_NAMES, _BONE_NAMES, MIXAMO_NAMES, {role: role for role in VRM_BONES})
+    for role, name in names.items()
+}

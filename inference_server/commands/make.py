@@ -26,7 +26,7 @@ from inference_server.core.report import build_report, encode_report, rig_docume
 from inference_server.core.rig_document import load_document, read_skeleton, skeleton_from_document
 from inference_server.core.settings import JobSettings, read_normalization, safe_name
 from inference_server.core.stage import Control
-from inference_server.core.types import STAGE_NAMES, TexturedScene
+from inference_server.core.types import STAGE_NAMES, SourceImage, TexturedScene
 from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.engines import build_registry
 from inference_server.errors import AlreadyRigged, typed_system_errors
@@ -56,9 +56,7 @@ def run_picture(options: argparse.Namespace) -> int:
     corrections = _corrections(options)
     if options.skeleton is not None:
         corrections = (_whole_skeleton(options.skeleton), *corrections)
-    source = read_image(options.image, config.max_megapixels)
-    if options.mask is not None:
-        source = read_mask(source, options.mask, config.max_megapixels)
+    source = _read_picture(options, config)
     with (
         open_output(options.out) as output,
         ConsoleProgress(STAGE_NAMES, is_quiet=options.quiet) as bar,
@@ -113,7 +111,7 @@ def texture_mesh(options: argparse.Namespace) -> int:
         **chosen,
     )
     protect_input(options.mesh, options.out, settings.name)
-    source = read_image(options.image, config.max_megapixels)
+    source = _read_picture(options, config)
     blender = BlenderProcess(config.blender, config.work_root)
     control = Control()
     with (
@@ -133,6 +131,11 @@ def texture_mesh(options: argparse.Namespace) -> int:
         print_summary(outcome, settings, is_skeleton_given=False)
     print_files(output.path, files)
     return 0
+
+
+def _read_picture(options: argparse.Namespace, config: Config) -> SourceImage:
+    source = read_image(options.image, config.max_megapixels)
+    return source if options.mask is None else read_mask(source, options.mask, config.max_megapixels)
 
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from inference_server.core.pipeline import Outcome, Pipeline
 from inference_server.core.rig_document import read_skeleton
 from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.core.stage import Control, JobPaused, Progress
-from inference_server.core.types import RiggedAsset, RiggedScene, SceneMesh, StageRecord
+from inference_server.core.types import RiggedAsset, RiggedScene, SceneMesh, SourceImage, StageRecord
 from inference_server.core.warm import WarmStages, memory_budget_bytes
 from inference_server.engines import build_registry
 from inference_server.errors import (
@@ -172,25 +172,27 @@ class Worker:
         corrections = read_corrections(place) if place.exists() else ()
         self._listen(job, settings, control, is_corrected=place.exists())
         if job.input_kind == "image":
-            content = self._folders.find_input(job.id, "picture").read_bytes()
-            source = decode_image(content, job.input_name, self._config.max_megapixels)
-            if not corrections:  # those who correct a rig have seen its picture, and wait
-                self._declare(job, publish_source(self._folders, job, source))
-            mask = self._folders.input(job.id, MASK)
-            if mask.exists():
-                source = decode_mask(source, mask.read_bytes(), self._config.max_megapixels)
+            # Those who correct a rig have seen its picture, and wait.
+            source = self._read_picture(job, job.input_name, is_shown=not corrections)
             return self._pipeline.make_figure(source, settings, control, corrections)
         mesh = self._folders.find_input(job.id, "mesh")
         if job.input_kind == "mesh+image":
-            content = self._folders.find_input(job.id, "picture").read_bytes()
-            source = decode_image(content, "The picture", self._config.max_megapixels)
-            self._declare(job, publish_source(self._folders, job, source))
+            source = self._read_picture(job, "The picture")
             scene = self._read_scene(job, mesh, control, MOST_TEXTURED_FACES)
             return self._pipeline.texture_scene(scene, source, settings, control)
         scene = self._read_scene(job, mesh, control)
         skeleton_path = self._folders.input(job.id, "rig.json")
         skeleton = read_skeleton(skeleton_path, "The skeleton") if skeleton_path.exists() else None
         return self._pipeline.rig_scene(scene, skeleton, settings, control, corrections)
+
+    def _read_picture(self, job: Job, label: str, *, is_shown: bool = True) -> SourceImage:
+        """With the mask that came beside it, if any. label: what messages call it. is_shown: it becomes an artifact."""
+        most = self._config.max_megapixels
+        source = decode_image(self._folders.find_input(job.id, "picture").read_bytes(), label, most)
+        if is_shown:
+            self._declare(job, publish_source(self._folders, job, source))
+        mask = self._folders.input(job.id, MASK)
+        return decode_mask(source, mask.read_bytes(), most) if mask.exists() else source
 
     def _read_scene(self, job: Job, mesh: Path, control: Control, most_faces: int | None = None) -> SceneMesh:
         return read_scene(mesh, self._blender, self._cache, control.raise_if_cancelled, job.input_name, most_faces)

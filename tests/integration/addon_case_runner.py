@@ -18,10 +18,17 @@ from pathlib import Path
 
 import bpy
 
-from tests.integration import addon_failure_cases, addon_import_cases, addon_registration_cases, addon_state_cases
+from tests.integration import (
+    addon_failure_cases,
+    addon_import_cases,
+    addon_pose_cases,
+    addon_registration_cases,
+    addon_state_cases,
+)
 from tests.integration.addon_scene import Bench
 
-MODULES = (addon_import_cases, addon_state_cases, addon_failure_cases, addon_registration_cases)
+# Posing registers operators by themselves, which the add-on as a whole cannot be switched on after.
+MODULES = (addon_import_cases, addon_state_cases, addon_failure_cases, addon_registration_cases, addon_pose_cases)
 
 
 def main(fixtures: Path, scratch: Path, answer: Path, wanted: list[str]) -> None:

@@ -11,6 +11,7 @@ import bpy
 PANELS = (
     "FIGURINE_PT_main",
     "FIGURINE_PT_jobs",
+    "FIGURINE_PT_pose",
     "FIGURINE_PT_voxels",
     "FIGURINE_MT_help",
     "FIGURINE_MT_server",
@@ -41,7 +42,16 @@ class Recorder:
     def separator(self) -> None:
         pass
 
-    def prop(self, data: Any, name: str, *, text: str | None = None, expand: bool = False, icon: str = "NONE") -> None:
+    def prop(
+        self,
+        data: Any,
+        name: str,
+        *,
+        text: str | None = None,
+        expand: bool = False,
+        icon: str = "NONE",
+        toggle: bool = False,
+    ) -> None:
         label = data.bl_rna.properties[name].name
         assert data.bl_rna.properties[name].description, name
         self.lines.append(f"{{{label if text is None else text}}}")
@@ -50,7 +60,7 @@ class Recorder:
         self.prop(data, name)
 
     def operator(
-        self, idname: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True
+        self, idname: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True, depress: bool = False
     ) -> SimpleNamespace:
         _require_icon(icon)
         kind = getattr(bpy.types, "FIGURINE_OT_" + idname.partition(".")[2])
@@ -59,10 +69,12 @@ class Recorder:
         self.lines.append(f"[{text or kind.bl_label}]{' (grey)' * is_grey}")
         return SimpleNamespace()
 
-    def operator_menu_enum(self, idname: str, name: str, *, icon: str = "NONE") -> SimpleNamespace:
+    def operator_menu_enum(
+        self, idname: str, name: str, *, text: str | None = None, icon: str = "NONE"
+    ) -> SimpleNamespace:
         items = getattr(bpy.ops.figurine, idname.partition(".")[2]).get_rna_type().properties[name].enum_items
         assert all(item.description for item in items), idname
-        return self.operator(idname, icon=icon)
+        return self.operator(idname, text=text, icon=icon)
 
     def menu(self, idname: str, *, text: str | None = None, icon: str = "NONE") -> None:
         assert hasattr(bpy.types, idname)

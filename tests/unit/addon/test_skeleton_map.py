@@ -80,10 +80,10 @@ def test_names_elsewhere(role: str, unity: str, mixamo: str, name: str) -> None:
         ("leftUpperWing", "Arms"),
         ("backRightUpperLeg", "Legs"),
         ("tail3", "Tail"),
-        ("chain", "Other"),
-        ("", "Other"),
-        ("狐", "Other"),
-        ("forearmor", "Other"),
+        ("chain", "Extra"),
+        ("", "Extra"),
+        ("狐", "Extra"),
+        ("forearmor", "Extra"),
     ],
 )
 def test_groups(role: str, group: str) -> None:

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Save Pose: the present pose goes to the asset browser."""
+
+# No postponed annotations: Blender reads them as they are.
+import bpy
+from bpy.props import StringProperty
+
+from ..pose.asset import save_pose
+from ..pose.rig import active_rig, obstacle
+
+LONGEST_NAME = 59
+NO_NAME = "A pose needs a name: type one."
+TWEAKED = (
+    "An NLA strip is being tweaked, which holds the rig's action: leave tweak mode (Tab, in the NLA editor) first."
+)
+
+
+class FIGURINE_OT_save_pose(bpy.types.Operator):
+    """Save the present pose as an asset of this file, with a picture: it appears in the asset browser"""
+
+    bl_idname = "figurine.save_pose"
+    bl_label = "Save Pose…"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    name: StringProperty(name="Name", description="What the pose is called", default="Pose", maxlen=LONGEST_NAME)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a rig in Object Mode or Pose Mode."""
+        reason = obstacle(context)
+        if not reason:
+            data = active_rig(context).animation_data
+            reason = TWEAKED if data is not None and data.use_tweak_mode else ""
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for the name first."""
+        return context.window_manager.invoke_props_dialog(self, confirm_text="Save")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Save it."""
+        name = self.name.strip()
+        if not name:
+            self.report({"ERROR"}, NO_NAME)
+            return {"CANCELLED"}
+        action = save_pose(active_rig(context), name)
+        self.report({"INFO"}, f"{action.name} is in the asset browser, under Current File.")
+        return {"FINISHED"}
+
+
+CLASSES = (FIGURINE_OT_save_pose,)

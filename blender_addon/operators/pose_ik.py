@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Handles for hands and feet, on and off."""
+
+# No postponed annotations: Blender reads them as they are.
+import bpy
+from bpy.props import EnumProperty
+
+from ..pose import ik
+from ..pose.rig import active_rig, obstacle
+
+NO_LIMBS = "The limbs of this rig are not known, so nothing can be given a handle."
+_ALL = ("all", "All", "Every hand and foot: off where one is on, otherwise on")
+_ITEMS = [_ALL, *((limb.key, limb.label, f"{limb.label} follows its handle") for limb in ik.LIMBS.values())]
+
+
+class FIGURINE_OT_switch_ik(bpy.types.Operator):
+    """Have hands and feet follow a handle (IK), or be turned bone by bone again (FK). The pose stays as it is"""
+
+    bl_idname = "figurine.switch_ik"
+    bl_label = "Switch IK"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    limb: EnumProperty(name="Limb", description="Which hand or foot", items=_ITEMS, options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a visible rig of this file, with limbs."""
+        armature = active_rig(context)
+        reason = obstacle(context)
+        if not reason and not ik.limbs_of(armature):
+            reason = NO_LIMBS
+        if not reason and armature.data.library:
+            reason = f"The bones of {armature.name} are linked from another file: no handle can be added to them."
+        if not reason and not armature.visible_get():
+            reason = f"{armature.name} is hidden: show it first."
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Switch one limb, or all of them the same way."""
+        armature = active_rig(context)
+        limbs = [limb for limb in ik.limbs_of(armature) if self.limb in ("all", limb.key)]
+        if not limbs:
+            self.report({"ERROR"}, f"This body has no {ik.LIMBS[self.limb].label.lower()}.")
+            return {"CANCELLED"}
+        wanted = not any(ik.is_on(armature, limb) for limb in limbs)
+        for limb in limbs:
+            if ik.is_on(armature, limb) != wanted:
+                ik.switch(armature, limb, wanted)
+        return {"FINISHED"}
+
+
+CLASSES = (FIGURINE_OT_switch_ik,)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rig is set up with for posing: limits of its joints, shapes of its bones."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..pose import limiting, shapes
+from ..pose.rig import active_rig, obstacle
+
+NO_LIMITS = "The joints of this rig are not known by role or name, or its bones' axes lie askew: none can be limited."
+
+
+class _SetupOperator:
+    """What they share: the active rig, and one step of undo."""
+
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a rig in Object Mode or Pose Mode."""
+        reason = obstacle(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+
+class FIGURINE_OT_switch_limits(_SetupOperator, bpy.types.Operator):
+    """Let joints turn only as far as a body's do, or as far as you like again. Shoulders and hips stay free"""
+
+    bl_idname = "figurine.switch_limits"
+    bl_label = "Joint Limits"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """On where they are off."""
+        armature = active_rig(context)
+        if limiting.are_limited(armature):
+            limiting.unlimit(armature)
+        elif not limiting.limit(armature):
+            self.report({"WARNING"}, NO_LIMITS)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class FIGURINE_OT_switch_shapes(_SetupOperator, bpy.types.Operator):
+    """Show bones as rings about the body and handles as boxes, or as plain bones again"""
+
+    bl_idname = "figurine.switch_shapes"
+    bl_label = "Bone Shapes"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """On where they are off."""
+        armature = active_rig(context)
+        if shapes.are_shown(armature):
+            shapes.hide(armature)
+        else:
+            shapes.show(armature)
+        return {"FINISHED"}
+
+
+CLASSES = (FIGURINE_OT_switch_limits, FIGURINE_OT_switch_shapes)
