@@ -45,12 +45,12 @@ def test_a_picture_with_a_mask_becomes_a_job_and_its_rerun_has_both(desk: Desk) 
 
 
 def test_a_mesh_with_a_picture_becomes_a_job_that_is_named_for_the_mesh(desk: Desk) -> None:
-    job_id = desk.queue(mesh=(io.BytesIO(MESH), "meshes/Fox.OBJ"), image=PICTURE)
+    job_id = desk.queue(mesh=(io.BytesIO(MESH), "meshes/Fox.OBJ"), image=PICTURE, mask=PICTURE + b"!")
     job = desk.show(job_id)
     assert job["input"] == {"kind": "mesh+image", "name": "Fox.OBJ"}
     assert job["settings"]["name"] == "Fox"
     stored = {path.name: path.read_bytes() for path in desk.folders.inputs(job_id)}
-    assert stored == {"mesh.obj": MESH, "picture": PICTURE}
+    assert stored == {"mesh.obj": MESH, "picture": PICTURE, "mask": PICTURE + b"!"}
 
 
 def test_a_mesh_with_a_skeleton_becomes_a_job(desk: Desk) -> None:
