@@ -8,7 +8,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from blender_addon.panels import pose as pose_panel
-from blender_addon.pose import ik
+from blender_addon.pose import ik, shapes
 from blender_addon.pose.library import body_poses
 from blender_addon.pose.rig import NO_EDITING, NO_RIG, body_kind, obstacle, read_rig
 from blender_addon.skeleton_map import MIXAMO_NAMES
@@ -39,7 +39,7 @@ def case_every_pose_fits_a_humanoid_and_a_quadruped(bench: Bench) -> None:
         assert found.get("jump", found.get("gallop"))["low"] > 0.05
         worst = max(item["stretch"] for item in found.values())
         bench.measured[name] = worst
-        assert worst < MOST_STRETCH or name == "pup", found
+        assert worst < MOST_STRETCH, found
 
 
 def case_reset_is_the_figure_as_it_was_made(bench: Bench) -> None:
@@ -247,6 +247,9 @@ def case_shapes_come_and_go(bench: Bench) -> None:
     bpy.context.view_layer.objects.active = first
     bpy.ops.figurine.switch_shapes()
     assert data_blocks() == before
+    bpy.ops.figurine.switch_shapes()
+    shapes.remove_all()  # as when the add-on is switched off
+    assert data_blocks() == before and not any(bone.custom_shape for bone in first.pose.bones)
 
 
 def case_a_pose_becomes_an_asset_with_a_picture(bench: Bench) -> None:
@@ -259,7 +262,8 @@ def case_a_pose_becomes_an_asset_with_a_picture(bench: Bench) -> None:
     assert np.abs(skin.points() - posed).max() < SAME_m
     assert rig.animation_data is None or rig.animation_data.action is None
     after = data_blocks()
-    assert {kind for kind in after if after[kind] != before.get(kind)} == {"actions"}
+    changed = {kind for kind in after if after[kind] != before.get(kind)}
+    assert changed - {"all_ids"} == {"actions"}  # 5.2 lists all kinds once more
     target = bench.scratch / "poses.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(target))
     bpy.ops.wm.open_mainfile(filepath=str(target))

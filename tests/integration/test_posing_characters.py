@@ -18,9 +18,9 @@ MOST_STRETCH = 1.8
 EXAMPLES = ("fox_kid.png", "adventurer.png", "robot.jpg")
 PICTURES = ("008", "029", "053", "075")
 ASSETS = ("kaykit_knight", "kaykit_mage", "mh_female_casual", "khr_cesiumman", "quat_knight")
-# Drafts of pictures in which arms and trunk are one outline: their skin is torn where arms are raised.
-GROWN_TOGETHER = ("053", "075")
-MOST_STRETCH_GROWN_TOGETHER = 2.3
+# Thick, and short, arms beside a broad trunk: raised arms stretch the skin further.
+BROAD = ("053", "075")
+MOST_STRETCH_BROAD = 2.3
 
 pytestmark = [
     pytest.mark.blender,
@@ -56,6 +56,6 @@ def test_every_pose_on_many_characters(tmp_path: Path) -> None:
     measured = json.loads((tmp_path / "measured.json").read_text(encoding="utf-8"))
     assert not {name: poses for name, poses in measured.items() if any(item["faults"] for item in poses.values())}
     worst = {name: max(item["stretch"] for item in poses.values()) for name, poses in measured.items()}
-    assert len([name for name in worst if name not in GROWN_TOGETHER]) >= 8
+    assert len([name for name in worst if name not in BROAD]) >= 8
     for name, stretch in worst.items():
-        assert stretch < (MOST_STRETCH_GROWN_TOGETHER if name in GROWN_TOGETHER else MOST_STRETCH), worst
+        assert stretch < (MOST_STRETCH_BROAD if name in BROAD else MOST_STRETCH), worst
