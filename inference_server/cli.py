@@ -19,7 +19,7 @@ from types import FrameType
 from typing import NoReturn, get_args
 
 from inference_server import __version__
-from inference_server.core.types import (
+from inference_server.core.choices import (
     Edges,
     EditorChoice,
     EnginePolicy,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from inference_server.core.types import EnginePolicy
+from inference_server.core.choices import EnginePolicy
 from inference_server.errors import SettingInvalid
 
 _ENVIRONMENT_PREFIX = "FIGURINE_"

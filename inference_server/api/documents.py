@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from inference_server.core.chains import InputKind
-from inference_server.core.types import Engine, EnginePolicy, KindChoice, StageName
+from inference_server.core.choices import EnginePolicy, KindChoice
+from inference_server.core.types import Engine, StageName
 from inference_server.jobs.model import JobState
 
 SEED_LIMITS: Mapping[str, Any] = {"minimum": 0, "maximum": 2**32 - 1}

@@ -19,7 +19,7 @@ from inference_server.api.documents import (
 from inference_server.api.operation import Operation, describe
 from inference_server.api.services import current_services
 from inference_server.core.chains import CHAINS, ENGINES, MESH_SUFFIXES, PICTURE_FORMATS
-from inference_server.core.types import EnginePolicy, KindChoice
+from inference_server.core.choices import EnginePolicy, KindChoice
 from inference_server.security import has_token
 
 blueprint = Blueprint("health", __name__, url_prefix="/v1")

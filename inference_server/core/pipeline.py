@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from inference_server.core.assemble import stand_on_ground
 from inference_server.core.cache import StageCache
+from inference_server.core.choices import EnginePolicy
 from inference_server.core.correction import RigCorrection
 from inference_server.core.digest import digest, sha256_of
 from inference_server.core.metering import Meter
@@ -24,7 +25,6 @@ from inference_server.core.settings import SEEDS, JobSettings
 from inference_server.core.skeleton_edits import apply_correction, is_for_another_mesh
 from inference_server.core.stage import Control, JobPaused, RunContext, Stage
 from inference_server.core.types import (
-    EnginePolicy,
     ExportedFiles,
     ExportInput,
     Mesh,

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
 
-from inference_server.core.hints import describe, fits
-from inference_server.core.types import (
-    STAGE_NAMES,
+from inference_server.core.choices import (
     Edges,
     EditorChoice,
     EnginePolicy,
@@ -23,10 +21,11 @@ from inference_server.core.types import (
     Outputs,
     SkinChoice,
     Speed,
-    StageName,
     StepMode,
     Symmetry,
 )
+from inference_server.core.hints import describe, fits
+from inference_server.core.types import STAGE_NAMES, StageName
 from inference_server.errors import SettingInvalid
 
 HEIGHT_RANGE_M = (0.001, 1000.0)

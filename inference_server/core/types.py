@@ -20,21 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Engine = Literal["neural", "draft", "hosted", "blender"]
-EnginePolicy = Literal["auto", "neural", "draft"]
 StageName = Literal["normalize", "geometry", "texture", "rig", "export"]
 Kind = Literal["humanoid", "quadruped", "bird", "generic", "none"]
-Outputs = Literal["all", "rig"]
-Symmetry = Literal["auto", "symmetric", "asymmetric"]
-Speed = Literal["exact", "fast"]
-Edges = Literal["auto", "smooth", "sharp"]
-KindChoice = Literal["auto", "humanoid", "quadruped", "bird", "generic", "none"]
-SkinChoice = Literal["engine", "draft"]
-ExistingRig = Literal["ask", "keep", "reweigh", "replace"]
-# In the order in which they are done.
-NormalizeStep = Literal["background", "resolution", "tilt", "pose", "framing"]
-NormalizeMode = Literal["auto", "off"]
-StepMode = Literal["auto", "on", "off"]
-EditorChoice = Literal["auto", "local", "hosted"]
 
 STAGE_NAMES: tuple[StageName, ...] = ("normalize", "geometry", "texture", "rig", "export")
 KINDS: tuple[Kind, ...] = ("humanoid", "quadruped", "bird", "generic", "none")

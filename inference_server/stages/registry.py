@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from inference_server.core.chains import ENGINES
+from inference_server.core.choices import EnginePolicy
 from inference_server.core.pipeline import StageChoice
 from inference_server.core.stage import Stage
-from inference_server.core.types import Engine, EnginePolicy, StageName
+from inference_server.core.types import Engine, StageName
 from inference_server.errors import EngineUnavailable, WeightsMissing
 from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.normalize.editing import Editing

@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from inference_server.core.types import EditorChoice, UInt8
+from inference_server.core.choices import EditorChoice
+from inference_server.core.types import UInt8
 from inference_server.errors import EngineUnavailable, FigurineError, WeightsCorrupt
 
 EditorName = Literal["local", "hosted"]

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from inference_server.core.choices import EditorChoice, KindChoice, NormalizeStep, StepMode
 from inference_server.core.stage import RunContext
-from inference_server.core.types import Diagnosis, EditorChoice, KindChoice, NormalizeStep, StepMode, StepPicture, UInt8
+from inference_server.core.types import Diagnosis, StepPicture, UInt8
 
 SETTING_NAMES = ("normalize", "normalize_steps", "editor")
 # Only an editor reads it, so without one it does not make a kept result useless.

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from inference_server.core.cache import StageCache
+from inference_server.core.choices import EnginePolicy
 from inference_server.core.digest import digest
 from inference_server.core.pipeline import Outcome, Pipeline, StageChoice
 from inference_server.core.settings import JobSettings
 from inference_server.core.stage import Control, Device, Requirements, RunContext
 from inference_server.core.types import (
     Engine,
-    EnginePolicy,
     ExportedFiles,
     ExportInput,
     Mesh,
