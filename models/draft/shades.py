@@ -16,7 +16,7 @@ def mix(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
 
     first: (H, W, 3) or (3,); second: (H, W, 3); share: (H, W); all float32.
     """
-    mixed = second - first
+    mixed: np.ndarray = second - first
     mixed *= spread_channels(share)
     mixed += first
     return mixed
@@ -26,7 +26,7 @@ def smoothstep(value: np.ndarray, start: float, end: float) -> np.ndarray:
     """0 up to `start`, 1 from `end`, a cubic without kinks between."""
     t = np.asarray((value - start) / (end - start))
     np.clip(t, 0.0, 1.0, out=t)
-    square = t * t
+    square: np.ndarray = t * t
     return square * (3.0 - 2.0 * t)
 
 

@@ -137,6 +137,17 @@ def test_texels_are_square_and_the_back_is_drawn_as_seen_from_behind(disc_mesh: 
         assert v_per_y > 0 and u_per_x == pytest.approx(mirror * v_per_y, rel=1e-3)
 
 
+def test_beyond_a_chart_and_its_gutter_the_atlas_goes_on_as_it_ends(disc_mesh: BodyMesh) -> None:
+    fading = ORANGE + (Y + 0.5)[..., None] * (BLUE - ORANGE)
+    atlas = paint_atlas(disc_mesh.vertices, disc_mesh.faces, paint(DISC, fading), 512)
+    rows = (1.0 - atlas.uv[..., 1]) * 512
+    above, below = int(rows.min()) - 12, int(rows.max()) + 12  # the gutter has 9 texels
+    assert above > 50 and below < 462
+    for beyond, last in ((atlas.base_color[:above], above), (atlas.base_color[below:], below)):
+        assert (beyond == atlas.base_color[last]).all()
+    assert (atlas.base_color[above] != atlas.base_color[below]).any()
+
+
 def test_the_same_picture_gives_the_same_bytes(disc_mesh: BodyMesh) -> None:
     rgba = paint(DISC, np.where((Y < 0.1)[..., None], BLUE, ORANGE))
     first, second = (paint_atlas(disc_mesh.vertices, disc_mesh.faces, rgba, 256) for _ in range(2))
