@@ -8,6 +8,7 @@ job, of which one was given up on, cannot overwrite each other's. Which file sta
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -88,7 +89,7 @@ class JobFolders:
             for name, source in files.items():
                 place = self.input(job_id, name)
                 partials[place] = stack.enter_context(_partial_file(place.parent))
-                _write(partials[place], iter(lambda source=source: source.read(_CHUNK_BYTES), b""))
+                _write(partials[place], iter(functools.partial(source.read, _CHUNK_BYTES), b""))
 
             def put() -> None:
                 self.input(job_id, MASK).unlink(missing_ok=True)
