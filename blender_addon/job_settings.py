@@ -56,11 +56,11 @@ class Wishes:
     seed: int = 0
     depth: float = 1.0
     texture_px: int = 2048
-    texture_steps: int = 50
     pause_after: str = ""
     neural: NeuralShape = NeuralShape()
     bones: NeuralBones = NeuralBones()
     pose_edit: str = "auto"
+    texture_steps: int = 50
 
     @property
     def leaves_the_computer(self) -> bool:

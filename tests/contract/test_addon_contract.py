@@ -172,7 +172,7 @@ def test_every_error_of_the_server_is_shown_word_for_word(kind: type[errors.Figu
 
 def test_the_files_that_are_fetched_are_those_that_the_manual_names() -> None:
     manual = (Path(__file__).resolve().parents[2] / "docs/server.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`([a-z]+\.(?:fbx|glb|json|png))`", manual))
+    named = set(re.findall(r"`([a-z]+\.(?:fbx|glb|json|png|npz))`", manual))
     assert {*ARTIFACT_NAMES, *REVIEW_NAMES} <= named
 
 

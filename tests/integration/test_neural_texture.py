@@ -136,7 +136,7 @@ def test_meshes_that_cannot_be_painted_are_refused_before_the_networks_are_read(
         run(stage, unchecked_mesh(vertices, broken.faces), disc())
     with pytest.raises(BakeFailed, match="1,000,001 faces"):
         run(stage, unchecked_mesh(broken.vertices, faces), disc())
-    assert stage._model._denoiser._network is None
+    assert stage._model.mode is None
 
 
 def unchecked_mesh(vertices: np.ndarray, faces: np.ndarray) -> Any:
@@ -160,6 +160,7 @@ def test_where_memory_runs_out_leaner_modes_are_tried_and_told(stage: Any, monke
     monkeypatch.setattr(stage._model, "paint", paint_in_the_leanest)
     _, context = run(stage, ball(), disc())
     assert tried == [mode.name for mode in MODES]
+    assert context.notes[0].startswith("Memory mode resident: it needs about")
     assert sum("Memory ran out" in sentence for sentence in context.notes) == len(MODES) - 1
     monkeypatch.setattr(stage._model, "paint", lambda *given: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(OutOfMemory, match="even in the leanest mode"):

@@ -19,6 +19,9 @@ from PIL import Image
 from tests.integration.inspector import inspect
 from tests.integration.jobs import ROOT, TIMEOUT_S, figurine, report_of
 from tests.integration.server_process import Server
+from tests.integration.test_addon_ui import archive, run
+
+__all__ = ["archive"]  # a fixture
 
 pytestmark = [
     pytest.mark.blender,
@@ -137,3 +140,8 @@ def test_a_served_job_paints_and_can_wait_for_its_cut_out(tmp_path: Path) -> Non
         names = {item["name"] for item in job["artifacts"]}
         assert {"texture.png", "texture.npz", "figure.glb", "figure.fbx", "preview.png", "report.json"} <= names
         assert not {"rig.json", "weights.npz"} & names
+
+
+@pytest.mark.full
+def test_the_panel_textures_the_active_mesh(archive: Path, tmp_path: Path) -> None:
+    run("addon_texture_cases.texture_selected_mesh", archive, tmp_path)

@@ -15,9 +15,9 @@ from models.step1x3d.texture.attention import VIEWS
 from models.step1x3d.texture.denoiser import weights_of
 from models.step1x3d.texture.pipeline import LATENT_CELL_PX, MODES, Folders, Mode
 
-# What the UNet holds at a time, in tensors of its first block's size for all views. Measured on a CPU: see
+# What the UNet holds at a time, in tensors of its first block's size for all views. Measured on a CPU: 29, see
 # docs/performance.md.
-DENOISER_TENSORS = 26
+DENOISER_TENSORS = 32
 # What the autoencoder holds for one picture, in tensors of its first width at the picture's size.
 VAE_TENSORS = 8
 TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
