@@ -42,7 +42,8 @@ class Config:
     keep_gib: jobs that ended longer ago, or take more together, are deleted, oldest first.
 
     hosted_editor: whether pictures may be sent to the hosted editor; hosted_model, hosted_url: which and where;
-    gemini_key: the key for it. local_editor: weights of the editor on this machine.
+    gemini_key: the key for it. local_editor: weights of the editor on this machine. compile_networks: whether networks
+    go through torch.compile where they can.
     """
 
     home: Path
@@ -58,6 +59,7 @@ class Config:
     keep_days: int
     keep_gib: int
     log_format: LogFormat
+    compile_networks: bool
     local_editor: str
     hosted_editor: bool
     hosted_model: str
@@ -251,6 +253,7 @@ _DEFAULTS: dict[str, Any] = {
     "keep_days": 30,
     "keep_gib": 20,
     "log_format": "human",
+    "compile_networks": False,
     "local_editor": LOCAL_EDITORS[0],
     "hosted_editor": False,
     "hosted_model": "gemini-nano-banana-2.1",
@@ -271,6 +274,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "keep_days": _between(int, 1, 36_500),
     "keep_gib": _between(int, 1, 100_000),
     "log_format": _choice(get_args(LogFormat)),
+    "compile_networks": _switch,
     "local_editor": _choice(LOCAL_EDITORS),
     "hosted_editor": _switch,
     "hosted_model": _model,

@@ -18,5 +18,8 @@ def build_registry(config: Config, blender: BlenderProcess) -> EngineRegistry:
     weights = WeightStore(config.weights_root, read_manifest())
     hosted = HostedEditor(config.hosted_model, config.gemini_key, config.hosted_url) if config.hosted_editor else None
     return EngineRegistry(
-        blender, weights, partial(set_up_editors, weights, EditorChoices(config.local_editor, hosted))
+        blender,
+        weights,
+        partial(set_up_editors, weights, EditorChoices(config.local_editor, hosted)),
+        is_compiled=config.compile_networks,
     )

@@ -29,11 +29,17 @@ class EngineRegistry:
     """Builds stages on first use and keeps them."""
 
     def __init__(
-        self, blender: BlenderProcess, weights: WeightStore, set_up_editing: Callable[[], Editing] | None = None
+        self,
+        blender: BlenderProcess,
+        weights: WeightStore,
+        set_up_editing: Callable[[], Editing] | None = None,
+        *,
+        is_compiled: bool = False,
     ) -> None:
         """set_up_editing: looks which editors of pose and view there are; asked again for each job, because weights may
-        have come since.
+        have come since. is_compiled: networks that can go through torch.compile do.
         """
+        self._is_compiled = is_compiled
         self._blender = blender
         self._weights = weights
         self._set_up_editing = set_up_editing
@@ -62,7 +68,7 @@ class EngineRegistry:
         return StageChoice(found)
 
     def _draft(self, stage: StageName) -> Stage[Any, Any]:
-        return self._build(stage, "draft", lambda: _class_of(stage, "draft")(*self._extras(stage)))
+        return self._build(stage, "draft", lambda: _class_of(stage, "draft")(*self._extras(stage, "draft")))
 
     def _neural(self, stage: StageName) -> Stage[Any, Any]:
         """Raises EngineUnavailable where this version or this machine cannot, WeightsMissing, WeightsCorrupt."""
@@ -71,7 +77,9 @@ class EngineRegistry:
             raise EngineUnavailable(_NO_NEURAL, choose_draft)
         if importlib.util.find_spec("torch") is None:
             raise EngineUnavailable(_NO_NETWORKS, choose_draft)
-        return self._build(stage, "neural", lambda: _class_of(stage, "neural")(self._weights, *self._extras(stage)))
+        return self._build(
+            stage, "neural", lambda: _class_of(stage, "neural")(self._weights, *self._extras(stage, "neural"))
+        )
 
     def _refresh_editing(self) -> None:
         """Build the stage anew where its editors are others than they were."""
@@ -80,8 +88,10 @@ class EngineRegistry:
             self._editing = editing
             self._built = {key: built for key, built in self._built.items() if key[0] != "normalize"}
 
-    def _extras(self, stage: StageName) -> tuple[Editing | None, ...]:
-        return (self._editing,) if stage == "normalize" else ()
+    def _extras(self, stage: StageName, engine: Engine) -> tuple[Any, ...]:
+        if stage == "normalize":
+            return (self._editing,)
+        return (self._is_compiled,) if (stage, engine) == ("geometry", "neural") else ()
 
     def _build(self, stage: StageName, engine: Engine, build: Callable[[], Stage[Any, Any]]) -> Stage[Any, Any]:
         if (stage, engine) not in self._built:

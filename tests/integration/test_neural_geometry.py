@@ -22,6 +22,7 @@ from tests.integration.tiny_weights import BASE_ID, LABEL_ID, add_geometry_weigh
 
 pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from inference_server.core.digest import digest
@@ -30,7 +31,9 @@ from inference_server.core.settings import JobSettings
 from inference_server.core.stage import Control, Device, RunContext
 from inference_server.core.types import Mesh, NormalizedImage
 from inference_server.errors import Cancelled, FigurineError, WeightsCorrupt, WeightsMissing
+from inference_server.stages.blender import BlenderProcess
 from inference_server.stages.geometry.placement import place_before_picture
+from inference_server.stages.registry import EngineRegistry
 from models.step1x3d.geometry.checkpoint import WEIGHTS_NAME
 
 QUICK: dict[str, Any] = {
@@ -185,6 +188,15 @@ def drop_a_key(folder: Path) -> None:
     change_weights(folder, "transformer", lambda weights: weights.pop("dit_model.proj_in.bias"))
 
 
+def lose_a_file(folder: Path) -> None:
+    (folder / "vae" / WEIGHTS_NAME).unlink()
+
+
+def cut_a_file(folder: Path) -> None:
+    path = folder / "visual_encoder" / WEIGHTS_NAME
+    path.write_bytes(path.read_bytes()[:-8])
+
+
 def overflow(folder: Path) -> None:
     change_weights(folder, "vae", lambda weights: weights["post_kl.bias"].fill_(float("nan")))
 
@@ -203,6 +215,8 @@ def another_config(folder: Path) -> None:
     [
         (drop_a_key, "WeightsCorrupt", "dit_model.proj_in.bias"),
         (another_config, "WeightsCorrupt", "qk_norm is True"),
+        (lose_a_file, "WeightsMissing", f"{WEIGHTS_NAME} are not there"),
+        (cut_a_file, "WeightsCorrupt", "its header speaks of"),
         (overflow, "EmptySurface", "not a number"),
         (never_inside, "EmptySurface", "no surface"),
     ],
@@ -293,6 +307,25 @@ def test_where_memory_runs_out_a_leaner_mode_does_it_and_the_report_says_so(tmp_
     report = report_of(tmp_path)
     sentences = [item["sentence"] for item in report["warnings"] if item["stage"] == "geometry"]
     assert any("Memory ran out" in sentence for sentence in sentences), sentences
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, where it looks through itself
+def test_where_no_compiler_is_the_network_runs_as_it_is_and_says_so(
+    home: Path, stage: Any, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.compiler.reset()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    registry = EngineRegistry(BlenderProcess(None, tmp_path), store_of(home), is_compiled=True)
+    asked = registry.choose("geometry", "neural").stage
+    asked.load(Device("cpu"))
+    mesh, context = run(asked, picture, 5)
+    asked.unload()
+    plain, plain_context = run(stage, picture, 5)
+    assert digest(mesh) == digest(plain)
+    [sentence] = [sentence for sentence in context.notes if "compile" in sentence]
+    assert "could not be compiled" in sentence and "compile_networks" in sentence
+    assert not any("compile" in sentence for sentence in plain_context.notes)
 
 
 def test_the_shape_stands_where_the_picture_shows_it() -> None:

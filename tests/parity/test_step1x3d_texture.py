@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from models.common.checkpoint import CheckpointDamaged, CheckpointMismatch, CheckpointMissing, load_strictly
-from models.common.pretrained import read_network
+from models.common.pretrained import read_network, read_part
 from models.step1x3d.texture.attention import Looking, MultiViewAttention
 from models.step1x3d.texture.coverage import find_coverage
 from models.step1x3d.texture.denoiser import SDXL_UNET, MultiViewDenoiser, Words, load_denoiser
@@ -273,11 +273,25 @@ def test_parts_of_the_base_are_read_whole_or_not_at_all(tmp_path: Path) -> None:
     save_file({**weights, "decoder.conv_in.bias": dropped, "more": dropped.clone()}, file)
     with pytest.raises(CheckpointMismatch, match="more"):
         read_network(AutoencoderKL, tmp_path / "vae", torch.float32)
+    save_file({**weights, "decoder.conv_in.bias": dropped[:1].clone()}, file)
+    with pytest.raises(CheckpointMismatch, match="the decoder does not fit the network: 1 keys have another shape"):
+        read_network(AutoencoderKL, tmp_path / "vae", torch.float32, "the decoder")
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(CheckpointDamaged, match="vae cannot be read"):
         read_network(AutoencoderKL, tmp_path / "vae", torch.float32)
     with pytest.raises(CheckpointMissing, match="gone"):
         read_network(AutoencoderKL, tmp_path / "gone", torch.float32)
+
+
+def test_memory_that_runs_out_while_reading_is_no_damaged_file(tmp_path: Path) -> None:
+    class Large:
+        @staticmethod
+        def from_pretrained(folder: Path, **options: object) -> None:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    with pytest.raises(RuntimeError, match="can't allocate memory") as caught:
+        read_part(Large, tmp_path)
+    assert not isinstance(caught.value, ValueError)
 
 
 def test_a_picture_comes_back_at_its_size_from_its_latents(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ _FOLDERS = {
 _WORDS = {"auto": "", "symmetric": "x", "asymmetric": "asymmetry"}
 # Shares of the stage's progress: the picture is read, the steps are walked, the rest is the surface.
 _READ, _WALKED = 0.05, 0.75
+_COMPILED = "The network was compiled (compile_networks is on): the first shape takes longer for the sake of the next."
+_NOT_COMPILED = (
+    "The network could not be compiled and ran as it is, slower ({}): install a C++ compiler, on a GPU Triton too, or "
+    "switch compile_networks off."
+)
 
 
 class NeuralGeometry:
@@ -49,8 +54,12 @@ class NeuralGeometry:
     _leaner: LeanerModes
     _model: Any = None
 
-    def __init__(self, weights: WeightStore) -> None:
-        """Raises WeightsMissing, WeightsCorrupt: the weights are looked for, not read."""
+    def __init__(self, weights: WeightStore, is_compiled: bool = False) -> None:
+        """is_compiled: the transformer goes through torch.compile first, where that can be done.
+
+        Raises WeightsMissing, WeightsCorrupt: the weights are looked for, not read.
+        """
+        self._is_compiled = is_compiled
         self._id = next((item for item in WEIGHT_IDS if weights.state(item) != "absent"), WEIGHT_IDS[0])
         self._folder = weights.locate(self._id) / _FOLDERS[self._id]
         self.requires = Requirements(
@@ -77,7 +86,7 @@ class NeuralGeometry:
             surface=surface,
         )
         place = devices.pick_device(device.name)
-        self._hardware = pipeline.Hardware(place, devices.usual_dtype(place))
+        self._hardware = pipeline.Hardware(place, devices.usual_dtype(place), self._is_compiled)
         with weight_errors(self._id):
             self._model = pipeline.GeometryModel(self._folder, self._hardware)
         self._leaner = LeanerModes(
@@ -100,6 +109,9 @@ class NeuralGeometry:
             conditions = self._leaner.run(ctx, lambda: self._read_picture(value, ctx))
             ctx.progress(_READ, 1)
             latents = self._leaner.run(ctx, lambda: self._walk(conditions, ctx))
+            if self._is_compiled:
+                fault = self._model.compile_fault
+                ctx.note(_NOT_COMPILED.format(fault) if fault else _COMPILED)
             made = self._leaner.run(ctx, lambda: self._extract(latents, ctx))
         for sentence in made.notes:
             ctx.note(sentence)

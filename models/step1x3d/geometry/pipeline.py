@@ -7,6 +7,7 @@ The parts are needed strictly one after another: encoders, transformer, shape au
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.common.compiling import CompileFailed, compile_errors, compile_parts
 from models.common.offload import Rest, Slot, watched
 from models.step1x3d.geometry import checkpoint
 from models.step1x3d.geometry.checkpoint import Placement
@@ -48,8 +50,9 @@ MODES = (
 
 @dataclass(frozen=True)
 class Hardware:
-    """device, dtype: where the networks compute, and in which precision. is_compiled: blocks of the transformer and
-    the decoder go through torch.compile first, which costs a minute and needs a C++ compiler or Triton.
+    """device, dtype: where the networks compute, and in which precision. is_compiled: blocks of the transformer go
+    through torch.compile first, which costs a minute and needs a C++ compiler or Triton; where it fails they run as
+    they are.
     """
 
     device: torch.device
@@ -61,12 +64,14 @@ class GeometryModel:
     """The networks of a published folder. Belongs to one thread. `enter` a mode before anything is asked of it.
 
     look_up: called before each block of a network and each tensor of a file; what it raises ends what is being done.
+    Compiled blocks look up once a step, and not while they are compiled. compile_fault: why they could not be.
 
     Raises CheckpointMissing, CheckpointDamaged, CheckpointMismatch and ConfigUnsupported: configs at once, weights
     when they are first needed.
     """
 
     mode: Mode | None = None
+    compile_fault: str = ""
     look_up: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, folder: Path, hardware: Hardware) -> None:
@@ -104,8 +109,7 @@ class GeometryModel:
     def _load_denoiser(self, folder: Path, config: Any, to: Placement) -> Any:
         network = checkpoint.load_denoiser(folder, config, to)
         if self._hardware.is_compiled:
-            for block in _blocks(network):
-                block.compile()
+            compile_parts(_blocks(network))
         return network
 
     @torch.inference_mode()
@@ -137,10 +141,19 @@ class GeometryModel:
         shape = (1, self.configs.vae.num_latents, self.configs.vae.embed_dim)
         noise = draw_noise(shape, seed).to(self._hardware.device)
         sampling = replace(sampling, is_split=self.mode is not None and self.mode.is_split)
-        with self._slots["denoiser"].use() as denoiser:
-            blocks = [] if self._hardware.is_compiled else _blocks(denoiser)
-            with watched(blocks, self._look_up):
+
+        def walk(looks: Callable[[Any], AbstractContextManager[None]]) -> Tensor:
+            with self._slots["denoiser"].use() as denoiser, looks(denoiser):
                 return sample(denoiser, noise, conditions, sampling, lambda step, _: on_step(step)).cpu()
+
+        if self._hardware.is_compiled:
+            try:
+                return walk(lambda denoiser: compile_errors())
+            except CompileFailed as error:
+                self.compile_fault = str(error)
+            self._hardware = replace(self._hardware, is_compiled=False)
+            self._slots["denoiser"].clear()
+        return walk(lambda denoiser: watched(_blocks(denoiser), self._look_up))
 
     def with_field(self, latents: Tensor, work: Callable[[ShapeField], Any]) -> Any:
         """What `work` makes of the shape's field, which is gone afterwards. latents: (1, num_latents, embed_dim)."""
