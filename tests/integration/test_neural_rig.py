@@ -20,6 +20,8 @@ from tests.integration.server_process import Server
 
 pytest.importorskip("torch", reason="needs the networks' libraries: pip install 'figurine[neural]'")
 
+from safetensors.torch import load_file, save_file
+
 from inference_server.errors import WeightsMissing
 from tests.integration.tiny_unirig import JOINTS, PARENTS, SKELETON_ID, SKIN_ID, save_tiny_unirig
 from tests.integration.tiny_weights import registry_of, store_of
@@ -121,6 +123,7 @@ def test_the_skeleton_of_the_network_reaches_blender(
     assert seen["stiff_bones"] == []
     weights = weights_of(server, first["id"])
     assert np.allclose(weights["weights"].sum(axis=1), 1, atol=1e-5)
+    assert not [warning for warning in first["warnings"] if warning["sentence"].startswith("Bones move")]
 
 
 @pytest.mark.blender
@@ -205,3 +208,19 @@ def test_without_weights_auto_drafts_and_says_why_and_neural_refuses(tmp_path: P
     save_tiny_unirig(tmp_path)
     assert figurine("weights", "verify", SKELETON_ID, home=tmp_path).exit_code == 0
     assert f"figurine weights verify {SKIN_ID}" in registry_of(tmp_path).choose("rig", "auto").fallback_reason
+
+
+@pytest.mark.blender
+def test_weights_of_another_tokenizer_fail_the_job_in_one_sentence(doll: Path, tmp_path: Path) -> None:
+    save_tiny_unirig(tmp_path / "home")
+    path = tmp_path / "home" / "weights" / SKELETON_ID / "model.safetensors"
+    weights = load_file(path)
+    for key in ("model.transformer.lm_head.weight", "model.transformer.model.decoder.embed_tokens.weight"):
+        weights[key] = weights[key][:266].clone()
+    save_file(weights, path)
+    assert figurine("weights", "verify", home=tmp_path / "home").exit_code == 0
+    with Server(tmp_path / "home") as server:
+        job = server.wait(submit(server, doll, beams=1, outputs="rig"))
+    assert job["state"] == "failed" and job["error"]["code"] == "WeightsCorrupt"
+    assert "another tokenizer: it knows 266 tokens" in job["error"]["message"]
+    assert job["error"]["hint"] == f"Run: figurine weights verify {SKELETON_ID}"
