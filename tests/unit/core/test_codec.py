@@ -27,6 +27,7 @@ from inference_server.core.types import (
     Mesh,
     MeshLayout,
     NormalizedImage,
+    OwnRig,
     Provenance,
     Rig,
     RiggedAsset,
@@ -72,7 +73,7 @@ def one_of_each(sphere: Mesh, skeleton: Skeleton, folder: Path) -> list[Any]:
     count = len(sphere.faces)
     layout = MeshLayout(np.arange(3 * count).reshape(-1, 3), np.arange(count), np.zeros((count, 3, 2)))
     objects = (SceneObject("Körper", 162),)
-    scene = SceneMesh(sphere, objects, files["scene.obj"], notes=("a note",), layout=layout)
+    scene = SceneMesh(sphere, objects, files["scene.obj"], notes=("a note",), own_rig=OwnRig(5, rig), layout=layout)
     asset = RiggedAsset(textured, rig, provenance)
     return [
         SourceImage(random_pixels(5, 9, 4), "sha", ("reduced",)),
