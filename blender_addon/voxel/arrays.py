@@ -7,6 +7,8 @@ column of them several times as fast as through rows of three.
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,8 @@ Int32s = NDArray[np.int32]
 Int16s = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 DIGIT_BITS = 16  # of a key: what numpy sorts by counting
 
@@ -38,7 +42,7 @@ def corners_of(points: Floats, triangles: Ints) -> Floats:
     return np.asarray(np.take(np.ascontiguousarray(points.T), triangles.T, axis=1).T)
 
 
-def taken(points: Floats, rows: Ints) -> Floats:
+def taken(points: NDArray[Scalar], rows: NDArray[Any]) -> NDArray[Scalar]:
     """Those rows of points (N, 3) or corners (N, 3, 3), coordinate by coordinate in memory."""
     return np.asarray(np.take(points.T, rows, axis=-1).T)
 

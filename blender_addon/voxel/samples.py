@@ -44,7 +44,7 @@ def sample_surface(mesh: SurfaceMesh, lattice: Lattice, shell: Shell) -> Samples
     for start in range(0, len(face), SAMPLES_AT_ONCE):
         part = slice(start, start + SAMPLES_AT_ONCE)
         own, places = face[part], barycentric[part]
-        points = sum(places[:, [i]] * taken(corners[:, i], own) for i in range(3))
+        points = np.asarray(sum(places[:, [i]] * taken(corners[:, i], own) for i in range(3)), np.float64)
         row = cells.rows_near(points, taken(normals, own))
         kept = np.flatnonzero((row >= 0) & (length[own] > 0))
         row, own = row[kept], own[kept]
