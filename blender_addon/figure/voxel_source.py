@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import bpy
 import numpy as np
@@ -163,10 +164,10 @@ def influences_of(
 
 def _strongest(data: bpy.types.Mesh, bone_of: Ints) -> Influences | None:
     """Of each vertex the strongest groups that are bones."""
-    memberships = [vertex.groups for vertex in data.vertices]
+    memberships = [[(entry.group, entry.weight) for entry in vertex.groups] for vertex in data.vertices]
     rows = np.repeat(np.arange(len(memberships)), [len(groups) for groups in memberships])
-    groups = np.array([entry.group for groups in memberships for entry in groups], np.int64)
-    weights = np.array([entry.weight for groups in memberships for entry in groups], np.float32)
+    entries = np.array(list(chain.from_iterable(memberships)), np.float64).reshape(-1, 2)
+    groups, weights = entries[:, 0].astype(np.int64), entries[:, 1].astype(np.float32)
     # A group may have been removed since.
     bones = bone_of[np.minimum(groups, len(bone_of) - 1)]
     kept = (bones >= 0) & (weights > 0)

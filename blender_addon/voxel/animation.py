@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import Bools, Bytes, Floats, Ints
+from .arrays import Bools, Bytes, Floats, Ints, corners_of, distinct, taken, unit_normals
 from .colour import blend
 from .errors import MeshUnusable, SizeOutOfRange
 from .faces import QuadMesh, merged_quads
@@ -80,20 +80,19 @@ def lattice_around(fixed: Lattice, corners: Floats) -> Lattice:
 def _rest_colours(actor: Actor, samples: Samples) -> Ints:
     """The palette's index (S,) of the voxel that each point lies in at rest; -1 where it is hidden there."""
     lattice, shell = actor.figure.grid.lattice, actor.figure.shell
-    corners = lattice.to_cells(actor.mesh.vertices)[actor.mesh.triangles]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1), np.finfo(np.float64).tiny)[:, None]
+    corners = corners_of(lattice.to_cells(actor.mesh.vertices), actor.mesh.triangles)
+    normals, _ = unit_normals(corners)
     points = np.asarray(blend(corners.astype(np.float32), samples), np.float64)
-    row = rows_near(points, normal[samples.face], lattice, shell)
+    row = rows_near(points, taken(normals, samples.face), lattice, shell)
     return np.where(row >= 0, actor.figure.colour[row].astype(np.int64), -1)
 
 
 def _voted(samples: Samples, colours: Ints, count: int) -> tuple[Bytes, Bools]:
     """For each of `count` rows the colour of most of its surface, and whether it has one."""
     told = np.flatnonzero(colours >= 0)
-    keys, inverse = np.unique(samples.row[told] * (MOST_COLOURS + 1) + colours[told], return_inverse=True)
+    keys, which = distinct(samples.row[told] * (MOST_COLOURS + 1) + colours[told])
     row, colour = np.divmod(keys, MOST_COLOURS + 1)
-    order = np.lexsort((np.bincount(inverse.reshape(-1), samples.weight[told], len(keys)), row))
+    order = np.lexsort((np.bincount(which, samples.weight[told], len(keys)), row))
     chosen = np.zeros(count, np.uint8)
     chosen[row[order]] = colour[order]  # the last, the heaviest, stays
     has = np.zeros(count, bool)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bools, Floats, Int32s, Ints
+from .arrays import Bools, Floats, Int32s, Ints, distinct, dot, order_of, taken
 from .faces import QuadMesh, corner_steps
 from .fill import VoxelGrid
 from .lattice import Lattice
@@ -25,6 +25,7 @@ BENDS_rad = (
 )  # after which nothing borrowed stands out of a limb; elbows and knees seldom bend more
 DIRECTIONS_AROUND = 16  # in which the limb's thickness is measured
 FURTHEST_JOINT = 2  # bones with voxels up the chain: an arm meets its collar bone and the chest, and may touch the hips
+ROWS_AT_ONCE = 2048  # voxels that are turned together: for more, matrix libraries start threads
 TRIANGLE = 3  # corners
 HALF_CELL = 0.5  # from a voxel's middle to its surface
 
@@ -57,28 +58,26 @@ def blocky_mesh(grid: VoxelGrid, shell: Shell, bones: Ints, skeleton: Skeleton) 
     row_of = np.full(lattice.cell_count, -1, np.int32)
     row_of[solid] = source
     borrowed = _knuckles(lattice, bone_of, shell, skeleton)
-    is_shared = np.zeros(lattice.cell_count, bool)
-    is_shared[borrowed % lattice.cell_count] = True
+    holders = _Holders(lattice, borrowed)
     corners, cells, places = [], [], []
-    own = np.concatenate([bone_of[solid].astype(np.int64), borrowed // lattice.cell_count])
-    cell = np.concatenate([solid, borrowed % lattice.cell_count])
+    own = np.concatenate([bone_of[solid].astype(np.int64), holders.bones])
+    cell = np.concatenate([solid, holders.cells])
     for direction, step in enumerate(neighbour_steps(lattice)):
         near = cell + step
         bare = np.flatnonzero(bone_of[near] != own)
-        held = bare[is_shared[near[bare]]]
-        held = held[_holds(borrowed, own[held] * lattice.cell_count + near[held])]
-        bare = np.setdiff1d(bare, held, assume_unique=True)
+        bare = bare[~holders.hold(own[bare], near[bare])]
         base = own[bare] * lattice.cell_count + cell[bare]
         corners.append(np.stack([base + add for add in corner_steps(lattice, direction)], axis=1))
         cells.append(cell[bare])
         places.append(bare)
-    distinct, quads = np.unique(np.concatenate(corners), return_inverse=True)
-    quads = quads.reshape(-1, 4)
-    depth = 1 + distinct[:, None] // lattice.cell_count % SUNK_LAYERS
-    at = lattice.unflat(distinct % lattice.cell_count) - depth * _sunk(quads, places, len(solid), len(distinct))
+    vertices, which = distinct(np.concatenate(corners).reshape(-1))
+    quads = which.reshape(-1, 4)
+    vertex_bones, corner = np.divmod(vertices, lattice.cell_count)
+    depth = 1 + vertex_bones[:, None] % SUNK_LAYERS
+    at = lattice.unflat(corner) - depth * _sunk(quads, places, len(solid), len(vertices))
     quad_cells = np.concatenate(cells)
     mesh = QuadMesh(lattice.to_points(at), quads, quad_cells)
-    return BlockyMesh(mesh, distinct // lattice.cell_count, row_of[quad_cells].astype(np.int64))
+    return BlockyMesh(mesh, vertex_bones, row_of[quad_cells].astype(np.int64))
 
 
 def _sunk(quads: Ints, places: list[Ints], own_count: int, vertex_count: int) -> Floats:
@@ -89,21 +88,38 @@ def _sunk(quads: Ints, places: list[Ints], own_count: int, vertex_count: int) ->
     """
     direction = np.repeat(np.arange(len(places)), [len(place) for place in places])
     is_borrowed = np.concatenate(places) >= own_count
-    is_fixed = np.zeros(vertex_count, bool)
-    is_fixed[quads[~is_borrowed]] = True
-    sunk = np.zeros((vertex_count, 3))
+    is_free = np.ones(vertex_count, bool)
+    is_free[quads[~is_borrowed]] = False
+    sunk = np.zeros((3, vertex_count))
     for index, (axis, side) in enumerate(DIRECTIONS):
-        vertices = np.unique(quads[is_borrowed & (direction == index)])
-        sunk[vertices[~is_fixed[vertices]], axis] += side * SUNK_cells
-    return sunk
+        is_below = np.zeros(vertex_count, bool)
+        is_below[quads[is_borrowed & (direction == index)]] = True
+        sunk[axis, is_below & is_free] += side * SUNK_cells
+    return sunk.T
 
 
-def _holds(keys: Ints, wanted: Ints) -> Bools:
-    """Which of the wanted are among the keys, which ascend."""
-    if not len(keys):
-        return np.zeros(len(wanted), bool)
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.asarray(keys[at] == wanted)
+class _Holders:
+    """Which bones borrow which voxels. borrowed: bone * cell_count + cell, ascending."""
+
+    def __init__(self, lattice: Lattice, borrowed: Ints) -> None:
+        self._borrowed, self._cell_count = borrowed, lattice.cell_count
+        self.bones, self.cells = np.divmod(borrowed, lattice.cell_count)
+        self._first, self._last = np.full((2, lattice.cell_count), -1, np.int32)
+        self._first[self.cells[::-1]] = self.bones[::-1]
+        self._last[self.cells] = self.bones
+        self._has_more = np.zeros(lattice.cell_count, bool)
+        is_between = (self._first[self.cells] != self.bones) & (self._last[self.cells] != self.bones)
+        self._has_more[self.cells[is_between]] = True
+
+    def hold(self, bones: Ints, cells: Ints) -> Bools:
+        """Which of these bones borrow these cells. Few voxels have more than two borrowers: those are searched for."""
+        held = (self._first[cells] == bones) | (self._last[cells] == bones)
+        open_ = np.flatnonzero(~held & self._has_more[cells])
+        if len(open_):
+            wanted = bones[open_] * self._cell_count + cells[open_]
+            at = np.minimum(np.searchsorted(self._borrowed, wanted), len(self._borrowed) - 1)
+            held[open_] = self._borrowed[at] == wanted
+        return held
 
 
 def _knuckles(lattice: Lattice, bone_of: Int32s, shell: Shell, skeleton: Skeleton) -> Ints:
@@ -121,32 +137,35 @@ def _knuckles(lattice: Lattice, bone_of: Int32s, shell: Shell, skeleton: Skeleto
         upper, lower = joined[0]
         pivot = heads[lower]
         away = lattice.unflat(seam) + 0.5 - pivot
-        cells = _ball(lattice, pivot, float(np.linalg.norm(away, axis=1).max()))
-        cells = cells[np.isin(bone_of[cells], pair)]
+        cells, offsets = _ball(lattice, bone_of, pair, (pivot, float(np.sqrt(dot(away, away).max()))))
         is_lower = bone_of[cells] == lower
         if is_lower.all() or not is_lower.any():
             continue
-        offsets = lattice.unflat(cells) + 0.5 - pivot
-        along = offsets[is_lower].mean(0) - offsets[~is_lower].mean(0)
+        below, above = np.flatnonzero(is_lower), np.flatnonzero(~is_lower)
+        of_below, of_above = taken(offsets, below), taken(offsets, above)
+        along = of_below.mean(0) - of_above.mean(0)
         along /= np.linalg.norm(along)
-        for holder, is_other, out in ((upper, is_lower, along), (lower, ~is_lower, -along)):
-            found.append(holder * lattice.cell_count + cells[is_other][_fills(offsets[is_other], away, out)])
-    return _sinkable(lattice, bone_of, np.unique(np.concatenate(found)))
+        found.append(upper * lattice.cell_count + cells[below[_fills(of_below, away, along)]])
+        found.append(lower * lattice.cell_count + cells[above[_fills(of_above, away, -along)]])
+    keys = np.concatenate(found)
+    return _sinkable(lattice, bone_of, keys[order_of(keys)])
 
 
 def _sinkable(lattice: Lattice, bone_of: Int32s, borrowed: Ints) -> Ints:
     """Those whose faces on the surface can be sunk: a triangle that hangs on the holder's own voxels cannot."""
     holder, cell = np.divmod(borrowed, lattice.cell_count)
-    x, y, z = lattice.steps
-    around = [-(i * x + j * y + k * z) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
     stuck = np.zeros(len(borrowed), bool)
-    for direction, step in enumerate(neighbour_steps(lattice)):
+    for (axis, _), step in zip(DIRECTIONS, neighbour_steps(lattice), strict=True):
         bare = np.flatnonzero(bone_of[cell + step] < 0)
-        hanging = np.zeros(len(bare), np.int64)
-        for corner in corner_steps(lattice, direction):
-            near = cell[bare] + corner
-            hanging += np.logical_or.reduce([bone_of[near + each] == holder[bare] for each in around])
-        stuck[bare[hanging >= TRIANGLE]] = True
+        own, at = holder[bare], cell[bare]
+        u, v = lattice.steps[(axis + 1) % 3], lattice.steps[(axis + 2) % 3]
+        has = {
+            (i, j): (bone_of[at + (i * u + j * v)] == own) | (bone_of[at + (i * u + j * v + step)] == own)
+            for i in (-1, 0, 1)
+            for j in (-1, 0, 1)
+        }
+        corners = [has[0, 0] | has[i, 0] | has[0, j] | has[i, j] for i in (-1, 1) for j in (-1, 1)]
+        stuck[bare[np.sum(corners, axis=0) >= TRIANGLE]] = True
     return borrowed[~stuck]
 
 
@@ -163,26 +182,28 @@ def _fills(offsets: Floats, seam: Floats, out: Floats) -> Ints:
     reach = np.maximum((seam @ around.T).max(0), 0) + HALF_CELL
     # Two opposite sides together bound the height: this parts most of them at once.
     steepest = (reach + np.roll(reach, DIRECTIONS_AROUND // 2)).min() / 2 / np.sin(BENDS_rad[-1])
-    fitting = np.flatnonzero(offsets @ out <= steepest)
-    for bend in BENDS_rad:
-        for turned, limit in zip(around * np.cos(bend) + out * np.sin(bend), reach, strict=True):
-            fitting = fitting[offsets[fitting] @ turned <= limit]
-    return fitting
+    near = np.flatnonzero(dot(offsets, out) <= steepest)
+    places = taken(offsets, near)
+    turned = np.concatenate([around * np.cos(bend) + out * np.sin(bend) for bend in BENDS_rad])
+    limit = np.tile(reach, len(BENDS_rad))[:, None]
+    parts = [places[start : start + ROWS_AT_ONCE] for start in range(0, len(places), ROWS_AT_ONCE)]
+    return near[np.concatenate([np.zeros(0, bool), *((turned @ part.T <= limit).all(0) for part in parts)])]
 
 
 def _seams(lattice: Lattice, bone_of: Int32s, shell: Shell) -> dict[tuple[int, int], Ints]:
     """The shell's cells at which two bones (lower number first) meet."""
     own = bone_of[shell.cells]
+    count = int(own.max(initial=0)) + 1
     pairs, cells = [], []
     for step in neighbour_steps(lattice):
         near = bone_of[shell.cells + step]
         meets = np.flatnonzero((near >= 0) & (near != own))
-        pairs.append(np.sort(np.stack([own[meets], near[meets]], axis=1), axis=1))
+        low, high = np.minimum(own[meets], near[meets]), np.maximum(own[meets], near[meets])
+        pairs.append(low.astype(np.int64) * count + high)
         cells.append(shell.cells[meets])
-    pair, cell = np.concatenate(pairs), np.concatenate(cells)
-    distinct, which = np.unique(pair, axis=0, return_inverse=True)
-    which = which.reshape(-1)
-    return {(int(a), int(b)): np.unique(cell[which == index]) for index, (a, b) in enumerate(distinct)}
+    cell = np.concatenate(cells)
+    found, which = distinct(np.concatenate(pairs))
+    return {divmod(pair, count): np.unique(cell[which == index]) for index, pair in enumerate(found.tolist())}
 
 
 def _hangs_on(bone: int, above: int, parents: Ints, has_voxels: Bools) -> bool:
@@ -198,10 +219,13 @@ def _hangs_on(bone: int, above: int, parents: Ints, has_voxels: Bools) -> bool:
     return False
 
 
-def _ball(lattice: Lattice, pivot: Floats, radius: float) -> Ints:
-    """The cells of the lattice, flat, whose centres lie in a ball (in cells)."""
+def _ball(lattice: Lattice, bone_of: Int32s, pair: tuple[int, int], ball: tuple[Floats, float]) -> tuple[Ints, Floats]:
+    """The two bones' cells, flat, whose centres lie in a ball (pivot and radius, in cells), and where from it."""
+    pivot, radius = ball
     low = np.clip(np.floor(pivot - radius), 0, lattice.shape).astype(int)
     high = np.clip(np.ceil(pivot + radius), 0, lattice.shape).astype(int)
     x, y, z = ((np.arange(a, b) + 0.5 - at) ** 2 for a, b, at in zip(low, high, pivot, strict=True))
-    inside = x[:, None, None] + y[:, None] + z <= radius**2
-    return lattice.flat(np.argwhere(inside) + low)
+    box = bone_of.reshape(lattice.shape)[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    inside = ((box == pair[0]) | (box == pair[1])) & (x[:, None, None] + y[:, None] + z <= radius**2)
+    places = np.stack(np.unravel_index(np.flatnonzero(inside), box.shape)).T + low
+    return lattice.flat(places), places + 0.5 - pivot

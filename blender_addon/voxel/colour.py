@@ -7,12 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from .arrays import Bools, Bytes, Float32s, Floats, Ints
-from .lattice import Lattice
+from .arrays import Bools, Bytes, Float32s, Floats, Ints, distinct, dot, heaviest_first, places_in, taken
 from .mesh import SurfaceMesh
 from .oklab import bytes_to_linear, linear_to_bytes, linear_to_lab
 from .samples import Samples
-from .shell import Shell, neighbour_rows
 
 ColourMode = Literal["MEAN", "DOMINANT", "EDGES"]
 
@@ -27,16 +25,16 @@ def sample_colours(mesh: SurfaceMesh, samples: Samples) -> Bytes:
     """sRGB bytes (S, 3) of the samples: of the vertex colours where the mesh has them, else of texture or material."""
     if mesh.corner_colours is not None:
         return to_bytes(blend(np.asarray(mesh.corner_colours, np.float32), samples))
-    colours = np.zeros((len(samples.row), 3), np.uint8)
+    colours = np.zeros((3, len(samples.row)), np.uint8)
     material_of = materials_of(mesh)[samples.face]
     uv = None if mesh.uv is None else blend(np.asarray(mesh.uv, np.float32), samples)
     for index, material in enumerate(mesh.materials):
         own = np.flatnonzero(material_of == index)
         if material.image is None or uv is None:
-            colours[own] = to_bytes(np.array(material.colour[:3], np.float32))
+            colours[:, own] = to_bytes(np.array(material.colour[:3], np.float32))[:, None]
         else:
-            colours[own] = to_bytes(texels_at(material.image, uv[own])[:, :3])
-    return colours
+            colours[:, own] = to_bytes(texels_at(material.image, taken(uv, own))[:, :3]).T
+    return colours.T
 
 
 def materials_of(mesh: SurfaceMesh) -> Ints:
@@ -49,9 +47,9 @@ def materials_of(mesh: SurfaceMesh) -> Ints:
 def blend(corner_values: Float32s, samples: Samples) -> Float32s:
     """(S, C) of values (F, 3, C) at the corners."""
     weights = samples.barycentric
-    blended = weights[:, [0]] * corner_values[samples.face, 0]
+    blended = weights[:, :1] * taken(corner_values[:, 0], samples.face)
     for corner in (1, 2):
-        blended += weights[:, [corner]] * corner_values[samples.face, corner]
+        blended += weights[:, corner, None] * taken(corner_values[:, corner], samples.face)
     return np.asarray(blended, np.float32)
 
 
@@ -62,7 +60,7 @@ def texels_at(image: Bytes | Floats, uv: Float32s) -> Bytes | Floats:
     place = place - np.floor(place)
     column = np.minimum((place[:, 0] * width).astype(np.int64), width - 1)
     row = np.minimum(((1 - place[:, 1]) * height).astype(np.int64), height - 1)
-    texels: Bytes | Floats = image[row, column]
+    texels: Bytes | Floats = np.take(image.reshape(height * width, -1), row * width + column, axis=0)
     return texels
 
 
@@ -73,14 +71,14 @@ def to_bytes(values: Bytes | Floats | Float32s) -> Bytes:
     return np.asarray(np.round(np.clip(np.nan_to_num(values), 0, 1).astype(np.float64) * 255), np.uint8)
 
 
-def voxel_colours(samples: Samples, colours: Bytes, lattice: Lattice, shell: Shell, mode: ColourMode) -> Bytes:
-    """sRGB bytes (N, 3) of the shell's rows; black where a row has no sample.
+def voxel_colours(samples: Samples, colours: Bytes, neighbours: Ints, mode: ColourMode) -> Bytes:
+    """sRGB bytes (N, 3) of the shell's rows; black where a row has no sample. neighbours: as of `neighbour_rows`.
 
     MEAN: the light that they have together. DOMINANT: the colour that most of the surface has, so that no colour is
     made up. EDGES: the same, where a colour counts the more, the more it differs from the surroundings, so that eyes
     and outlines survive.
     """
-    count = len(shell.cells)
+    count = len(neighbours)
     linear = bytes_to_linear(colours)
     mean = _weighted_mean(samples.row, samples.weight, linear, count)
     if mode == "MEAN":
@@ -91,7 +89,7 @@ def voxel_colours(samples: Samples, colours: Bytes, lattice: Lattice, shell: She
     chosen = _best(light, support)
     if mode == "EDGES":
         has = share[:, 0] > 0
-        around = _surroundings(mean, has, neighbour_rows(lattice, shell))
+        around = _surroundings(mean, has, neighbours)
         chosen = _best(light, support * (PLAIN_CONTRAST + np.linalg.norm(labs - around[:, None], axis=2)))
     return linear_to_bytes(chosen)
 
@@ -100,16 +98,15 @@ def _candidates(samples: Samples, colours: Bytes, linear: Floats, count: int) ->
     """The colours that most of a voxel's surface has: linear light (N, C, 3) and shares (N, C), the largest first."""
     coarse = (colours >> (8 - BIN_BITS)).astype(np.int64)
     bins = (coarse[:, 0] << 2 * BIN_BITS) + (coarse[:, 1] << BIN_BITS) + coarse[:, 2]
-    keys, inverse = np.unique((samples.row << 3 * BIN_BITS) + bins, return_inverse=True)
-    inverse = inverse.reshape(-1)
+    keys, which = distinct((samples.row << 3 * BIN_BITS) + bins)
     row = keys >> 3 * BIN_BITS
-    weight = np.bincount(inverse, samples.weight)
-    order = np.lexsort((-weight, row))
-    place = np.arange(len(row)) - np.searchsorted(row, row)  # sorted by row as the keys are
+    weight = np.bincount(which, samples.weight)
+    order = heaviest_first(row, weight)
+    place = places_in(row, count)
     kept = place < CANDIDATES
     row, place, best = row[kept], place[kept], order[kept]
-    light, share = np.zeros((count, CANDIDATES, 3)), np.zeros((count, CANDIDATES))
-    light[row, place] = _weighted_mean(inverse, samples.weight, linear, len(keys))[best]
+    light, share = np.zeros((3, CANDIDATES, count)).T, np.zeros((CANDIDATES, count)).T
+    light[row, place] = _weighted_mean(which, samples.weight, linear, len(keys))[best]
     share[row, place] = weight[best] / np.bincount(samples.row, samples.weight, count)[row]
     return light, share
 
@@ -120,8 +117,8 @@ def _support(labs: Floats, share: Floats) -> Floats:
     for first in range(1, CANDIDATES):
         rows = np.flatnonzero(share[:, first])
         for second in range(first):
-            apart = labs[rows, first] - labs[rows, second]
-            alike = np.exp(-np.einsum("ni,ni->n", apart, apart) / SAME_COLOUR**2)
+            apart = taken(labs[:, first], rows) - taken(labs[:, second], rows)
+            alike = np.exp(-dot(apart, apart) / SAME_COLOUR**2)
             support[rows, first] += alike * share[rows, second]
             support[rows, second] += alike * share[rows, first]
     return support
@@ -134,7 +131,7 @@ def _best(light: Floats, score: Floats) -> Floats:
 
 def _weighted_mean(row: Ints, weight: Float32s, values: Floats, count: int) -> Floats:
     total = np.maximum(np.bincount(row, weight, count), 1e-30)
-    return np.stack([np.bincount(row, weight * values[:, c], count) / total for c in range(3)], axis=1)
+    return np.stack([np.bincount(row, weight * value, count) / total for value in values.T]).T
 
 
 def _surroundings(light: Floats, has: Bools, neighbours: Ints) -> Floats:
@@ -142,11 +139,11 @@ def _surroundings(light: Floats, has: Bools, neighbours: Ints) -> Floats:
 
     neighbours: as of `neighbour_rows`. The same on both sides of a figure, wherever the grid begins.
     """
-    known = np.zeros((len(has) + 1, 4))
-    known[:-1, :3], known[:-1, 3] = np.where(has[:, None], light, 0), has
+    known = np.zeros((4, len(has) + 1))
+    known[:3, :-1], known[3, :-1] = np.where(has, light.T, 0), has
     for _ in range(AROUND_steps):
         total = known.copy()
         for column in neighbours.T:
-            total[:-1] += known[column]
-        known = total / np.maximum(total[:, [3]], 1e-30)
-    return linear_to_lab(known[:-1, :3])
+            total[:, :-1] += np.take(known, column, axis=1)
+        known = total / np.maximum(total[3], 1e-30)
+    return linear_to_lab(known[:3, :-1].T)

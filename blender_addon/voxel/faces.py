@@ -84,5 +84,9 @@ def _runs(faces: Ints, moving: int, equal: list[int]) -> tuple[Ints, Ints]:
 
 
 def _indexed(lattice: Lattice, corners: Ints, cells: Ints) -> QuadMesh:
-    distinct, quads = np.unique(corners, return_inverse=True)
-    return QuadMesh(lattice.to_points(lattice.unflat(distinct)), quads.reshape(-1, 4), cells)
+    is_corner = np.zeros(lattice.cell_count, bool)
+    is_corner[corners] = True
+    places = np.flatnonzero(is_corner)
+    number = np.empty(lattice.cell_count, np.int32)
+    number[places] = np.arange(len(places))
+    return QuadMesh(lattice.to_points(lattice.unflat(places)), number[corners].astype(np.int64), cells)

@@ -68,8 +68,9 @@ class VoxelGrid:
 def occupy(mesh: SurfaceMesh, lattice: Lattice, openings: Openings = "SMALL") -> VoxelGrid:
     """The cells of a checked mesh. Raises MeshUnusable where no face has an area."""
     places = np.clip(lattice.to_cells(mesh.vertices), PAD_cells, np.array(lattice.shape) - PAD_cells - BORDER_cells)
-    used = np.unique(mesh.triangles)
-    parts = split_parts(places[used], np.searchsorted(used, mesh.triangles), openings)
+    is_used = np.zeros(len(places), bool)
+    is_used[mesh.triangles] = True
+    parts = split_parts(places[is_used], (np.cumsum(is_used) - 1)[mesh.triangles], openings)
     solid, touched_open = lattice.empty(), lattice.empty()
     mark_touched(touched_open, parts.open_)
     touched = lattice.empty()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bools, Floats, Ints
+from .arrays import Bools, Floats, Ints, corners_of, unit_normals
 from .errors import MeshUnusable, SizeOutOfRange
 
 SMALLEST_SIZE, LARGEST_SIZE = 1, 512  # cells along the height
@@ -76,7 +76,7 @@ def fit_lattice(vertices: Floats, triangles: Ints, size: int) -> Lattice:
     """
     if isinstance(size, bool) or int(size) != size or not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise SizeOutOfRange("Size", SMALLEST_SIZE, LARGEST_SIZE, size)
-    corners = vertices[triangles]
+    corners = corners_of(vertices, triangles)
     low, high = corners.min((0, 1)), corners.max((0, 1))
     extent = high - low
     longest = float(extent.max())
@@ -120,7 +120,7 @@ def symmetry_plane(corners: Floats) -> float:
     column = float((high - low).max()) / COLUMNS
     if float(high[0] - low[0]) < 2 * column:
         return middle
-    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    _, areas = unit_normals(corners)
     if not areas.any():
         return middle
     coarse = _profile(corners, areas, middle, column)

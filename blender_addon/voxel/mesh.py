@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import Bytes, Float32s, Floats, Ints
+from .arrays import Bytes, Float32s, Floats, Ints, corners_of
 from .errors import MeshUnusable, UvMissing
 
 FURTHEST = 1e100  # of a coordinate: areas and volumes of larger ones are no numbers
@@ -58,9 +58,10 @@ def check_mesh(mesh: SurfaceMesh) -> SurfaceMesh:
         raise MeshUnusable("it has no faces")
     if triangles.min() < 0 or triangles.max() >= len(vertices):
         raise MeshUnusable("a face names a vertex that is not there")
-    if not np.isfinite(vertices[triangles]).all():
+    corners = corners_of(vertices, triangles)
+    if not np.isfinite(corners).all():
         raise MeshUnusable("a vertex has a coordinate that is not a finite number")
-    if np.abs(vertices[triangles]).max() > FURTHEST:
+    if np.abs(corners).max() > FURTHEST:
         raise MeshUnusable("it reaches further than can be measured")
     _check_attributes(mesh, len(vertices), len(triangles))
     return replace(mesh, vertices=vertices, triangles=triangles)

@@ -38,9 +38,17 @@ def encode(linear: Floats) -> Floats:
 _LINEAR_OF_BYTE = decode(np.arange(256) / 255)
 
 
+def _mixed(matrix: Floats, colours: Floats) -> Floats:  # (3, 3), (..., 3)
+    """The matrix times each colour, laid out as the colours are. A matrix library would start threads for it."""
+    mixed = np.empty_like(colours)
+    for channel, (x, y, z) in enumerate(matrix.tolist()):
+        mixed[..., channel] = x * colours[..., 0] + y * colours[..., 1] + z * colours[..., 2]
+    return mixed
+
+
 def bytes_to_linear(srgb: Bytes) -> Floats:
     """Linear light, 0 to 1, of sRGB bytes."""
-    return np.asarray(_LINEAR_OF_BYTE[srgb])
+    return np.asarray(np.take(_LINEAR_OF_BYTE, srgb.T).T)
 
 
 def linear_to_bytes(linear: Floats) -> Bytes:
@@ -50,12 +58,12 @@ def linear_to_bytes(linear: Floats) -> Bytes:
 
 def linear_to_lab(linear: Floats) -> Floats:  # (..., 3)
     """OKLab of linear sRGB."""
-    return np.asarray(np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T)
+    return _mixed(_TO_LAB, np.cbrt(_mixed(_TO_CONES, linear)))
 
 
 def lab_to_linear(lab: Floats) -> Floats:
     """The inverse of `linear_to_lab`."""
-    return np.asarray((lab @ _FROM_LAB.T) ** 3 @ _FROM_CONES.T)
+    return _mixed(_FROM_CONES, _mixed(_FROM_LAB, lab) ** 3)
 
 
 def bytes_to_lab(srgb: Bytes) -> Floats:

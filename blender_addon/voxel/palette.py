@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Bytes, Floats, Ints
+from .arrays import Bytes, Floats, Int16s, Ints, distinct, dot, taken
 from .errors import PaletteInvalid
 from .oklab import bytes_to_lab, lab_to_bytes
 
@@ -13,7 +13,7 @@ FEWEST_COLOURS, MOST_COLOURS = 2, 255
 HISTOGRAM_BITS = 5  # of each channel: nearer colours are one to the search
 ROUNDS = 8  # of k-means; after them the colours move by less than the eye sees
 SALIENCE_FLOOR = 0.1  # OKLab distance that is added to a colour's distance from the average
-ROWS_AT_ONCE = 512  # colours that are compared with a palette together: half a megabyte
+ROWS_AT_ONCE = 128  # colours that are compared with a palette together: for more, matrix libraries start threads
 PALETTE_SIDE_px = 16
 DITHER_REACH = 0.2  # OKLab distance of two colours that are still mixed: further apart it looks like noise
 UNANIMOUS = 0.04  # OKLab distance that a colour of all neighbours may be further away than a voxel's own
@@ -32,10 +32,9 @@ def find_palette(colours: Bytes, count: int) -> Bytes:  # colours: (N, 3)
     check_count(count)
     if not len(colours):
         raise PaletteInvalid("there are no colours to choose from")
-    key = _packed(colours)
-    distinct = np.unique(key)
-    if len(distinct) <= count:
-        return _by_lightness(_unpacked(distinct))
+    keys, _ = distinct(_packed(colours))
+    if len(keys) <= count:
+        return _by_lightness(_unpacked(keys))
     points, weights = _histogram(colours)
     if len(points) <= count:
         return _by_lightness(np.unique(lab_to_bytes(points), axis=0))
@@ -43,7 +42,7 @@ def find_palette(colours: Bytes, count: int) -> Bytes:  # colours: (N, 3)
     for _ in range(ROUNDS):
         own = _nearest(points, centres)
         total = np.bincount(own, weights, count)
-        moved = np.stack([np.bincount(own, weights * points[:, c], count) for c in range(3)], axis=1)
+        moved = np.stack([np.bincount(own, weights * point, count) for point in points.T], axis=1)
         centres = np.where(total[:, None] > 0, moved / np.maximum(total, 1e-30)[:, None], centres)
     return _by_lightness(np.unique(lab_to_bytes(centres), axis=0))
 
@@ -68,12 +67,12 @@ def palette_of_picture(image: Bytes) -> Bytes:  # (H, W, 3 or 4)
         pixels = pixels[pixels[:, 3] >= 128, :3]
     if not len(pixels):
         raise PaletteInvalid("the picture has no opaque pixel")
-    distinct, first = np.unique(_packed(pixels), return_index=True)
-    if len(distinct) > MOST_COLOURS:
+    keys, first = np.unique(_packed(pixels), return_index=True)
+    if len(keys) > MOST_COLOURS:
         return find_palette(pixels, MOST_COLOURS)
-    if len(distinct) < FEWEST_COLOURS:
+    if len(keys) < FEWEST_COLOURS:
         raise PaletteInvalid("the picture has only one colour")
-    return _unpacked(distinct[np.argsort(first)])
+    return _unpacked(keys[np.argsort(first)])
 
 
 def nearest_colours(colours: Bytes, palette: Bytes) -> Bytes:
@@ -88,23 +87,23 @@ def calm_colours(colours: Bytes, palette: Bytes, neighbours: Ints) -> Bytes:
     and what differs by more than UNANIMOUS, as eyes and lines do. neighbours: (N, 26), as of `neighbour_rows`.
     """
     wanted, labs = bytes_to_lab(colours), bytes_to_lab(palette)
-    index = np.append(_nearest(wanted, labs), -1)
+    index = np.append(_nearest(wanted, labs), -1).astype(np.int16)
     pull = np.minimum(np.linalg.norm(wanted - labs[index[:-1]], axis=1), UNANIMOUS)
     pull /= np.maximum((neighbours < len(colours)).sum(1), 1)
     for _ in range(CALM_ROUNDS):
-        around = index[neighbours]
-        torn = np.flatnonzero(((around != index[:-1, None]) & (around >= 0)).any(1) & (pull > 0))
-        index[torn] = _swayed(wanted[torn], labs, index[torn], around[torn], pull[torn])
+        around = np.take(index, neighbours.T)
+        torn = np.flatnonzero(((around != index[:-1]) & (around >= 0)).any(0) & (pull > 0))
+        index[torn] = _swayed(taken(wanted, torn), labs, index[torn], np.take(around, torn, axis=1), pull[torn])
     return index[:-1].astype(np.uint8)
 
 
-def _swayed(wanted: Floats, labs: Floats, own: Ints, around: Ints, pull: Floats) -> Ints:
+def _swayed(wanted: Floats, labs: Floats, own: Int16s, around: Int16s, pull: Floats) -> Int16s:  # around: (26, N)
     """The colour, of their own and the neighbours', that lies near and has many neighbours' consent."""
     best, chosen = np.full(len(own), np.inf), own
-    for candidate in (own, *around.T):
-        agreeing = (around == candidate[:, None]).sum(1)
-        away = wanted - labs[candidate]
-        cost = np.sqrt(np.einsum("ni,ni->n", away, away)) - pull * agreeing
+    for candidate in (own, *around):
+        agreeing = (around == candidate).view(np.uint8).sum(0, dtype=np.uint8)
+        away = wanted - taken(labs, candidate)
+        cost = np.sqrt(dot(away, away)) - pull * agreeing
         better = (cost < best - TIE) & (candidate >= 0)
         best, chosen = np.where(better, cost, best), np.where(better, candidate, chosen)
     return np.asarray(chosen)
@@ -161,10 +160,9 @@ def _by_lightness(colours: Bytes) -> Bytes:
 
 def _histogram(colours: Bytes) -> tuple[Floats, Floats]:
     """OKLab points (B, 3) of the colours that are there, and how much each counts."""
-    _, inverse = np.unique(_packed(np.asarray(colours >> (8 - HISTOGRAM_BITS), np.uint8)), return_inverse=True)
-    inverse, labs = inverse.reshape(-1), bytes_to_lab(colours)
-    voxels = np.bincount(inverse)
-    points = np.stack([np.bincount(inverse, labs[:, c]) / voxels for c in range(3)], axis=1)
+    _, which = distinct(_packed(np.asarray(colours >> (8 - HISTOGRAM_BITS), np.uint8)))
+    labs, voxels = bytes_to_lab(colours), np.bincount(which)
+    points = np.stack([np.bincount(which, lab) / voxels for lab in labs.T]).T
     return points, np.sqrt(voxels) * (SALIENCE_FLOOR + np.linalg.norm(points - labs.mean(0), axis=1))
 
 
@@ -174,7 +172,7 @@ def _spread_out(points: Floats, weights: Floats, count: int) -> Floats:
     served = np.full(len(points), np.inf)
     while len(chosen) < count:
         away = points - points[chosen[-1]]
-        served = np.minimum(served, np.einsum("ni,ni->n", away, away))
+        served = np.minimum(served, dot(away, away))
         chosen.append(int((weights * served).argmax()))
     return points[chosen]
 
@@ -182,16 +180,16 @@ def _spread_out(points: Floats, weights: Floats, count: int) -> Floats:
 def _nearest(points: Floats, centres: Floats, but: Ints | None = None) -> Ints:
     """For each point the nearest centre, `but` (N,) left out.
 
-    In single precision and in blocks that stay in the cache: three products are not worth a matrix library's threads.
+    In single precision, as one small product of matrices after the other: half the square of a centre's distance from
+    the origin less its projection is least for the nearest.
     """
-    near, x, y, z = ((centres**2).sum(1) / 2).astype(np.float32), *centres.T.astype(np.float32)
-    narrow = points.astype(np.float32)
+    half_squares = (centres**2).sum(1, keepdims=True) / 2
+    to = np.concatenate([-centres, half_squares], axis=1).astype(np.float32).T
+    of = np.concatenate([points, np.ones((len(points), 1))], axis=1).astype(np.float32)
     own = np.empty(len(points), np.int64)
     for start in range(0, len(points), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        away = near - narrow[part, :1] * x
-        away -= narrow[part, 1:2] * y
-        away -= narrow[part, 2:] * z
+        away = of[part] @ to
         if but is not None:
             away[np.arange(len(away)), but[part]] = np.inf
         own[part] = away.argmin(1)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from .arrays import Bools, Floats, Ints, component_labels
+from .arrays import Bools, Floats, Ints, component_labels, corners_of, distinct, dot, normals_of, taken
 
 Openings = Literal["SMALL", "ALL", "NONE"]
 
@@ -50,12 +50,12 @@ def split_parts(vertices: Floats, triangles: Ints, openings: Openings) -> Parts:
     sealed, is_open = np.zeros(count, bool), np.zeros(count, bool)
     sealed[np.concatenate([np.zeros(0, np.int64), *lidded])] = True
     is_open[part_of[loose[~(sealed[loose[:, 0]] & sealed[loose[:, 1]]), 0]]] = True
-    corners = np.concatenate([places[faces], _fans(lidded, places)])
+    corners = np.concatenate([corners_of(places, faces).T, _fans(lidded, places).T], axis=2).T
     part = part_of[np.concatenate([faces[:, 0], *lidded])]
     stays = is_open[part]
-    closed = _outward(corners[~stays], part[~stays], count)
+    closed = _outward(taken(corners, np.flatnonzero(~stays)), part[~stays], count)
     openings_left = len(left) if loops or not len(loose) else len(loose)
-    return Parts(closed, corners[stays], _fans(left, places), len(lidded), openings_left)
+    return Parts(closed, taken(corners, np.flatnonzero(stays)), _fans(left, places), len(lidded), openings_left)
 
 
 def _weld(vertices: Floats, triangles: Ints) -> tuple[Floats, Ints]:
@@ -64,17 +64,18 @@ def _weld(vertices: Floats, triangles: Ints) -> tuple[Floats, Ints]:
     rounded -= rounded.min(0)
     spans = rounded.max(0) + 1
     key = (rounded[:, 0] * spans[1] + rounded[:, 1]) * spans[2] + rounded[:, 2]
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    faces = inverse.reshape(-1)[triangles]
-    distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-    return vertices[first], faces[distinct]
+    keys, which = distinct(key)
+    first = np.empty(len(keys), np.int64)
+    first[which[::-1]] = np.arange(len(vertices))[::-1]
+    a, b, c = faces = which[triangles.T]
+    return vertices[first], faces.T[(a != b) & (b != c) & (c != a)]
 
 
 def _unbalanced(sides: Ints, count: int) -> Ints:
     """The directed edges (E, 2) that are passed more often than their reverse, each as often as that."""
     low, high = np.minimum(sides[:, 0], sides[:, 1]), np.maximum(sides[:, 0], sides[:, 1])
-    key, inverse = np.unique(low * count + high, return_inverse=True)
-    balance = np.bincount(inverse.reshape(-1), np.where(sides[:, 0] == low, 1, -1), len(key)).astype(np.int64)
+    key, which = distinct(low * count + high)
+    balance = np.bincount(which, np.where(sides[:, 0] == low, 1, -1), len(key)).astype(np.int64)
     row = np.repeat(np.arange(len(key)), np.abs(balance))
     ends = np.stack([key[row] // count, key[row] % count], axis=1)
     return np.where((balance[row] > 0)[:, None], ends, ends[:, ::-1])
@@ -129,6 +130,6 @@ def _outward(corners: Floats, part: Ints, count: int) -> Floats:
     if not len(corners):
         return corners
     about = corners - corners.mean((0, 1))
-    volume = np.einsum("fi,fi->f", about[:, 0], np.cross(about[:, 1], about[:, 2]))
+    volume = dot(about[:, 0], normals_of(about))
     inverted: Bools = np.bincount(part, volume, count) < 0
     return np.where(inverted[part][:, None, None], corners[:, ::-1], corners)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bools, Float32s, Floats, Ints
+from .arrays import Bools, Float32s, Floats, Int32s, Ints, corners_of, dot, order_of, taken, unit_normals
 from .lattice import Lattice
 from .mesh import SurfaceMesh
 from .shell import DIRECTIONS, Shell
 
 SPACING_cells = 0.5  # of points along a triangle's longest side: five and more a face of a voxel
 MOST_SAMPLES = 3_000_000  # a cloud of large triangles is sampled more coarsely: 0.4 GiB of intermediate arrays
+SAMPLES_AT_ONCE = 1 << 14  # whose intermediate arrays stay in the cache
 INWARD_cells = (0.5, -0.5, 1.0)  # how far from the surface a point looks for its cell, against the normal
 BACK_SHARE = 0.05  # how much a point counts that faces away from where its cell is seen
 SIDEWAYS = 0.1  # sine of the angle at which a surface is still not turned away
@@ -34,72 +35,98 @@ class Samples:
 
 def sample_surface(mesh: SurfaceMesh, lattice: Lattice, shell: Shell) -> Samples:
     """Points on a checked mesh. A cell may have none, and a point that is hidden inside has no cell and is left out."""
-    corners = lattice.to_cells(mesh.vertices)[mesh.triangles]
+    corners = corners_of(lattice.to_cells(mesh.vertices), mesh.triangles)
     face, barycentric = _spread(corners)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normal, axis=1)
-    normal /= np.maximum(length, np.finfo(np.float64).tiny)[:, None]
+    normals, length = unit_normals(corners)
     share = length / np.maximum(np.bincount(face, minlength=len(corners)), 1)
-    point = sum(barycentric[:, [i]] * corners[face, i] for i in range(3))
-    row = rows_near(point, normal[face], lattice, shell)
-    kept = np.flatnonzero((row >= 0) & (length[face] > 0))
-    row, face = row[kept], face[kept]
-    outward = _outward_of(shell)[row]
-    centre = lattice.unflat(shell.cells)[row] + 0.5
-    facing = np.einsum("si,si->s", normal[face], outward)
-    looks_out = facing > -SIDEWAYS
-    upwards = np.where(looks_out[:, None], normal[face], outward)
-    height = np.einsum("si,si->s", point[kept] - centre, upwards)
-    weight = share[face] * np.where(looks_out, 1.0, BACK_SHARE) * np.exp(OUTWARDS * height)
-    return Samples(row, face, barycentric[kept], np.maximum(weight, 1e-20).astype(np.float32))
+    cells = _Cells(lattice, shell)
+    parts = []
+    for start in range(0, len(face), SAMPLES_AT_ONCE):
+        part = slice(start, start + SAMPLES_AT_ONCE)
+        own, places = face[part], barycentric[part]
+        points = np.asarray(sum(places[:, [i]] * taken(corners[:, i], own) for i in range(3)), np.float64)
+        row = cells.rows_near(points, taken(normals, own))
+        kept = np.flatnonzero((row >= 0) & (length[own] > 0))
+        row, own = row[kept], own[kept]
+        weight = share[own] * cells.standing(taken(points, kept), taken(normals, own), row)
+        parts.append((row, own, taken(places, kept).T, np.maximum(weight, 1e-20).astype(np.float32)))
+    row, own, places, weight = (np.concatenate(column, axis=-1) for column in zip(*parts, strict=True))
+    return Samples(row, own, places.T, weight)
+
+
+class _Cells:
+    """The shell's cells as a table over the lattice."""
+
+    def __init__(self, lattice: Lattice, shell: Shell) -> None:
+        self._lattice = lattice
+        self._row_of = np.full(lattice.cell_count, -1, np.int32)
+        self._row_of[shell.cells] = np.arange(len(shell.cells))
+        self._sides = shell.sides
+        self._centres = lattice.unflat(shell.cells) + 0.5
+
+    def rows_near(self, points: Floats, normals: Floats) -> Ints:
+        """The shell's row of the cell that holds each point, or of the one just below the surface; -1: none is."""
+        row = self._row_at(points)
+        for distance in INWARD_cells:
+            left = np.flatnonzero(row < 0)
+            row[left] = self._row_at(taken(points, left) - distance * taken(normals, left))
+        return row.astype(np.int64)
+
+    def _row_at(self, points: Floats) -> Int32s:
+        shape, steps = self._lattice.shape, self._lattice.steps
+        x, y, z = (np.clip(points[:, axis].astype(np.int32), 0, shape[axis] - 1) for axis in range(3))
+        return np.asarray(self._row_of[x * steps[0] + y * steps[1] + z])
+
+    def standing(self, points: Floats, normals: Floats, row: Ints) -> Floats:
+        """How much points count in the cells of these rows: more further out, little on what is turned away."""
+        outward = taken(_OUTWARD, self._sides[row])
+        looks_out = dot(normals, outward) > -SIDEWAYS
+        upwards = np.where(looks_out[:, None], normals, outward)
+        height = dot(points - taken(self._centres, row), upwards)
+        return np.asarray(np.where(looks_out, 1.0, BACK_SHARE) * np.exp(OUTWARDS * height))
 
 
 def _spread(corners: Floats) -> tuple[Ints, Float32s]:
     """The centres of the n² small triangles of each triangle: every one stands for the same area."""
-    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
-    steps = np.maximum(np.ceil(sides / SPACING_cells), 1)
+    sides = [corners[:, i] - corners[:, i - 1] for i in range(3)]
+    longest = np.sqrt(np.maximum.reduce([dot(side, side) for side in sides]))
+    steps = np.maximum(np.ceil(longest / SPACING_cells), 1)
     total = float((steps**2).sum())
     if total > MOST_SAMPLES:
         steps = np.maximum(np.floor(steps * np.sqrt(MOST_SAMPLES / total)), 1)
     faces, places = [], []
-    for step in np.unique(steps).astype(int).tolist():
+    for step in np.flatnonzero(np.bincount(steps.astype(np.int64))).tolist():
         own = np.flatnonzero(steps == step)
         i, j = (index.reshape(-1) for index in np.meshgrid(np.arange(step), np.arange(step), indexing="ij"))
         upright, inverted = i + j < step, i + j < step - 1
         first = np.concatenate([i[upright] + 1 / 3, i[inverted] + 2 / 3]) / step
         second = np.concatenate([j[upright] + 1 / 3, j[inverted] + 2 / 3]) / step
-        lattice = np.stack([first, second, 1 - first - second], axis=1).astype(np.float32)
-        faces.append(np.repeat(own, len(lattice)))
-        places.append(np.tile(lattice, (len(own), 1)))
-    return np.concatenate(faces), np.concatenate(places)
+        faces.append(np.repeat(own, len(first)))
+        places.append(np.tile(np.stack([first, second, 1 - first - second]).astype(np.float32), len(own)))
+    return np.concatenate(faces), np.concatenate(places, axis=1).T
 
 
-def rows_near(point: Floats, normal: Floats, lattice: Lattice, shell: Shell) -> Ints:
+def rows_near(points: Floats, normals: Floats, lattice: Lattice, shell: Shell) -> Ints:
     """The shell's row of the cell that holds each point, or of the one just below the surface; -1 where none is."""
-    row_of = np.full(lattice.cell_count, -1, np.int32)
-    row_of[shell.cells] = np.arange(len(shell.cells))
-    top = np.array(lattice.shape) - 1
-    row = row_of[lattice.flat(np.clip(point.astype(np.int64), 0, top))]
-    for distance in INWARD_cells:
-        left = np.flatnonzero(row < 0)
-        moved = point[left] - distance * normal[left]
-        row[left] = row_of[lattice.flat(np.clip(moved.astype(np.int64), 0, top))]
-    return row.astype(np.int64)
+    return _Cells(lattice, shell).rows_near(points, normals)
 
 
-def _outward_of(shell: Shell) -> Floats:
-    """(N, 3) unit vectors to where a cell is free; zero where its free sides face each other."""
-    outward = np.zeros((len(shell.cells), 3))
+def _outward_of_sides() -> Floats:
+    """(64, 3) unit vectors to where a cell with these free sides is free; zero where they face each other."""
+    outward = np.zeros((1 << len(DIRECTIONS), 3))
     for bit, (axis, side) in enumerate(DIRECTIONS):
-        outward[:, axis] += np.where(shell.sides >> bit & 1, side, 0)
+        outward[:, axis] += np.where(np.arange(len(outward)) >> bit & 1, side, 0)
     length = np.linalg.norm(outward, axis=1, keepdims=True)
     return np.asarray(outward / np.maximum(length, 1e-9))
+
+
+_OUTWARD = _outward_of_sides()
 
 
 def representatives(samples: Samples, count: int) -> Ints:
     """For each of `count` rows the index of one good sample of it; -1 where it has none."""
     chosen = np.full(count, -1, np.int64)
-    order = np.argsort(samples.weight, kind="stable")
+    order = order_of(samples.weight.view(np.uint32))  # whose bits ascend as positive numbers do
     chosen[samples.row[order]] = order  # the last, the heaviest, stays
     return chosen
 

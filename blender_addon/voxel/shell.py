@@ -53,7 +53,7 @@ def neighbour_rows(lattice: Lattice, shell: Shell) -> Ints:
     row_of = np.full(lattice.cell_count, count, np.int32)
     row_of[shell.cells] = np.arange(count)
     around = np.array([place for place in np.ndindex(3, 3, 3) if place != (1, 1, 1)]) - 1
-    return np.asarray(row_of[shell.cells[:, None] + lattice.flat(around)], np.int64)
+    return np.stack([row_of[shell.cells + step] for step in lattice.flat(around)], dtype=np.int64).T
 
 
 def nearest_shell(grid: VoxelGrid, shell: Shell) -> tuple[Ints, Ints]:

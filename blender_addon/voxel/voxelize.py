@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bytes, Ints
+from .arrays import Bytes, Ints, taken
 from .blocky import BlockyMesh, Skeleton, blocky_mesh
 from .bone_pieces import piece_bones
 from .colour import ColourMode, sample_colours, voxel_colours
@@ -86,13 +86,14 @@ def voxelize(mesh: SurfaceMesh, settings: VoxelSettings, report: Callable[[float
     source = borrow(lattice, shell, np.bincount(shown.row, minlength=len(own)) > 0)[own]
     report(0.65)
     colours = sample_colours(mesh, shown)
-    colours = voxel_colours(shown, colours, lattice, shell, settings.colour_mode)[source]
+    neighbours = neighbour_rows(lattice, shell)
+    colours = taken(voxel_colours(shown, colours, neighbours, settings.colour_mode), source)
     report(0.8)
     palette = find_palette(colours, settings.colours) if settings.palette is None else settings.palette
     if settings.is_dithered:
         index = dithered_colours(colours, palette, lattice.unflat(shell.cells))
     else:
-        index = calm_colours(colours, palette, neighbour_rows(lattice, shell))
+        index = calm_colours(colours, palette, neighbours)
     report(0.9)
     influences = _influences(mesh, lattice, shell, samples, own)
     report(1.0)

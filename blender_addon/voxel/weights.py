@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Float32s, Floats, Ints
+from .arrays import Bools, Float32s, Floats, Ints, heaviest_first, places_in
 from .faces import QuadMesh
 from .mesh import Influences, SurfaceMesh
 from .samples import Samples
@@ -29,10 +29,12 @@ def cell_influences(mesh: SurfaceMesh, samples: Samples, chosen: Ints) -> Influe
 def corner_influences(mesh: QuadMesh, shell: Shell, cells: Influences) -> Influences:
     """Of every vertex the average of the cells whose quads meet there, so that neighbours bend together."""
     rows = shell.rows(mesh.cells)
-    bones = np.repeat(cells.bones[rows][:, None], 4, axis=1)
-    weights = np.repeat(cells.weights[rows][:, None], 4, axis=1)
-    vertices = np.repeat(mesh.quads.reshape(-1), cells.bones.shape[1])
-    return strongest(vertices, bones.reshape(-1), weights.reshape(-1), len(mesh.vertices))
+    shape = *mesh.quads.shape, cells.bones.shape[1]
+    vertices, bones, weights = (
+        np.broadcast_to(of_quad, shape).reshape(-1)
+        for of_quad in (mesh.quads[:, :, None], cells.bones[rows][:, None], cells.weights[rows][:, None])
+    )
+    return strongest(vertices, bones, weights, len(mesh.vertices))
 
 
 def strongest(rows: Ints, bones: Ints, weights: Float32s | Floats, count: int) -> Influences:
@@ -40,25 +42,20 @@ def strongest(rows: Ints, bones: Ints, weights: Float32s | Floats, count: int) -
 
     Of equal ones the lower bone stays. A row without weight belongs to bone 0.
     """
-    used = weights > 0
-    rows, bones, weights = rows[used], bones[used], weights[used]
-    bone_count = int(bones.max()) + 1 if len(bones) else 1
+    bone_count = int(bones.max(initial=0)) + 1
     kept_bones = np.zeros((count, MOST_INFLUENCES), np.int64)
     kept = np.zeros((count, MOST_INFLUENCES))
-    order = np.argsort(rows, kind="stable") if (np.diff(rows) < 0).any() else np.arange(len(rows))
-    rows, bones, weights = rows[order], bones[order], weights[order]
-    table_rows = max(TABLE_ITEMS // bone_count, 1)
+    keys, table_rows = rows * bone_count + bones, max(TABLE_ITEMS // bone_count, 1)
     for start in range(0, count, table_rows):
-        part = slice(*np.searchsorted(rows, [start, start + table_rows]))
-        table = np.bincount((rows[part] - start) * bone_count + bones[part], weights[part])
+        part: Bools | slice = slice(None) if table_rows >= count else rows // table_rows == start // table_rows
+        table = np.bincount(keys[part] - start * bone_count, weights[part])
         key = np.flatnonzero(table)
-        row, bone, weight = key // bone_count, key % bone_count, table[key]
-        rank = np.lexsort((-weight, row))
-        row, bone, weight = row[rank], bone[rank], weight[rank]
-        place = np.arange(len(row)) - np.searchsorted(row, row)
+        row = key // bone_count
+        rank = heaviest_first(row, table[key])
+        place = places_in(row, count)
         few = place < MOST_INFLUENCES
-        kept_bones[start + row[few], place[few]] = bone[few]
-        kept[start + row[few], place[few]] = weight[few]
+        row, place, key = start + row[few], place[few], key[rank[few]]
+        kept_bones[row, place], kept[row, place] = key % bone_count, table[key]
     total = kept.sum(1, keepdims=True)
     kept[total[:, 0] == 0, 0] = 1
     return Influences(kept_bones, (kept / np.where(total > 0, total, 1)).astype(np.float32))
