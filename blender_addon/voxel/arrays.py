@@ -91,7 +91,7 @@ def places_in(rows: Ints, count: int) -> Ints:
     return np.asarray(np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows])
 
 
-def heaviest_first(rows: Ints, weights: Floats) -> Ints:
+def heaviest_first(rows: Ints, weights: NDArray[Any]) -> Ints:
     """The order by row, then by weight > 0, the largest first; of equal ones the first stays first.
 
     Weights are compared in single precision, whose bits ascend as they do.

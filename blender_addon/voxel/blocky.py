@@ -113,7 +113,7 @@ class _Holders:
 
     def hold(self, bones: Ints, cells: Ints) -> Bools:
         """Which of these bones borrow these cells. Few voxels have more than two borrowers: those are searched for."""
-        held = (self._first[cells] == bones) | (self._last[cells] == bones)
+        held: Bools = (self._first[cells] == bones) | (self._last[cells] == bones)
         open_ = np.flatnonzero(~held & self._has_more[cells])
         if len(open_):
             wanted = bones[open_] * self._cell_count + cells[open_]
@@ -187,7 +187,8 @@ def _fills(offsets: Floats, seam: Floats, out: Floats) -> Ints:
     turned = np.concatenate([around * np.cos(bend) + out * np.sin(bend) for bend in BENDS_rad])
     limit = np.tile(reach, len(BENDS_rad))[:, None]
     parts = [places[start : start + ROWS_AT_ONCE] for start in range(0, len(places), ROWS_AT_ONCE)]
-    return near[np.concatenate([np.zeros(0, bool), *((turned @ part.T <= limit).all(0) for part in parts)])]
+    is_within = np.concatenate([np.zeros(0, bool), *((turned @ part.T <= limit).all(0) for part in parts)])
+    return np.asarray(near[is_within])
 
 
 def _seams(lattice: Lattice, bone_of: Int32s, shell: Shell) -> dict[tuple[int, int], Ints]:

@@ -131,7 +131,7 @@ def _best(light: Floats, score: Floats) -> Floats:
 
 def _weighted_mean(row: Ints, weight: Float32s, values: Floats, count: int) -> Floats:
     total = np.maximum(np.bincount(row, weight, count), 1e-30)
-    return np.stack([np.bincount(row, weight * value, count) / total for value in values.T]).T
+    return np.asarray(np.stack([np.bincount(row, weight * value, count) / total for value in values.T]).T)
 
 
 def _surroundings(light: Floats, has: Bools, neighbours: Ints) -> Floats:

@@ -85,6 +85,7 @@ RULES = (
             "inference_server.api",
             "inference_server.security",
             "inference_server.core.chains",
+            "inference_server.core.choices",
             "inference_server.core.correction",
             "inference_server.core.hints",
             "inference_server.core.rig_document",
