@@ -23,6 +23,8 @@ def import_obstacle(job: JobView) -> str:
 
 def retry_obstacle(job: JobView) -> str:
     """Why it cannot be tried again, "" where it can."""
+    if not settle_obstacle(job):
+        return "This job asks what becomes of the mesh's own rig: answer that."
     if job.state in ("failed", "cancelled", "lost") or (job.state == "done" and job.error is not None):
         return ""
     if job.state == "done":
@@ -34,6 +36,8 @@ def rerun_obstacle(job: JobView) -> str:
     """Why no new job can be made from it, "" where one can."""
     if job.state == "lost" or job.job_id is None:
         return "The server does not have this job any more. Retry sends the picture again."
+    if job.target:
+        return "This job textured a mesh. Texture Selected Mesh makes a new one."
     return "" if job.state in ENDED_STATES else "This job has not ended."
 
 

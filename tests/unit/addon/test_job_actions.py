@@ -54,6 +54,8 @@ def test_only_a_mesh_that_was_rigged_already_asks_about_its_rig() -> None:
     other = JobFailed(ServerWords("RigFailed", "No skeleton was found.", "Choose another kind.", False))
     job = JobView("k", "failed", "fox", job_id="a" * 32, error=asks)
     assert job_actions.settle_obstacle(job) == ""
+    assert "asks" in job_actions.retry_obstacle(job)
+    assert job_actions.retry_obstacle(replace(job, error=other)) == ""
     for changed in (
         replace(job, error=other),
         replace(job, error=None),
@@ -69,6 +71,12 @@ def test_a_job_that_is_being_cancelled_is_not_cancelled_twice() -> None:
 
 def test_a_job_that_the_server_never_had_cannot_be_run_again_from_a_stage() -> None:
     assert job_actions.rerun_obstacle(JobView("k", "failed", "fox"))
+
+
+def test_a_textured_mesh_is_not_run_again_as_a_figure() -> None:
+    job = JobView("k", "done", "chair", job_id="a" * 32)
+    assert job_actions.rerun_obstacle(job) == ""
+    assert "Texture Selected Mesh" in job_actions.rerun_obstacle(replace(job, target="Chair"))
 
 
 def test_a_picture_is_sent_to_a_service_again_only_online() -> None:
