@@ -8,9 +8,11 @@ python decimation.py MOST_FACES < mesh.npz > reduced.npz
 
 from __future__ import annotations
 
+import contextlib
 import io
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 
 import igl
@@ -37,23 +39,27 @@ def collapse_edges_apart(
     Raises MemoryError where the child comes to no end: for a mesh that was made here, it lacks nothing else.
     """
     command = [sys.executable, "-P", __file__, str(most_faces)]
-    pending: bytes | None = _pack(vertices, faces)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        try:
-            while True:
-                look_up()
-                try:
-                    answer, told = child.communicate(pending, timeout=LOOK_EVERY_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    pending = None
-        except BaseException:
-            child.kill()
-            raise
+    with tempfile.TemporaryFile() as given:  # a pipe would have to be fed between the looks
+        np.savez(given, vertices=vertices, faces=faces)
+        given.seek(0)
+        with subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            answer, told = _wait(child, look_up)
     if child.returncode:
         last = (told.decode(errors="replace").strip().splitlines() or [""])[-1]
         raise MemoryError(f"The process that reduces the surface ended with code {child.returncode}. {last}".strip())
     return _unpack(answer)
+
+
+def _wait(child: subprocess.Popen[bytes], look_up: Callable[[], None]) -> tuple[bytes, bytes]:
+    """What it wrote to its two streams, when it has ended. It does not outlive what looking up raises."""
+    try:
+        while True:
+            look_up()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return child.communicate(timeout=LOOK_EVERY_S)
+    except BaseException:
+        child.kill()
+        raise
 
 
 def _pack(vertices: np.ndarray, faces: np.ndarray) -> bytes:
