@@ -32,7 +32,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = ROOT / "blender_addon"
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(source.rglob("*")):
-            if file.suffix in (".py", ".toml"):
+            if file.suffix in (".py", ".toml", ".json"):
                 archive.write(file, file.relative_to(source))
     return path
 

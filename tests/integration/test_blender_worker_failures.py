@@ -258,7 +258,7 @@ def _started(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_wrong_call_is_a_usage_error(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "inference_server.blender_worker", "paint", "a", "b"],
+        [sys.executable, "-m", "inference_server.blender_worker", "sing", "a", "b"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=environment(),
@@ -266,4 +266,4 @@ def test_a_wrong_call_is_a_usage_error(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert b"export|read|bind" in done.stderr
+    assert b"export|read|bind|paint" in done.stderr

@@ -153,8 +153,17 @@ def test_without_numba_torch_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     vertices, faces = blobs()
     window = to_window(vertices, VIEWS["orthographic"], 64, 64)
     expected = rasterize(window, faces, 64, 64)
-    monkeypatch.setattr(entry.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(entry.importlib.util, "find_spec", lambda name: None if name == "numba" else name)
     assert entry.pick_backend() == "batched"
+    assert (rasterize(window, faces, 64, 64).face == expected.face).all()
+
+
+def test_without_torch_too_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    vertices, faces = blobs()
+    window = to_window(vertices, VIEWS["orthographic"], 64, 64)
+    expected = rasterize(window, faces, 64, 64)
+    monkeypatch.setattr(entry.importlib.util, "find_spec", lambda name: None)
+    assert entry.pick_backend() == "plain"
     assert (rasterize(window, faces, 64, 64).face == expected.face).all()
 
 
