@@ -80,10 +80,6 @@ def storm(strikes: int, seed: int, home: Path, undisturbed: dict[float, dict[str
         server.stop()
 
 
-def test_four_strikes(tmp_path: Path, undisturbed: dict[float, dict[str, str]]) -> None:
-    storm(4, 3, tmp_path / "home", undisturbed)
-
-
 @pytest.mark.full
 def test_twenty_strikes(tmp_path: Path, undisturbed: dict[float, dict[str, str]]) -> None:
     storm(20, 11, tmp_path / "home", undisturbed)
