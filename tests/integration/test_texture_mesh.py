@@ -91,7 +91,7 @@ def make_files(folder: Path) -> tuple[Path, Path]:
     mesh, picture = folder / "things.obj", folder / "tower.png"
     mesh.write_text("\n".join(lines) + "\n")
     rgba = np.zeros((200, 200, 4), np.uint8)
-    rgba[10:190, 80:120] = [200, 120, 10, 255]
+    rgba[60:140, 10:190] = [200, 120, 10, 255]
     Image.fromarray(rgba).save(picture)
     return mesh, picture
 
