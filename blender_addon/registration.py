@@ -40,12 +40,14 @@ from .operators import (
     texture_mesh,
     use_image,
     use_render,
+    use_viewport,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, pose, texture, voxels
+from .operators import models as model_operators
+from .panels import jobs, main, models, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -58,6 +60,7 @@ _MODULES = (
     paste_picture,
     use_image,
     use_render,
+    use_viewport,
     drop_picture,
     new_seed,
     import_job,
@@ -81,12 +84,14 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    model_operators,
     menus,
     main,
     jobs,
     pose,
     voxels,
     texture,
+    models,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

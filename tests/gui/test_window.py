@@ -114,6 +114,12 @@ def test_a_voxel_animation_is_baked_by_clicks(desk: Desk) -> None:
     assert not _FAULTS.findall(output)
 
 
+def test_a_picture_of_the_viewport_by_clicks(desk: Desk) -> None:
+    """Needs no server, and may stand alone."""
+    output = desk.play("viewport", "by_clicks", timeout_s=600)
+    assert not _FAULTS.findall(output)
+
+
 def test_switched_off_in_mid_job_it_leaves_nothing(desk: Desk) -> None:
     """The last: the user of the tests above has the add-on no more."""
     output = desk.play("steps", "switched_off", timeout_s=200, picture=str(EXAMPLES / "pup.png"))

@@ -120,6 +120,20 @@ def test_approval(case: str, archive: Path, tmp_path: Path) -> None:
     run(f"addon_approval_cases.{case}", archive, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        "the_viewport_needs_a_window",
+        "a_row_has_its_picture_and_its_time",
+        "every_model_has_its_row",
+        "a_model_is_downloaded",
+        "a_server_elsewhere_is_tested",
+    ],
+)
+def test_inputs_models_and_servers(case: str, archive: Path, tmp_path: Path) -> None:
+    run(f"addon_input_cases.{case}", archive, tmp_path)
+
+
 @pytest.mark.full
 @pytest.mark.timeout(FULL_TIMEOUT_S)
 def test_fifty_rounds_leave_nothing(archive: Path, tmp_path: Path) -> None:
