@@ -49,7 +49,7 @@ class Downloads:
     def obstacle(self) -> str:
         """Why nothing can be fetched here, "" where it can."""
         if importlib.util.find_spec(_NEEDS) is None:
-            return "The server has no neural engine, which is what models are for."
+            return "This server was installed without the neural engine, so it has no use for models."
         return ""
 
     def find(self, weight_id: str) -> Download | None:

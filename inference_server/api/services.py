@@ -50,7 +50,8 @@ class WeightDownloads(Protocol):
 @dataclass(frozen=True)
 class Services:
     """config: with the port that is really listened on. token: the bearer token that every request but one for the
-    health needs. version: of the product. bodies: replies that are ready. started_s: by the steady clock.
+    health needs. version: of the product. downloads: of weights. bodies: replies that are ready. started_s: by
+    the steady clock.
     """
 
     config: Config

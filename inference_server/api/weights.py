@@ -66,7 +66,7 @@ def fetch_weights(weight_id: str) -> tuple[Response, int]:
     if store.state(weight_id) == "present":
         raise StateError(f"{store.set_of(weight_id).title} is here already.", "It can be used.")
     if services.downloads.obstacle:
-        raise EngineUnavailable(services.downloads.obstacle, "Install figurine[neural] for that server.")
+        raise EngineUnavailable(services.downloads.obstacle, "Use a server that was installed with figurine[neural].")
     services.downloads.start(weight_id)
     return jsonify(_document(services, store, weight_id)), 202
 

@@ -22,7 +22,7 @@ def by_clicks(driver: Driver) -> Steps:
     yield from driver.open_tab()
     _paint_red()
     space = driver.area.spaces.active
-    for shading, engine in (("SOLID", ""), ("MATERIAL", ""), ("RENDERED", "BLENDER_EEVEE"), ("RENDERED", "CYCLES")):
+    for shading, engine in (("SOLID", ""), ("RENDERED", "BLENDER_EEVEE"), ("RENDERED", "CYCLES")):
         if engine and not _has_engine(engine):
             driver.log(f"{engine} is not there")
             continue

@@ -200,7 +200,7 @@ def test_a_page_cannot_start_a_download(desk: Desk) -> None:
 
 def test_a_server_without_the_means_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights_downloads, "_NEEDS", "a_module_that_nobody_has")
-    assert "no neural engine" in desk.ask("GET", "/v1/weights").json["obstacle"]
+    assert "without the neural engine" in desk.ask("GET", "/v1/weights").json["obstacle"]
     reply = desk.ask("POST", f"/v1/weights/{ID}/fetch", json=LICENCE)
     assert (reply.status_code, code_of(reply)) == (503, "EngineUnavailable")
 
