@@ -41,10 +41,14 @@ def poll_jobs(
     """Whether the verb fits a job that is shown; otherwise the reason becomes the button's tooltip."""
     jobs = candidates(context)
     reasons = [why_not(job) for job in jobs]
-    if jobs and not all(reasons):
-        return True
-    operator.poll_message_set(reasons[0] if reasons else NO_JOB)
-    return False
+    return poll_reason(operator, "" if jobs and not all(reasons) else reasons[0] if reasons else NO_JOB)
+
+
+def poll_reason(operator: type[bpy.types.Operator], reason: str) -> bool:
+    """Whether nothing stands against the verb; otherwise the reason becomes the button's tooltip."""
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason
 
 
 def find_job(

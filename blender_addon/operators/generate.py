@@ -14,7 +14,7 @@ from ..job_settings import settings_document
 from ..pictures import image_file
 from ..properties import FigurineRequest
 from ..status import obstacle
-from .common import file_mark, tell
+from .common import file_mark, poll_reason, tell
 
 
 class FIGURINE_OT_generate(bpy.types.Operator):
@@ -28,10 +28,7 @@ class FIGURINE_OT_generate(bpy.types.Operator):
         """Grey where nothing can be generated, with the reason."""
         request = context.scene.figurine
         has_picture, is_sent = bool(request.picture or request.image), request.wishes().leaves_the_computer
-        reason = obstacle(runtime.current(), has_picture, leaves_the_computer=is_sent)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, obstacle(runtime.current(), has_picture, leaves_the_computer=is_sent))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand the request over; the rest happens in the background."""

@@ -15,7 +15,7 @@ from ..job import Request
 from ..job_settings import texture_document
 from ..pictures import new_mesh_file
 from ..status import obstacle as server_obstacle
-from .common import file_mark, tell
+from .common import file_mark, poll_reason, tell
 from .generate import picture_of
 
 
@@ -28,10 +28,7 @@ class FIGURINE_OT_texture_mesh(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing can be textured, with the reason."""
-        reason = texture_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, texture_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand mesh and picture over; the rest happens in the background."""
