@@ -38,11 +38,6 @@ def find_coverage(mesh: PreparedMesh, latent_px: int, texture_px: int, device: t
     return cover(*tensors)
 
 
-def front_outline(mesh: PreparedMesh) -> np.ndarray:
-    """(S, S) bool: where the front view sees the mesh."""
-    return _look(mesh, six_cameras()[0], VISIBILITY_PX).covered
-
-
 def _look(mesh: PreparedMesh, camera: Camera, size: int) -> Fragments:
     return rasterize(to_window(mesh.vertices, camera, size, size), mesh.faces, size, size, FRONT)
 

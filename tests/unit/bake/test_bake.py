@@ -299,8 +299,7 @@ def photo(figure: UvMesh) -> np.ndarray:
 
 
 def test_a_photo_lands_where_it_was_taken(figure: UvMesh, photo: np.ndarray) -> None:
-    camera, notes = frame_camera(photo, figure.vertices, 0.5, 0.2)
-    assert notes == ()
+    camera = frame_camera(photo, figure.vertices, 0.5, 0.2)
     textured = project_photo(photo, figure, camera, 1024)
     again = render(figure, textured.rgb, camera, 420)[60:360]
     solid = (photo[..., 3] > 250) & (again[..., 3] > 250)
@@ -312,17 +311,9 @@ def test_a_photo_lands_where_it_was_taken(figure: UvMesh, photo: np.ndarray) -> 
 @pytest.mark.parametrize("uv", ["none", "overlapping"])
 def test_a_mesh_without_usable_coordinates_gets_new_ones(figure: UvMesh, photo: np.ndarray, uv: str) -> None:
     poor = UvMesh(figure.vertices, figure.faces, figure.uv[:0]) if uv == "none" else broken(figure, uv)
-    camera, _ = frame_camera(photo, figure.vertices, 0.5, 0.2)
+    camera = frame_camera(photo, figure.vertices, 0.5, 0.2)
     textured = project_photo(photo, poor, camera, 512)
     assert uv_problem(textured.uv) == "" and "laid out" in textured.notes[0]
-
-
-def test_a_photo_of_another_shape_is_warned_about(figure: UvMesh) -> None:
-    tower = np.zeros((200, 200, 4), np.uint8)
-    tower[20:180, 90:110] = 255
-    camera, notes = frame_camera(tower, figure.vertices)
-    assert "another subject" in notes[0]
-    assert isinstance(project_photo(tower, figure, camera, 256).rgb, np.ndarray)
 
 
 def test_a_clear_photo_is_refused(figure: UvMesh) -> None:
