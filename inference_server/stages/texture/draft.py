@@ -76,7 +76,7 @@ def _project(mesh: Mesh, layout: MeshLayout, rgba: UInt8, ctx: RunContext) -> Te
     from models.common.bake.mesh import UvMesh
 
     try:
-        camera = photo.frame_camera(rgba, mesh.vertices)
+        camera = photo.frame_camera(rgba, mesh.vertices[np.unique(mesh.faces)])
         notes = outline.outline_notes(rgba, mesh.vertices, mesh.faces)
         ctx.progress(_FRAMED, 1)
         textured = photo.project_photo(

@@ -20,10 +20,12 @@ MOST_STRAY = 0.035
 def outline_notes(rgba: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[str, ...]:
     """A sentence for the user where the picture is probably not of this mesh as it stands; none otherwise.
 
-    rgba: (H, W, 4) uint8, with a subject. vertices: (V, 3), +y up, the front toward +z, any unit. faces: (F, 3) int32.
+    rgba: (H, W, 4) uint8, with a subject. vertices: (V, 3), +y up, the front toward +z, any unit. faces: (F, 3) int32,
+    which alone count: a vertex of none may lie anywhere.
     """
     subject = pad_to_square(rgba)[..., 3] >= SHOWN
-    share = stray_share(subject, vertices, faces, frame_subject(subject, vertices))
+    camera = frame_subject(subject, vertices[np.unique(faces)])
+    share = stray_share(subject, vertices, faces, camera)
     if share <= MOST_STRAY:
         return ()
     return (

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from models.common.bake.mesh import vertex_normals
+from models.common.normals import vertex_normals
 from models.common.raster.camera import Camera, to_window, uv_to_window
 from models.common.raster.fragments import Fragments
 from models.common.raster.rasterize import RasterRules, interpolate, rasterize

@@ -20,9 +20,10 @@ from models.common.bake.plain import splat_plain, spread_plain
 from models.common.bake.projection import ProjectionRules, View
 from models.common.bake.unwrap import overlap_share, unwrap, uv_problem
 from models.common.raster.camera import Camera, orbit_camera, perspective
+from models.common.reduction import reduce_faces
 from models.step1x3d.texture.bake import VIEW_WEIGHTS, bake_views, official_settings, quality_settings, six_views
 from models.step1x3d.texture.cameras import six_cameras
-from models.step1x3d.texture.mesh_preparation import prepare_mesh, reduce_faces
+from models.step1x3d.texture.mesh_preparation import prepare_mesh
 from tests.unit.bake.figure import build_figure, held_out_cameras, photograph, psnr, render
 
 RULES = ProjectionRules(256, 512)
