@@ -29,7 +29,7 @@ from models.common.raster.rasterize import pick_backend, rasterize
 from models.step1x3d.texture.bake import bake_views, official_settings, quality_settings
 from models.step1x3d.texture.cameras import DISTANCE, HALF_SIDE, six_cameras
 from models.step1x3d.texture.geometry_maps import render_geometry_maps
-from models.step1x3d.texture.mesh_preparation import fit_to_views
+from models.step1x3d.texture.mesh_preparation import place_in_views
 
 VIEW_PX = 768
 ROUNDS = 3
@@ -62,7 +62,8 @@ def make_mesh() -> UvMesh:
     ball = trimesh.creation.icosphere(subdivisions=5)
     directions = np.array(ball.vertices)
     bumps = 1.0 + 0.25 * np.sin(6 * directions[:, :1]) * np.cos(5 * directions[:, 1:2] + 1.0)
-    vertices, faces = fit_to_views(directions * bumps), np.array(ball.faces, np.int32)
+    faces = np.array(ball.faces, np.int32)
+    vertices = place_in_views(directions * bumps, faces, centers=False)
     return UvMesh(vertices, faces, unwrap(vertices, faces).uv)
 
 
