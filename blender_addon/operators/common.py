@@ -69,12 +69,12 @@ def choose_picture(request: FigurineRequest, path: Path) -> None:
     request.picture = str(path)
 
 
-def replace_picture(now: Runtime, key: str, picture: Path, name: str = "") -> None:
-    """Have this job start again with another picture. name: of the character, "" for the job's own. What was said of
-    the job has been read by then.
+def replace_picture(now: Runtime, key: str, picture: Path, name: str = "", mask: Path | None = None) -> None:
+    """Have this job start again with another picture. name: of the character, "" for the job's own. mask: of the
+    picture. What was said of the job has been read by then.
     """
     now.forget_messages(key)
-    now.engine.replace_picture(key, picture, {"name": name} if name else {})
+    now.engine.replace_picture(key, picture, {"name": name} if name else {}, mask)
     now.files[key] = file_mark(now)
     now.touch()
 

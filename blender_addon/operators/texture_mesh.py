@@ -16,7 +16,7 @@ from ..job_settings import texture_document
 from ..pictures import new_mesh_file
 from ..status import obstacle as server_obstacle
 from .common import file_mark, poll_reason, tell
-from .generate import picture_of
+from .generate import mask_of, picture_of
 
 
 class FIGURINE_OT_texture_mesh(bpy.types.Operator):
@@ -35,12 +35,12 @@ class FIGURINE_OT_texture_mesh(bpy.types.Operator):
         now, fields, item = runtime.current(), context.scene.figurine, context.object
         try:
             mesh = _mesh_file(item, now.paths.pictures)
-            picture = picture_of(fields)
+            picture, mask = picture_of(fields), mask_of(fields)
         except FigurineError as error:
             tell(self, error)
             return {"CANCELLED"}
         settings: dict[str, Any] = dict(texture_document(fields.wishes(), item.name))
-        request = Request(picture, settings["name"], settings, fields.import_when_done, mesh, item.name)
+        request = Request(picture, settings["name"], settings, fields.import_when_done, mesh, item.name, mask)
         now.generate(request, file_mark(now))
         return {"FINISHED"}
 
