@@ -111,7 +111,7 @@ def _written(shop: Workshop, target: Target) -> bytes:
             else:
                 _write_glb(path, target, has_clips)
             return path.read_bytes()
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, AttributeError) as error:  # the last: the exporter's add-on is switched off
             raise _failed(error) from error
 
 

@@ -158,13 +158,13 @@ def rest_matrices(armature: bpy.types.Object, sources: Sequence[str]) -> np.ndar
 
 def basis_of(skeleton: FileSkeleton, posed: np.ndarray) -> np.ndarray:  # (..., J, 4, 4), the file's space
     """(…, J, 4, 4): each bone's own turn and move, as Blender has it, that brings it there from rest."""
-    inverse = np.linalg.inv(posed)
+    unposed, unrested = np.linalg.inv(posed), np.linalg.inv(skeleton.rests)
     found = np.empty_like(posed)
     for bone, parent in enumerate(skeleton.parents):
-        own = np.linalg.inv(skeleton.rests[bone])
-        above = inverse[..., parent, :, :] if parent >= 0 else np.eye(4)
-        along = skeleton.rests[parent] if parent >= 0 else np.eye(4)
-        found[..., bone, :, :] = own @ along @ above @ posed[..., bone, :, :]
+        found[..., bone, :, :] = unrested[bone] @ posed[..., bone, :, :]
+        if parent >= 0:
+            above = skeleton.rests[parent] @ unposed[..., parent, :, :]
+            found[..., bone, :, :] = unrested[bone] @ above @ posed[..., bone, :, :]
     return found
 
 

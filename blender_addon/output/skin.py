@@ -49,8 +49,7 @@ def read_meshes(shop: Workshop, subject: Subject, skeleton: FileSkeleton) -> lis
         if place.determinant() < 0:
             data.flip_normals()
         found.append(FileMesh(item, data, _weights(item, data, subject, skeleton)))
-    for made in (*copies.values(), stand):
-        bpy.data.objects.remove(made)
+    bpy.data.batch_remove([*copies.values(), stand, stand.data])
     return found
 
 
