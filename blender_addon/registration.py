@@ -20,9 +20,12 @@ from .operators import (
     delete_job,
     dismiss,
     drop_picture,
+    export_figure,
+    export_print,
     generate,
     import_job,
     load_more,
+    mark_asset,
     new_seed,
     open_folder,
     open_picture,
@@ -46,7 +49,7 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, pose, texture, voxels
+from .panels import jobs, main, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -83,12 +86,16 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    export_figure,
+    export_print,
+    mark_asset,
     menus,
     main,
     jobs,
     pose,
     voxels,
     texture,
+    output,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]
