@@ -20,9 +20,12 @@ from .operators import (
     delete_job,
     dismiss,
     drop_picture,
+    export_figure,
+    export_print,
     generate,
     import_job,
     load_more,
+    mark_asset,
     new_seed,
     open_folder,
     open_picture,
@@ -39,6 +42,7 @@ from .operators import (
     settle_rig,
     texture_mesh,
     use_image,
+    use_mask,
     use_render,
     use_viewport,
     vox_files,
@@ -47,7 +51,7 @@ from .operators import (
 )
 from .operators import help as help_operators
 from .operators import models as model_operators
-from .panels import jobs, main, models, pose, texture, voxels
+from .panels import jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -59,6 +63,7 @@ _MODULES = (
     settle_rig,
     paste_picture,
     use_image,
+    use_mask,
     use_render,
     use_viewport,
     drop_picture,
@@ -84,6 +89,9 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    export_figure,
+    export_print,
+    mark_asset,
     model_operators,
     menus,
     main,
@@ -91,6 +99,7 @@ _MODULES = (
     pose,
     voxels,
     texture,
+    output,
     models,
 )
 

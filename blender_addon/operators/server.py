@@ -8,6 +8,7 @@ import bpy
 from .. import runtime
 from ..preferences import choices
 from ..status import server_status
+from .common import poll_reason
 
 _OWN_SERVER = "Preferences say that the server is at an address: it is started and stopped there."
 
@@ -31,9 +32,7 @@ class FIGURINE_OT_install_server(bpy.types.Operator):
             reason = "The server is being installed."
         elif not bpy.app.online_access:
             reason = "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin; the panel shows how far it is."""
@@ -50,9 +49,7 @@ class FIGURINE_OT_cancel_install(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing is being installed."""
-        if not runtime.current().is_installing:
-            cls.poll_message_set("Nothing is being installed.")
-        return runtime.current().is_installing
+        return poll_reason(cls, "" if runtime.current().is_installing else "Nothing is being installed.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Stop it."""
@@ -81,9 +78,7 @@ class FIGURINE_OT_start_server(bpy.types.Operator):
             reason = "The server is not installed yet: press Install Server."
         elif server_status(now).kind in ("running", "starting", "stopping"):
             reason = f"{server_status(now).title}."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start it in the background."""
@@ -108,9 +103,7 @@ class FIGURINE_OT_stop_server(bpy.types.Operator):
             reason = "The server does not run."
         elif now.server_state == "stopping":
             reason = "The server is stopping."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Stop it in the background."""
