@@ -2,16 +2,18 @@
 """Download: have the server fetch a network's weights, after its licence was shown."""
 
 # No postponed annotations: Blender reads them as they are.
+import textwrap
+
 import bpy
 from bpy.props import StringProperty
 
 from .. import runtime
 from ..documents import Weights
 from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text
-from ..panels.layout import draw_text
 from ..wording import sentence_case
 
 _DIALOG_WIDTH_PX = 420
+_DIALOG_CHARACTERS = 58
 _GONE = "The server does not list these weights any more."
 
 
@@ -125,16 +127,23 @@ class FIGURINE_OT_open_model_page(bpy.types.Operator):
 def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> None:
     """What is downloaded, how much, from whom, under which licence."""
     column = layout.column()
-    draw_text(column, f"{sentence_case(model.use)}.")
+    _draw_lines(column, f"{sentence_case(model.use)}.")
     rest = f", of which {size_text(model.fetched_bytes)} are there" if model.fetched_bytes else ""
     column.label(text=f"Size: {model_size(model)}{rest}", translate=False)
     column.label(text=f"Free on the server: {size_text(free_bytes)}", translate=False)
     if model.size_bytes is not None and model.size_bytes - model.fetched_bytes > free_bytes:
-        draw_text(column, "That is too little. Free some space there first.", "ERROR")
+        column.label(text="That is too little. Free some space there first.", icon="ERROR")
     column.label(text=f"From: {model.repository}", translate=False)
     column.label(text=f"Licence: {model.licence}", translate=False)
     column.operator("figurine.open_model_page", icon="URL").weight_id = model.id
-    draw_text(column, "Downloading means that you agree to this licence. The server fetches it, not Blender.")
+    _draw_lines(column, "Downloading means that you agree to this licence. The server fetches it, not Blender.")
+
+
+def _draw_lines(layout: bpy.types.UILayout, text: str) -> None:
+    """A sentence in lines that fit the dialog, whose region is not known while it is drawn."""
+    lines = layout.column(align=True)
+    for line in textwrap.wrap(text, _DIALOG_CHARACTERS):
+        lines.label(text=line, translate=False)
 
 
 CLASSES = (FIGURINE_OT_fetch_model, FIGURINE_OT_cancel_model, FIGURINE_OT_open_model_page)

@@ -14,6 +14,7 @@ from tests.integration.addon_panel_cases import EXAMPLES, URL, _with_layout, all
 from tests.integration.addon_session import Session
 from tests.integration.fake_hub import serve_hub
 from tests.integration.layout_recorder import Recorder, draw
+from tests.unit.addon.servers import VERSION, FigurineServer
 
 CONTENT = bytes(range(256)) * 20_000
 ID, TITLE = "birefnet-lite", "BiRefNet, lite"
@@ -176,24 +177,21 @@ def a_server_elsewhere_is_tested(session: Session) -> None:
     chosen.address = "https://figures.example.org"
     text = _preferences(session)
     assert "is not encrypted" not in text and "Nothing was sent" not in text, "that was another address"
-    chosen.mode = "managed"
-    session.use_own_server()
-    bpy.ops.figurine.start_server()
-    session.tick_until(lambda: session.now.snapshot.server.state == "running")
-    url, server = session.now.snapshot.server.url, session.now.server
-    chosen.address, chosen.mode = url, "address"
-    _test_connection(session)
-    assert "does not accept the token" in _preferences(session)
-    chosen.token = session.module("connection").read_handshake(session.now.choices.connection.home).token
-    assert "does not accept" not in _preferences(session), "that was another token"
-    _test_connection(session)
-    assert "Reachable: version 0.1.0, draft + neural" in _preferences(session)
-    assert chosen.token not in _preferences(session)
+    with FigurineServer(Path(os.environ["FIGURINE_HOME"])) as server:
+        chosen.address, chosen.token = server.url, server.token
+        _test_connection(session)
+        assert f"The server is version {VERSION}, and this add-on is version 0.1.0." in _preferences(session)
+        session.now.version = VERSION
+        chosen.token = "u" * 32
+        assert "is version" not in _preferences(session), "that was another token"
+        _test_connection(session)
+        assert "does not accept the token" in _preferences(session)
+        chosen.token = server.token
+        _test_connection(session)
+        text = _preferences(session)
+        assert f"Reachable: version {VERSION}, draft + neural, its worker runs." in text
+        assert server.token not in text and "u" * 32 not in text
     assert chosen.bl_rna.properties["token"].subtype == "PASSWORD"
-    chosen.mode = "managed"
-    session.tick()
-    assert session.now.server is server
-    session.stop_server()
 
 
 def _test_connection(session: Session) -> None:

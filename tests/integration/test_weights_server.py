@@ -147,7 +147,7 @@ def test_downloads_run_one_after_another(desk: Desk, hub: FakeHub) -> None:
     [
         ({"announced_size": 10**16}, "DiskFull", "are free"),
         ({"status": 403, "error_code": "GatedRepo"}, "WeightsMissing", "private, gated or gone"),
-        ({"digest": "0" * 64}, "WeightsCorrupt", "than was announced"),
+        pytest.param({"digest": "0" * 64}, "WeightsCorrupt", "than was announced", marks=pytest.mark.full),
     ],
 )
 def test_a_failed_download_says_why_until_it_is_dismissed(
@@ -163,6 +163,7 @@ def test_a_failed_download_says_why_until_it_is_dismissed(
     assert desk.ask("DELETE", f"/v1/weights/{ID}/fetch").json["download"] is None
 
 
+@pytest.mark.full
 def test_a_child_that_is_killed_is_told(desk: Desk, hub: FakeHub) -> None:
     hub.stall_after = STALL
     ask_fetch(desk)
@@ -213,6 +214,7 @@ def test_a_manifest_that_cannot_be_read_is_named(desk: Desk) -> None:
     assert desk.ask("GET", "/v1/capabilities").status_code == 200
 
 
+@pytest.mark.full
 def test_two_programs_do_not_fetch_one_set(desk: Desk, hub: FakeHub) -> None:
     hub.stall_after = STALL
     ask_fetch(desk)
@@ -221,7 +223,7 @@ def test_two_programs_do_not_fetch_one_set(desk: Desk, hub: FakeHub) -> None:
     assert other.exit_code == 1 and "Another program is fetching" in other.stderr
 
 
-@pytest.mark.parametrize("end", ["stop", "kill"])
+@pytest.mark.parametrize("end", [pytest.param("stop", marks=pytest.mark.full), "kill"])
 def test_a_download_ends_with_its_server(tmp_path: Path, hub: FakeHub, end: str) -> None:
     hub.stall_after = STALL
     home = tmp_path / "home"

@@ -61,6 +61,7 @@ def test_what_the_server_has_is_shown(blender: Blender) -> None:
     assert view.obstacle == "" and view.error is None
 
 
+@pytest.mark.full
 def test_a_model_is_fetched_cancelled_and_gone_on_with(blender: Blender, hub: FakeHub) -> None:
     blender.wait(lambda: blender.engine.snapshot.models.is_known)
     hub.stall_after = STALL
