@@ -31,7 +31,7 @@ TILES = (
 )
 COLUMNS = 4
 LABEL_px = 18
-DETAIL_mm = "0.3"
+DETAIL_mm = 0.3
 
 
 def main() -> int:
@@ -45,8 +45,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder, _ = make(options.picture, options.work or Path(scratch))
         out = Path(scratch)
-        (out / "folders.json").write_text(json.dumps({"figure": str(folder)}), encoding="utf-8")
-        _run("tests.integration.output_files", str(out / "folders.json"), str(out), DETAIL_mm)
+        prints = [name for name, _, _ in TILES if name.endswith(".stl")]
+        request = {"figures": {"figure": str(folder)}, "prints": {"figure": prints}, "detail_mm": DETAIL_mm}
+        (out / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        _run("tests.integration.output_files", str(out / "request.json"), str(out))
         files = [
             {"file": str(out / f"figure_{name}"), "out": str(out / f"{place}.png"), "is_rest": is_rest}
             for place, (name, _, is_rest) in enumerate(TILES)
