@@ -293,7 +293,9 @@ def case_a_rig_of_other_names_axes_and_place_gives_the_same_file(bench: Bench) -
 def case_what_hangs_on_a_bone_and_shape_keys_come_along(bench: Bench) -> None:
     rig = bring(bench, "fox_kid", pose="")
     figure = figure_of(rig)
-    hat = bind_hat(rig, "head")
+    hat, other = bind_hat(rig, "head"), bind_hat(rig, "hand.L")
+    other.data = hat.data  # two objects, one mesh
+    other.name = "glove"
     figure.shape_key_add(name="Basis")
     key = figure.shape_key_add(name="Smile")
     key.data[0].co.z += 0.1
@@ -303,6 +305,7 @@ def case_what_hangs_on_a_bone_and_shape_keys_come_along(bench: Bench) -> None:
     posed = np.array([hat.matrix_world @ vertex.co for vertex in hat.data.vertices])
     assert np.abs(posed - rest).max() > 0.01
     found = imported(export(bench, "GLTF"))
+    assert any(item.name.startswith("glove") for item in bpy.data.objects)
     worn = next(item for item in bpy.data.objects if item.name.startswith("hat"))
     seen = worn.evaluated_get(bpy.context.evaluated_depsgraph_get())
     assert apart_m(posed, np.array([worn.matrix_world @ vertex.co for vertex in seen.data.vertices])) < SAME_m

@@ -207,7 +207,7 @@ def test_a_print_is_the_posed_figure(written: Path) -> None:
     offs_mm = np.sqrt(igl.point_mesh_squared_distance(np.asarray(mesh.vertices), vertices, triangles)[0])
     assert offs_mm.max() < DETAIL_mm
     assert np.percentile(offs_mm, 99) < DETAIL_mm / 2
-    assert abs(mesh.volume / trimesh.Trimesh(vertices, triangles).volume - 1) < 0.01
+    assert abs(mesh.volume / trimesh.Trimesh(vertices, triangles).volume - 1) < 0.02
 
 
 def test_a_3mf_is_the_same_solid_in_millimetres(written: Path) -> None:
