@@ -13,6 +13,7 @@ PANELS = (
     "FIGURINE_PT_jobs",
     "FIGURINE_PT_pose",
     "FIGURINE_PT_voxels",
+    "FIGURINE_PT_output",
     "FIGURINE_MT_help",
     "FIGURINE_MT_server",
     "FIGURINE_MT_object",
