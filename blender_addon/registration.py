@@ -44,12 +44,14 @@ from .operators import (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, output, pose, texture, voxels
+from .operators import models as model_operators
+from .panels import jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -63,6 +65,7 @@ _MODULES = (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     drop_picture,
     new_seed,
     import_job,
@@ -89,6 +92,7 @@ _MODULES = (
     export_figure,
     export_print,
     mark_asset,
+    model_operators,
     menus,
     main,
     jobs,
@@ -96,6 +100,7 @@ _MODULES = (
     voxels,
     texture,
     output,
+    models,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]
