@@ -57,6 +57,7 @@ ARTIFACT_NAMES = (
     "normalized.png",
     "texture.png",
     "texture.npz",
+    "weights.npz",
 )
 # What is judged of a job that waits: before, after, and what was found.
 REVIEW_NAMES = ("source.png", "normalized.png", "normalize.json")
@@ -127,16 +128,27 @@ class Client:
         return self._ask(Capabilities, "capabilities")
 
     def create_job(
-        self, picture: Path, settings: Mapping[str, Any], key: str, name: str = "", mesh: Path | None = None
+        self,
+        picture: Path | None,
+        settings: Mapping[str, Any],
+        key: str,
+        name: str = "",
+        mesh: Path | None = None,
+        skeleton: Path | None = None,
     ) -> Job:
-        """Send a picture, with a mesh to be textured after it or without; the same key and content bring the same job.
-        name: of the file, as the server shall show it: the mesh's where there is one.
+        """Send a picture, a mesh to be textured after it, or a mesh to be rigged, with or without its skeleton; the
+        same key and content bring the same job. name: of the file, as the server shall show it: the mesh's where there
+        is one.
 
         Raises PictureUnreadable.
         """
-        files = {"image": (picture.name if mesh is not None else name or picture.name, _content(picture))}
+        files = {}
+        if picture is not None:
+            files["image"] = (picture.name if mesh is not None else name or picture.name, _content(picture))
         if mesh is not None:
             files["mesh"] = (name or mesh.name, _content(mesh))
+        if skeleton is not None:
+            files["skeleton"] = (skeleton.name, _content(skeleton))
         return self._ask(
             Job,
             "create_job",

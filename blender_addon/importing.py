@@ -17,6 +17,8 @@ import bpy
 from . import runtime
 from .errors import FigurineError
 from .figure.dress import dress, is_texture
+from .figure.reskin import reskin
+from .figure.rig_mesh import rig_meshes
 from .importer import ImportOptions, import_result, reason_to_wait
 from .jobs.views import JobView
 from .runtime import FileMark, Runtime
@@ -32,7 +34,11 @@ def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: 
     now = runtime.current()
     name = str(job.settings.get("name") or job.name)
     origin = {"job": job.job_id or "", "server": now.snapshot.server.url}
-    if is_texture(folder):
+    if job.aim is not None and job.aim.purpose == "skin":
+        made = reskin(context, folder, job.aim, origin)
+    elif job.aim is not None and job.aim.purpose == "rig":
+        made = rig_meshes(context, folder, job.aim, name, origin)
+    elif is_texture(folder):
         made = dress(context, folder, job.target or name, origin)
     else:
         made = import_result(context, folder, replace(options, name=name), origin)

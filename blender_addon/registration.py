@@ -35,9 +35,11 @@ from .operators import (
     rerun_job,
     resume_job,
     retry_job,
+    rig_mesh,
     server,
     settle_rig,
     texture_mesh,
+    update_skin,
     use_image,
     use_render,
     vox_files,
@@ -45,7 +47,7 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, pose, texture, voxels
+from .panels import correct, jobs, main, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -73,6 +75,8 @@ _MODULES = (
     dismiss,
     help_operators,
     texture_mesh,
+    update_skin,
+    rig_mesh,
     voxelize,
     bake_voxels,
     vox_files,
@@ -87,6 +91,7 @@ _MODULES = (
     pose,
     voxels,
     texture,
+    correct,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from ..documents import DocumentInvalid, Job, parse
 from ..errors import FigurineError, JobFailed, JobLost, JournalDamaged, ServerWords, typed_file_errors
 from ..locks import hold_lock
+from .aim import Aim
 
 _FILE_NAME = "jobs.json"
 _FORMAT = 1
@@ -34,8 +35,8 @@ class Record:
     """A job as it must be remembered.
 
     key: names it, its folder, and its request. owner: the Blender that watches over it. server: identity of the
-    server it was sent to, empty before. picture, mesh: names of the copies in the job's
-    folder. target: the object that the mesh is. rerun: of which job, stage,
+    server it was sent to, empty before. picture, mesh, skeleton: names of the copies in the job's folder. target: the
+    object that is textured. aim: what the result is for, None for a new figure. rerun: of which job, stage,
     settings and seed, where it was made from another one. order: what the artist asked of a job that the server has,
     until it has answered; order_settings and order_picture, the name of another copy, go with it. end: how it ended
     without the server: failure has the words. job: the last document of a job that ended or waits. offers: how often
@@ -50,7 +51,9 @@ class Record:
     import_when_done: bool
     picture: str = ""
     mesh: str = ""
+    skeleton: str = ""
     target: str = ""
+    aim: Aim | None = None
     rerun: Mapping[str, Any] = field(default_factory=dict)
     server: str = ""
     job_id: str | None = None
@@ -68,8 +71,12 @@ class Record:
 
     def __post_init__(self) -> None:
         is_key = len(self.key) == len(uuid.UUID(int=0).hex) and set(self.key) <= _KEY_CHARACTERS
-        if not is_key or any(name != Path(name).name for name in (self.picture, self.mesh, self.order_picture)):
+        if not is_key or any(name != Path(name).name for name in self._copies):
             raise DocumentInvalid(f"the key {self.key!r:.80} or the picture {self.picture!r:.80}")
+
+    @property
+    def _copies(self) -> tuple[str, ...]:
+        return self.picture, self.mesh, self.skeleton, self.order_picture
 
     @property
     def error(self) -> FigurineError | None:
