@@ -120,7 +120,8 @@ class JobEngine:
         server's own id of a job that is not listed. aim: what the result is for, None for a new figure.
         """
         source = next((job for job in self.snapshot.jobs if job.key == key), None)
-        record = self._new_record("" if source is None else source.name, settings or {}, import_when_done)
+        name = source.name if source is not None else aim.armature if aim is not None else ""
+        record = self._new_record(name, settings or {}, import_when_done)
         order: dict[str, Any] = {"stage": stage, "settings": dict(settings or {})}
         record = replace(record, aim=aim, rerun=order if seed is None else {**order, "seed": seed})
         self._order(self._minder.rerun, record, key)

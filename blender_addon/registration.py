@@ -14,6 +14,7 @@ import bpy
 from . import command_line, menus, preferences, previews, properties, pump, runtime
 from .job import JobEngine
 from .operators import (
+    another,
     bake_voxels,
     cancel,
     change_job,
@@ -77,6 +78,7 @@ _MODULES = (
     texture_mesh,
     update_skin,
     rig_mesh,
+    another,
     voxelize,
     bake_voxels,
     vox_files,

@@ -19,6 +19,7 @@ from pathlib import Path
 import bpy
 
 from tests.integration import (
+    addon_candidate_cases,
     addon_failure_cases,
     addon_import_cases,
     addon_pose_cases,
@@ -38,6 +39,7 @@ MODULES = (
     addon_pose_cases,
     addon_skin_cases,
     addon_rigging_cases,
+    addon_candidate_cases,
 )
 
 
