@@ -154,11 +154,22 @@ def upgrade_obstacle(context: bpy.types.Context) -> str:
     reason = _made_again_obstacle(now, original_of(figure))
     if reason:
         return reason
-    server = now.snapshot.server
-    if server.state != "running":
-        return "Start the server first: it tells whether this computer can run the neural engine."
-    if "neural" not in server.engines:
-        return "The server cannot run the neural engine: that needs a GPU and downloaded weights (figurine doctor)."
+    if now.snapshot.server.state == "running" and "neural" not in now.snapshot.server.engines:
+        return "The server's version has no neural engine."
+    return _told_by_last_job(now)
+
+
+def _told_by_last_job(now: Runtime) -> str:
+    """Why the server took the draft where it was free to choose, as the last job of this session says; "" where none
+    says so: then the server itself answers.
+    """
+    for job in now.snapshot.jobs:  # newest first
+        reasons = [stage.fallback_reason for stage in job.stages if stage.stage in _STAGES]
+        if job.key in now.files and any(reasons):
+            why = next(filter(None, reasons)).rstrip(".")
+            return f"It cannot run now: {why}. If that is mended, Generate or Rerun… tells."
+        if job.key in now.files and any(stage.engine == "neural" for stage in job.stages):
+            return ""
     return ""
 
 
