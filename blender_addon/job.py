@@ -28,8 +28,8 @@ __all__ = ["Event", "JobEngine", "Notice", "Request", "ResultReady", "Snapshot",
 class Request:
     """A picture to make a character from or to texture a mesh after, or a mesh to rig. name: of the character, for
     display and, made safe by the server, for files and objects. settings: as POST /v1/jobs takes them. mesh, skeleton:
-    files, or what writes one; that is called on the engine's thread. target: the object that is textured. aim: what the
-    result is for, None for a new figure.
+    files, or what writes one; that is called on the engine's thread. target: the object that is textured. mask: a
+    picture of the same size that is white where the subject is. aim: what the result is for, None for a new figure.
     """
 
     picture: Path | None
@@ -38,6 +38,7 @@ class Request:
     import_when_done: bool = True
     mesh: Path | Callable[[], Path] | None = None
     target: str = ""
+    mask: Path | None = None
     skeleton: Callable[[], Path] | None = None
     aim: Aim | None = None
 
@@ -83,7 +84,8 @@ class JobEngine:
         """Send a picture, a mesh or both; the key of the job."""
         record = self._new_record(request.name, request.settings, request.import_when_done)
         record = replace(record, target=request.target, aim=request.aim)
-        self._order(self._minder.add, record, request.picture, request.mesh, request.skeleton)
+        order = functools.partial(self._minder.add, skeleton=request.skeleton)
+        self._order(order, record, request.picture, request.mesh, request.mask)
         return record.key
 
     def cancel(self, key: str) -> None:
@@ -95,11 +97,14 @@ class JobEngine:
         """Let a waiting job go on, with these settings changed, as soon as the server can be asked."""
         self._order(self._minder.resume, key, settings or {})
 
-    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any] | None = None) -> None:
+    def replace_picture(
+        self, key: str, picture: Path, settings: Mapping[str, Any] | None = None, mask: Path | None = None
+    ) -> None:
         """Have a job that waits or failed start again with another picture, with these settings changed. Where the
-        picture cannot be used, the job stays as it is, and a Notice says why.
+        picture cannot be used, the job stays as it is, and a Notice says why. mask: of this picture; the first
+        picture's goes with it.
         """
-        self._order(self._minder.replace_picture, key, picture, settings or {})
+        self._order(self._minder.replace_picture, key, picture, settings or {}, mask)
 
     def retry(self, key: str) -> None:
         """Try again what failed, as soon as the server can be asked: sending the picture, the job, or fetching its

@@ -21,9 +21,12 @@ from .operators import (
     delete_job,
     dismiss,
     drop_picture,
+    export_figure,
+    export_print,
     generate,
     import_job,
     load_more,
+    mark_asset,
     new_seed,
     open_folder,
     open_picture,
@@ -42,13 +45,14 @@ from .operators import (
     texture_mesh,
     update_skin,
     use_image,
+    use_mask,
     use_render,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import correct, jobs, main, pose, texture, voxels
+from .panels import correct, jobs, main, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -60,6 +64,7 @@ _MODULES = (
     settle_rig,
     paste_picture,
     use_image,
+    use_mask,
     use_render,
     drop_picture,
     new_seed,
@@ -87,6 +92,9 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    export_figure,
+    export_print,
+    mark_asset,
     menus,
     main,
     jobs,
@@ -94,6 +102,7 @@ _MODULES = (
     voxels,
     texture,
     correct,
+    output,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

@@ -111,13 +111,15 @@ class Duties:
         if record.rerun:
             order = {name: record.rerun[name] for name in ("stage", "settings", "seed") if name in record.rerun}
             return client.rerun(str(record.rerun["job_id"]), order, record.key)
-        picture, mesh, skeleton = (
-            self._ledger.folders.copy(record.key, name) if name else None
-            for name in (record.picture, record.mesh, record.skeleton)
-        )
+        copies = {
+            part: self._ledger.folders.copy(record.key, name)
+            for part in ("picture", "mesh", "mask", "skeleton")
+            if (name := getattr(record, part))
+        }
+        picture, mesh = copies.pop("picture", None), copies.pop("mesh", None)
         main = mesh or picture
         assert main is not None  # a job has one of them
-        return client.create_job(picture, record.settings, record.key, record.name + main.suffix, mesh, skeleton)
+        return client.create_job(picture, record.settings, record.key, record.name + main.suffix, mesh, copies)
 
     def _sent(self, key: str, outcome: Any) -> None:
         if isinstance(outcome, LinkError):
@@ -145,10 +147,11 @@ class Duties:
     def _replace_picture(self, record: Record, job_id: str) -> None:
         if self._may_transfer(record.key):
             picture = self._ledger.folders.copy(record.key, record.order_picture)
+            mask = self._ledger.folders.copy(record.key, record.order_mask) if record.order_mask else None
             name = record.name + picture.suffix
             self._transfer(
                 record.key,
-                lambda client: client.replace_picture(job_id, picture, record.order_settings, name),
+                lambda client: client.replace_picture(job_id, picture, record.order_settings, name, mask),
                 self._replaced,
             )
 
@@ -160,7 +163,7 @@ class Duties:
         elif record is None:
             return
         elif isinstance(outcome, FigurineError):
-            self._ledger.change(key, order="", order_picture="")
+            self._ledger.change(key, order="", order_picture="", order_mask="")
             if isinstance(outcome, Refused) and outcome.is_not_found:
                 self._refused(record, outcome)
             else:

@@ -35,12 +35,12 @@ class Record:
     """A job as it must be remembered.
 
     key: names it, its folder, and its request. owner: the Blender that watches over it. server: identity of the
-    server it was sent to, empty before. picture, mesh, skeleton: names of the copies in the job's folder. target: the
-    object that is textured. aim: what the result is for, None for a new figure. rerun: of which job, stage,
+    server it was sent to, empty before. picture, mask, mesh, skeleton: names of the copies in the job's folder. target:
+    the object that is textured. aim: what the result is for, None for a new figure. rerun: of which job, stage,
     settings and seed, where it was made from another one. order: what the artist asked of a job that the server has,
-    until it has answered; order_settings and order_picture, the name of another copy, go with it. end: how it ended
-    without the server: failure has the words. job: the last document of a job that ended or waits. offers: how often
-    its result was handed out by itself.
+    until it has answered; order_settings, and order_picture and order_mask, names of other copies, go with it. end: how
+    it ended without the server: failure has the words. job: the last document of a job that ended or waits. offers: how
+    often its result was handed out by itself.
     """
 
     key: str
@@ -50,6 +50,7 @@ class Record:
     settings: Mapping[str, Any]
     import_when_done: bool
     picture: str = ""
+    mask: str = ""
     mesh: str = ""
     skeleton: str = ""
     target: str = ""
@@ -63,6 +64,7 @@ class Record:
     order: Literal["", "retry", "resume", "picture"] = ""
     order_settings: Mapping[str, Any] = field(default_factory=dict)
     order_picture: str = ""
+    order_mask: str = ""
     cancel_asked: bool = False
     delete_asked: bool = False
     end: Literal["", "failed", "cancelled", "lost"] = ""
@@ -71,12 +73,9 @@ class Record:
 
     def __post_init__(self) -> None:
         is_key = len(self.key) == len(uuid.UUID(int=0).hex) and set(self.key) <= _KEY_CHARACTERS
-        if not is_key or any(name != Path(name).name for name in self._copies):
+        copies = (self.picture, self.mask, self.mesh, self.skeleton, self.order_picture, self.order_mask)
+        if not is_key or any(name != Path(name).name for name in copies):
             raise DocumentInvalid(f"the key {self.key!r:.80} or the picture {self.picture!r:.80}")
-
-    @property
-    def _copies(self) -> tuple[str, ...]:
-        return self.picture, self.mesh, self.skeleton, self.order_picture
 
     @property
     def error(self) -> FigurineError | None:

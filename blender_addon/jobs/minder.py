@@ -23,6 +23,7 @@ from .journal import Record
 from .ledger import Ledger
 from .link import Link
 from .listing import Listing
+from .results import MASK
 from .transfers import Transfers
 
 _TICK_S = 0.5
@@ -175,6 +176,7 @@ class Minder:
         record: Record,
         picture: Path | None,
         mesh: Path | Callable[[], Path] | None = None,
+        mask: Path | None = None,
         skeleton: Callable[[], Path] | None = None,
     ) -> None:
         """Take over a new job; its files are copied, so that they may change or go, and those that are not written yet
@@ -189,6 +191,9 @@ class Minder:
             if mesh is not None:
                 written = mesh() if callable(mesh) else mesh
                 record = replace(record, mesh=self._ledger.folders.take_mesh(record.key, written, self._most_bytes()))
+            if mask is not None:
+                copy = self._ledger.folders.take_picture(record.key, mask, self._most_bytes(), MASK)
+                record = replace(record, mask=copy)
             if skeleton is not None:
                 record = replace(record, skeleton=self._ledger.folders.take_skeleton(record.key, skeleton()))
         except FigurineError as error:
@@ -220,17 +225,20 @@ class Minder:
             self._ledger.change(key, order="resume", order_settings=settings)
             self._link.look_now()
 
-    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any]) -> None:
+    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any], mask: Path | None) -> None:
         """Have a job that waits or failed start again with another picture, of which a copy is kept."""
         record = self._mine(key)
         if record is None or record.job_id is None:
             return
         try:
             copy = self._ledger.folders.take_picture(key, picture, self._most_bytes(), "other")
+            mask_copy = ""
+            if mask is not None:
+                mask_copy = self._ledger.folders.take_picture(key, mask, self._most_bytes(), "other-mask")
         except FigurineError as error:
             self._board.notify(error, key, is_reply=True)
             return
-        self._ledger.change(key, order="picture", order_picture=copy, order_settings=settings)
+        self._ledger.change(key, order="picture", order_picture=copy, order_mask=mask_copy, order_settings=settings)
         self._link.look_now()
 
     def retry(self, key: str) -> None:

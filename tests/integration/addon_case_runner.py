@@ -22,6 +22,7 @@ from tests.integration import (
     addon_candidate_cases,
     addon_failure_cases,
     addon_import_cases,
+    addon_output_cases,
     addon_pose_cases,
     addon_registration_cases,
     addon_rigging_cases,
@@ -40,6 +41,7 @@ MODULES = (
     addon_skin_cases,
     addon_rigging_cases,
     addon_candidate_cases,
+    addon_output_cases,
 )
 
 
