@@ -220,7 +220,8 @@ def _discard(item: bpy.types.Object) -> None:
         (bpy.data.meshes if isinstance(data, bpy.types.Mesh) else bpy.data.armatures).remove(data)
     for material in filter(None, materials):
         if material.users == 0:
-            images = [node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE" and node.image]
+            nodes = material.node_tree.nodes if material.node_tree else ()
+            images = [node.image for node in nodes if node.type == "TEX_IMAGE" and node.image]
             bpy.data.materials.remove(material)
             bpy.data.batch_remove([image for image in dict.fromkeys(images) if image.users == 0])
 

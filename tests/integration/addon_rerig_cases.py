@@ -27,7 +27,7 @@ def correct_a_generated_figure(session: Session) -> None:
     session.generate(ROOT / "examples" / "fox_kid.png", engine="auto", texture_px="1024", at_cursor=False)
     session.tick_until(lambda: session.job().is_imported)
     rig = bpy.context.view_layer.objects.active
-    _update_skin(session, rig)
+    rig = _update_skin(session, rig)
     _refuse_what_has_no_chance(session)
     _compare(session, rig)
     _upgrade(session, rig)
@@ -41,8 +41,10 @@ def _finished(session: Session, before: Any) -> None:
     assert session.job().state == "done", session.job()
 
 
-def _update_skin(session: Session, rig: bpy.types.Object) -> None:
-    """Pressed in Edit Mode; the pose stays, the weights are others, and undo takes them back."""
+def _update_skin(session: Session, rig: bpy.types.Object) -> bpy.types.Object:
+    """Pressed in Edit Mode; the pose stays, the weights are others, and undo takes them back alone. The armature, which
+    is another one to Python after undo.
+    """
     figure, before = figure_of(rig), session.now.focus
     names = [bone.name for bone in rig.data.bones]
     old = weights_of(figure, names)
@@ -63,6 +65,13 @@ def _update_skin(session: Session, rig: bpy.types.Object) -> None:
     assert np.abs(new - old).max() > 0.5 and np.abs(new.sum(axis=1) - 1).max() < 1e-3
     assert rig["figurine_skin_job"] == session.job().job_id != rig["figurine_job"]
     assert "Update Skin makes a new one" in session.module("job_actions").rerun_obstacle(session.job())
+    name, elbow = rig.name, tuple(rig.data.bones["lower_arm.L"].head_local)
+    for step, wanted in ((bpy.ops.ed.undo, old), (bpy.ops.ed.redo, new)):
+        step()
+        rig = bpy.data.objects[name]
+        assert np.abs(weights_of(figure_of(rig), names) - wanted).max() < 1e-6
+        assert tuple(rig.data.bones["lower_arm.L"].head_local) == elbow
+    return rig
 
 
 def _refuse_what_has_no_chance(session: Session) -> None:
