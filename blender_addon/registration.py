@@ -14,6 +14,7 @@ import bpy
 from . import command_line, menus, preferences, previews, properties, pump, runtime
 from .job import JobEngine
 from .operators import (
+    another,
     bake_voxels,
     cancel,
     change_job,
@@ -38,9 +39,11 @@ from .operators import (
     rerun_job,
     resume_job,
     retry_job,
+    rig_mesh,
     server,
     settle_rig,
     texture_mesh,
+    update_skin,
     use_image,
     use_mask,
     use_render,
@@ -51,7 +54,7 @@ from .operators import (
 )
 from .operators import help as help_operators
 from .operators import models as model_operators
-from .panels import jobs, main, models, output, pose, texture, voxels
+from .panels import correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -81,6 +84,9 @@ _MODULES = (
     dismiss,
     help_operators,
     texture_mesh,
+    update_skin,
+    rig_mesh,
+    another,
     voxelize,
     bake_voxels,
     vox_files,
@@ -99,6 +105,7 @@ _MODULES = (
     pose,
     voxels,
     texture,
+    correct,
     output,
     models,
 )
