@@ -12,8 +12,12 @@ from pathlib import Path
 import bpy
 
 from . import command_line, menus, preferences, previews, properties, pump, runtime
+from .animation import settings as animation_settings
 from .job import JobEngine
 from .operators import (
+    animate_clear,
+    animate_clip,
+    animate_retarget,
     bake_voxels,
     cancel,
     change_job,
@@ -45,12 +49,13 @@ from .operators import (
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, pose, texture, voxels
+from .panels import animation, jobs, main, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
     preferences,
     properties,
+    animation_settings,
     generate,
     cancel,
     server,
@@ -81,10 +86,14 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    animate_clip,
+    animate_retarget,
+    animate_clear,
     menus,
     main,
     jobs,
     pose,
+    animation,
     voxels,
     texture,
 )
@@ -127,6 +136,7 @@ def _steps() -> list[Step]:
     return [
         *classes,
         (properties.add_properties, properties.remove_properties),
+        (animation_settings.add_settings, animation_settings.remove_settings),
         (previews.add_previews, previews.remove_previews),
         (_open_runtime, _close_runtime),
         (menus.add_menus, menus.remove_menus),

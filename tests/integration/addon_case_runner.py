@@ -19,6 +19,7 @@ from pathlib import Path
 import bpy
 
 from tests.integration import (
+    addon_animation_cases,
     addon_failure_cases,
     addon_import_cases,
     addon_pose_cases,
@@ -27,8 +28,15 @@ from tests.integration import (
 )
 from tests.integration.addon_scene import Bench
 
-# Posing registers operators by themselves, which the add-on as a whole cannot be switched on after.
-MODULES = (addon_import_cases, addon_state_cases, addon_failure_cases, addon_registration_cases, addon_pose_cases)
+# Posing and animation register operators by themselves, which the add-on as a whole cannot be switched on after.
+MODULES = (
+    addon_import_cases,
+    addon_state_cases,
+    addon_failure_cases,
+    addon_registration_cases,
+    addon_pose_cases,
+    addon_animation_cases,
+)
 
 
 def main(fixtures: Path, scratch: Path, answer: Path, wanted: list[str]) -> None:
