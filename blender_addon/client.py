@@ -60,6 +60,8 @@ ARTIFACT_NAMES = (
 )
 # What is judged of a job that waits: before, after, and what was found.
 REVIEW_NAMES = ("source.png", "normalized.png", "normalize.json")
+# The steps whose own pictures can be seen beside them, in the order in which they are done.
+PICTURED_STEPS = ("background", "resolution", "tilt", "pose")
 _THUMBNAIL_NAMES = ("preview.png", "candidates.png", "normalized.png", "source.png")
 _CONNECT_TIMEOUT_S = 3.0
 # The server answers from a table; on a machine that is busy with a job this may take seconds.
@@ -127,14 +129,20 @@ class Client:
         return self._ask(Capabilities, "capabilities")
 
     def create_job(
-        self, picture: Path, settings: Mapping[str, Any], key: str, name: str = "", mesh: Path | None = None
+        self,
+        picture: Path,
+        settings: Mapping[str, Any],
+        key: str,
+        name: str = "",
+        mesh: Path | None = None,
+        mask: Path | None = None,
     ) -> Job:
         """Send a picture, with a mesh to be textured after it or without; the same key and content bring the same job.
-        name: of the file, as the server shall show it: the mesh's where there is one.
+        name: of the file, as the server shall show it: the mesh's where there is one. mask: of the picture's subject.
 
         Raises PictureUnreadable.
         """
-        files = {"image": (picture.name if mesh is not None else name or picture.name, _content(picture))}
+        files = _picture_parts(picture, picture.name if mesh is not None else name, mask)
         if mesh is not None:
             files["mesh"] = (name or mesh.name, _content(mesh))
         return self._ask(
@@ -165,15 +173,17 @@ class Client:
         """Let a waiting job go on, with these settings changed."""
         return self._ask(Job, "continue_job", job_id, json={"settings": dict(settings)})
 
-    def replace_picture(self, job_id: str, picture: Path, settings: Mapping[str, Any], name: str = "") -> Job:
-        """Have a job that waits or failed start again with another picture, and with these settings changed. name: as
-        for `create_job`. Raises PictureUnreadable.
+    def replace_picture(
+        self, job_id: str, picture: Path, settings: Mapping[str, Any], name: str = "", mask: Path | None = None
+    ) -> Job:
+        """Have a job that waits or failed start again with another picture, and with these settings changed. name,
+        mask: as for `create_job`; the first picture's mask goes with it. Raises PictureUnreadable.
         """
         return self._ask(
             Job,
             "replace_picture",
             job_id,
-            files={"image": (name or picture.name, _content(picture))},
+            files=_picture_parts(picture, name, mask),
             data={"settings": json.dumps(dict(settings))},
         )
 
@@ -255,6 +265,11 @@ class Client:
             return parse(kind, document)
         except DocumentInvalid as error:
             raise NotFigurine(self.url, str(error)) from error
+
+
+def _picture_parts(picture: Path, name: str, mask: Path | None) -> dict[str, tuple[str, bytes]]:
+    parts = {"image": (name or picture.name, _content(picture))}
+    return parts if mask is None else parts | {"mask": (mask.name, _content(mask))}
 
 
 def _content(picture: Path) -> bytes:

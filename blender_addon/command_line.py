@@ -31,6 +31,7 @@ DONE, FAILED, UNUSABLE = 0, 1, 2
 _UNUSABLE_CODES = {
     "ImageUnreadable",
     "ImageTooLarge",
+    "MaskInvalid",
     "NoSubject",
     "OutputUnwritable",
     "PictureUnreadable",
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=f"blender --command {_NAME}", description="One picture of a character in, a posable character out."
     )
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a PNG, JPEG, WebP, AVIF or GIF picture")
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="a picture of its size whose subject is white")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.blend", help="the file to write")
     parser.add_argument("--engine", choices=("auto", "neural", "draft"), default="auto")
     parser.add_argument("--kind", choices=("auto", "humanoid", "quadruped", "bird", "generic", "none"), default="auto")
@@ -96,8 +98,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _make(wanted: argparse.Namespace) -> int:
     picture, output = wanted.image.absolute(), wanted.output.absolute()
-    if not picture.is_file():
-        raise PictureUnreadable(picture.name, f"there is no such file in {picture.parent}")
+    mask = wanted.mask.absolute() if wanted.mask is not None else None
+    for file in (picture, mask):
+        if file is not None and not file.is_file():
+            raise PictureUnreadable(file.name, f"there is no such file in {file.parent}")
     if output.suffix != ".blend" or not output.parent.is_dir():
         _print(f"{output} cannot be written: it must end in .blend and lie in a folder that exists.")
         return UNUSABLE
@@ -118,7 +122,7 @@ def _make(wanted: argparse.Namespace) -> int:
     now.focus, now.messages = None, []
     try:
         _find_server(now)
-        now.generate(Request(picture, settings["name"], settings, True), file_mark(now))
+        now.generate(Request(picture, settings["name"], settings, True, mask=mask), file_mark(now))
         _follow(now)
     finally:
         _stop_server(now)

@@ -27,7 +27,7 @@ __all__ = ["Event", "JobEngine", "Notice", "Request", "ResultReady", "Snapshot",
 class Request:
     """A picture to make a character from, or to texture a mesh after. name: of the character, for display and, made
     safe by the server, for files and objects. settings: as POST /v1/jobs takes them. mesh: a file of the mesh; target:
-    the object that it is.
+    the object that it is. mask: a picture of the same size that is white where the subject is.
     """
 
     picture: Path
@@ -36,6 +36,7 @@ class Request:
     import_when_done: bool = True
     mesh: Path | None = None
     target: str = ""
+    mask: Path | None = None
 
 
 class JobEngine:
@@ -78,7 +79,8 @@ class JobEngine:
     def generate(self, request: Request) -> str:
         """Send a picture; the key of its job."""
         record = self._new_record(request.name, request.settings, request.import_when_done)
-        self._order(self._minder.add, replace(record, target=request.target), request.picture, request.mesh)
+        record = replace(record, target=request.target)
+        self._order(self._minder.add, record, request.picture, request.mesh, request.mask)
         return record.key
 
     def cancel(self, key: str) -> None:
@@ -90,11 +92,14 @@ class JobEngine:
         """Let a waiting job go on, with these settings changed, as soon as the server can be asked."""
         self._order(self._minder.resume, key, settings or {})
 
-    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any] | None = None) -> None:
+    def replace_picture(
+        self, key: str, picture: Path, settings: Mapping[str, Any] | None = None, mask: Path | None = None
+    ) -> None:
         """Have a job that waits or failed start again with another picture, with these settings changed. Where the
-        picture cannot be used, the job stays as it is, and a Notice says why.
+        picture cannot be used, the job stays as it is, and a Notice says why. mask: of this picture; the first
+        picture's goes with it.
         """
-        self._order(self._minder.replace_picture, key, picture, settings or {})
+        self._order(self._minder.replace_picture, key, picture, settings or {}, mask)
 
     def retry(self, key: str) -> None:
         """Try again what failed, as soon as the server can be asked: sending the picture, the job, or fetching its

@@ -72,7 +72,7 @@ def row_picture(job: JobView) -> Path | None:
 
 def pictures_of(job: JobView) -> list[Path]:
     """All that the panel shows of a job."""
-    judged = [] if job.review is None else [job.review.before, job.review.after]
+    judged = [] if job.review is None else list(job.review.pictures.values())
     small = row_picture(job)
     return judged if small is None else [small, *judged]
 

@@ -18,7 +18,7 @@ from . import previews
 from .importer import ImportOptions
 from .job_settings import NeuralBones, NeuralShape, Wishes
 from .units import metres_per_unit
-from .wording import STAGE_LABELS
+from .wording import PICTURE_LABELS, STAGE_LABELS
 
 _MAX_PATH_LENGTH = 1024
 _LONGEST_NAME = 59
@@ -104,8 +104,17 @@ HEIGHT = {"subtype": "DISTANCE", "unit": "LENGTH", "min": 0.0, "max": _LARGEST_H
 DEPTH = {"min": 0.1, "max": 3.0, "default": 1.0, "step": 10}
 
 
-def _show_picture(self: "FigurineRequest", _context: bpy.types.Context) -> None:
+_PICTURES = tuple((name, label, f"Show the picture: {label}") for name, label in PICTURE_LABELS.items())
+
+
+def _show_picture(self: "FigurineRequest", context: bpy.types.Context) -> None:
     previews.show_picture(self.picture)
+    _forget_mask(self, context)
+
+
+def _forget_mask(self: "FigurineRequest", _context: bpy.types.Context) -> None:
+    """It was another picture's."""
+    self.mask, self.mask_image = "", None
 
 
 class FigurineRequest(bpy.types.PropertyGroup):
@@ -121,6 +130,19 @@ class FigurineRequest(bpy.types.PropertyGroup):
     image: PointerProperty(
         name="Image",
         description="An image of this Blender file, used instead of a picture file",
+        type=bpy.types.Image,
+        update=_forget_mask,
+    )
+    mask: StringProperty(
+        name="Mask",
+        description="A picture of the same size that is white where the character is, or whose transparency shows it. "
+        "With it nothing is guessed. Another picture needs another mask",
+        subtype="FILE_PATH",
+        maxlen=_MAX_PATH_LENGTH,
+    )
+    mask_image: PointerProperty(
+        name="Mask",
+        description="An image of this Blender file, used instead of a mask file",
         type=bpy.types.Image,
     )
     engine: EnumProperty(name="Engine", description="What makes the model", items=ENGINES, default="auto")
@@ -306,6 +328,13 @@ class FigurineWindow(bpy.types.PropertyGroup):
 
     jobs: CollectionProperty(type=FigurineJobRow, options={"SKIP_SAVE"})
     active: IntProperty(name="Job", description="The job that the buttons below act on", options={"SKIP_SAVE"})
+    beside: EnumProperty(
+        name="Compare With",
+        description="What is shown beside the picture as it was read",
+        items=_PICTURES[1:],
+        default="after",
+        options={"SKIP_SAVE"},
+    )
 
 
 def add_properties() -> None:

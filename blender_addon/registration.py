@@ -24,9 +24,12 @@ from .operators import (
     delete_job,
     dismiss,
     drop_picture,
+    export_figure,
+    export_print,
     generate,
     import_job,
     load_more,
+    mark_asset,
     new_seed,
     open_folder,
     open_picture,
@@ -43,13 +46,14 @@ from .operators import (
     settle_rig,
     texture_mesh,
     use_image,
+    use_mask,
     use_render,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import animation, jobs, main, pose, texture, voxels
+from .panels import animation, jobs, main, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -62,6 +66,7 @@ _MODULES = (
     settle_rig,
     paste_picture,
     use_image,
+    use_mask,
     use_render,
     drop_picture,
     new_seed,
@@ -89,6 +94,9 @@ _MODULES = (
     animate_clip,
     animate_retarget,
     animate_clear,
+    export_figure,
+    export_print,
+    mark_asset,
     menus,
     main,
     jobs,
@@ -96,6 +104,7 @@ _MODULES = (
     animation,
     voxels,
     texture,
+    output,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

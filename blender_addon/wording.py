@@ -14,6 +14,15 @@ STAGE_LABELS: Mapping[str, str] = {
     "rig": "Skeleton",
     "export": "Files",
 }
+# The pictures of a job that waits, in the order in which each comes of the one before.
+PICTURE_LABELS: Mapping[str, str] = {
+    "before": "Before",
+    "background": "Cut Out",
+    "resolution": "Enlarged",
+    "tilt": "Upright",
+    "pose": "Redrawn",
+    "after": "After",
+}
 STATE_LABELS: Mapping[str, str] = {
     "sending": "Sending",
     "queued": "In the queue",

@@ -14,7 +14,7 @@ from ..voxel.errors import MeshUnusable
 from ..voxel.mesh import Material
 from ..voxel.oklab import encode
 
-VALUES_AT_ONCE = 1 << 18  # of a picture, turned into bytes together: they stay in the processor's cache
+VALUES_AT_ONCE = 1 << 18  # of a picture, or a row of it, turned into bytes together: they stay in the cache
 _COLOUR_SOCKETS = ("Base Color", "Color")
 _CLEAR = ("BSDF_TRANSPARENT", "HOLDOUT")  # shaders whose colour is not the surface's
 
@@ -47,10 +47,10 @@ class MaterialReader:
         for shader in _shaders(material.node_tree):
             for node in _before(_colour_sockets(shader)):
                 if node.type == "TEX_IMAGE" and node.image:
-                    picture = self._picture(node.image)
-                    if not node.outputs["Alpha"].is_linked or node.image.alpha_mode == "NONE":
-                        picture = picture[:, :, :3]
-                    return MaterialSource(Material(image=picture), _uv_name(node))
+                    is_opaque = not node.outputs["Alpha"].is_linked or node.image.alpha_mode == "NONE"
+                    return MaterialSource(
+                        Material(image=self._picture(node.image), is_opaque=is_opaque), _uv_name(node)
+                    )
         for shader in _shaders(material.node_tree):
             for socket in _colour_sockets(shader):
                 if socket.type == "RGBA":
@@ -86,16 +86,19 @@ def read_pixels(image: bpy.types.Image) -> Bytes:
         np.nan_to_num(pixels, copy=False)
         pixels[:, :colours] = encode(pixels[:, :colours].astype(np.float64))
         np.clip(pixels, 0, 1, out=pixels)
-    pixels = _to_bytes(values).reshape(height, width, image.channels)[::-1]
+    pixels = _to_bytes(values.reshape(height, -1)).reshape(height, width, image.channels)
     return np.repeat(pixels[:, :, :1], 3, axis=2) if image.channels < 3 else pixels
 
 
-def _to_bytes(values: np.ndarray) -> Bytes:
-    rounded = np.empty(len(values), np.uint8)
-    for start in range(0, len(values), VALUES_AT_ONCE):
-        part = values[start : start + VALUES_AT_ONCE] * 255
+def _to_bytes(rows: np.ndarray) -> Bytes:
+    """The last row first. They lie in that order in memory, so that the colours of a few places need no copy of all."""
+    rounded = np.empty(rows.shape, np.uint8)
+    upside_down = rounded[::-1]
+    step = max(VALUES_AT_ONCE // rows.shape[1], 1)
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step] * 255
         part += 0.5
-        rounded[start : start + VALUES_AT_ONCE] = part
+        upside_down[start : start + step] = part
     return rounded
 
 

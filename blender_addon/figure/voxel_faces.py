@@ -12,6 +12,7 @@ import numpy as np
 from ..voxel.colour import texels_at, to_bytes
 from ..voxel.errors import MeshUnusable
 from ..voxel.mesh_files import PaintedFaces
+from .node_inputs import is_on, switch
 from .voxel_colours import MaterialReader
 from .voxel_styles import REALIZE
 
@@ -45,15 +46,15 @@ def realized(item: bpy.types.Object) -> Iterator[None]:
         for entry in modifier.node_group.interface.items_tree
         if entry.name == REALIZE
     ]
-    before = [modifier.get(identifier, False) for modifier, identifier in switches]
+    before = [is_on(modifier, identifier) for modifier, identifier in switches]
     try:
         for modifier, identifier in switches:
-            modifier[identifier] = True
+            switch(modifier, identifier, True)
             item.update_tag()
         yield
     finally:
         for (modifier, identifier), value in zip(switches, before, strict=True):
-            modifier[identifier] = value
+            switch(modifier, identifier, value)
             item.update_tag()
 
 

@@ -60,10 +60,11 @@ def bind(made: bpy.types.Object, source: VoxelSource, influences: Influences) ->
     order = np.argsort(key, kind="stable")
     key, rows = key[order], rows[order]
     groups = [made.vertex_groups.new(name=name) for name in source.bones]
-    for part in np.split(np.arange(len(key)), np.flatnonzero(np.diff(key)) + 1):
-        if len(part):
-            bone, step = divmod(int(key[part[0]]), WEIGHT_STEPS + 1)
-            groups[bone].add(rows[part].tolist(), step / WEIGHT_STEPS, "REPLACE")
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    ends = [*starts[1:].tolist(), len(key)]
+    for start, end, value in zip(starts.tolist(), ends, key[starts].tolist(), strict=False):
+        bone, step = divmod(value, WEIGHT_STEPS + 1)
+        groups[bone].add(rows[start:end].tolist(), step / WEIGHT_STEPS, "REPLACE")
     made.parent = armature
     made.matrix_parent_inverse = armature.matrix_world.inverted()
     made.modifiers.new("Armature", "ARMATURE").object = armature

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import attrgetter
 
 import bpy
 import numpy as np
@@ -164,9 +165,11 @@ def influences_of(
 
 def _strongest(data: bpy.types.Mesh, bone_of: Ints) -> Influences | None:
     """Of each vertex the strongest groups that are bones."""
-    memberships = [[(entry.group, entry.weight) for entry in vertex.groups] for vertex in data.vertices]
-    rows = np.repeat(np.arange(len(memberships)), [len(groups) for groups in memberships])
-    entries = np.array(list(chain.from_iterable(memberships)), np.float64).reshape(-1, 2)
+    # Without a list of lists, over which Python's garbage collection would go again and again.
+    memberships = [vertex.groups for vertex in data.vertices]
+    rows = np.repeat(np.arange(len(memberships)), [len(entries) for entries in memberships])
+    pairs = map(attrgetter("group", "weight"), chain.from_iterable(memberships))
+    entries = np.fromiter(chain.from_iterable(pairs), np.float64).reshape(-1, 2)
     groups, weights = entries[:, 0].astype(np.int64), entries[:, 1].astype(np.float32)
     # A group may have been removed since.
     bones = bone_of[np.minimum(groups, len(bone_of) - 1)]

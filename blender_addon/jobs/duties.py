@@ -113,8 +113,9 @@ class Duties:
             return client.rerun(str(record.rerun["job_id"]), order, record.key)
         picture = self._ledger.folders.copy(record.key, record.picture)
         mesh = self._ledger.folders.copy(record.key, record.mesh) if record.mesh else None
+        mask = self._ledger.folders.copy(record.key, record.mask) if record.mask else None
         name = record.name + (picture if mesh is None else mesh).suffix
-        return client.create_job(picture, record.settings, record.key, name, mesh)
+        return client.create_job(picture, record.settings, record.key, name, mesh, mask)
 
     def _sent(self, key: str, outcome: Any) -> None:
         if isinstance(outcome, LinkError):
@@ -142,10 +143,11 @@ class Duties:
     def _replace_picture(self, record: Record, job_id: str) -> None:
         if self._may_transfer(record.key):
             picture = self._ledger.folders.copy(record.key, record.order_picture)
+            mask = self._ledger.folders.copy(record.key, record.order_mask) if record.order_mask else None
             name = record.name + picture.suffix
             self._transfer(
                 record.key,
-                lambda client: client.replace_picture(job_id, picture, record.order_settings, name),
+                lambda client: client.replace_picture(job_id, picture, record.order_settings, name, mask),
                 self._replaced,
             )
 
@@ -157,7 +159,7 @@ class Duties:
         elif record is None:
             return
         elif isinstance(outcome, FigurineError):
-            self._ledger.change(key, order="", order_picture="")
+            self._ledger.change(key, order="", order_picture="", order_mask="")
             if isinstance(outcome, Refused) and outcome.is_not_found:
                 self._refused(record, outcome)
             else:

@@ -34,12 +34,11 @@ class Record:
     """A job as it must be remembered.
 
     key: names it, its folder, and its request. owner: the Blender that watches over it. server: identity of the
-    server it was sent to, empty before. picture, mesh: names of the copies in the job's
-    folder. target: the object that the mesh is. rerun: of which job, stage,
-    settings and seed, where it was made from another one. order: what the artist asked of a job that the server has,
-    until it has answered; order_settings and order_picture, the name of another copy, go with it. end: how it ended
-    without the server: failure has the words. job: the last document of a job that ended or waits. offers: how often
-    its result was handed out by itself.
+    server it was sent to, empty before. picture, mask, mesh: names of the copies in the job's folder. target: the
+    object that the mesh is. rerun: of which job, stage, settings and seed, where it was made from another one. order:
+    what the artist asked of a job that the server has, until it has answered; order_settings, and order_picture and
+    order_mask, names of other copies, go with it. end: how it ended without the server: failure has the words. job: the
+    last document of a job that ended or waits. offers: how often its result was handed out by itself.
     """
 
     key: str
@@ -49,6 +48,7 @@ class Record:
     settings: Mapping[str, Any]
     import_when_done: bool
     picture: str = ""
+    mask: str = ""
     mesh: str = ""
     target: str = ""
     rerun: Mapping[str, Any] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class Record:
     order: Literal["", "retry", "resume", "picture"] = ""
     order_settings: Mapping[str, Any] = field(default_factory=dict)
     order_picture: str = ""
+    order_mask: str = ""
     cancel_asked: bool = False
     delete_asked: bool = False
     end: Literal["", "failed", "cancelled", "lost"] = ""
@@ -68,7 +69,8 @@ class Record:
 
     def __post_init__(self) -> None:
         is_key = len(self.key) == len(uuid.UUID(int=0).hex) and set(self.key) <= _KEY_CHARACTERS
-        if not is_key or any(name != Path(name).name for name in (self.picture, self.mesh, self.order_picture)):
+        copies = (self.picture, self.mask, self.mesh, self.order_picture, self.order_mask)
+        if not is_key or any(name != Path(name).name for name in copies):
             raise DocumentInvalid(f"the key {self.key!r:.80} or the picture {self.picture!r:.80}")
 
     @property

@@ -106,11 +106,12 @@ class Ledger:
         self._results.pop(key, None)
 
     def take_sent_picture(self, record: Record) -> None:
-        """Keep the other picture that the server has taken in place of the first."""
+        """Keep the other picture that the server has taken, and its mask, in place of the first."""
 
         def take() -> None:
             name = self.folders.promote_picture(record.key, record.order_picture)
-            self.change(record.key, picture=name, order_picture="")
+            mask = self.folders.promote_mask(record.key, record.mask, record.order_mask)
+            self.change(record.key, picture=name, mask=mask, order_picture="", order_mask="")
 
         self._guarded(take)
 

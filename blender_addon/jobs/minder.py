@@ -23,6 +23,7 @@ from .journal import Record
 from .ledger import Ledger
 from .link import Link
 from .listing import Listing
+from .results import MASK
 from .transfers import Transfers
 
 _TICK_S = 0.5
@@ -170,7 +171,7 @@ class Minder:
             self._ledger.told_is_over()
             self._listing.clear()
 
-    def add(self, record: Record, picture: Path | None, mesh: Path | None = None) -> None:
+    def add(self, record: Record, picture: Path | None, mesh: Path | None = None, mask: Path | None = None) -> None:
         """Take over a new job; its files are copied, so that they may change or go."""
         record = replace(record, owner=self._ledger.owners.me)
         self._ledger.asked.add(record.key)
@@ -180,6 +181,9 @@ class Minder:
                 record = replace(record, picture=copy)
             if mesh is not None:
                 record = replace(record, mesh=self._ledger.folders.take_mesh(record.key, mesh, self._most_bytes()))
+            if mask is not None:
+                copy = self._ledger.folders.take_picture(record.key, mask, self._most_bytes(), MASK)
+                record = replace(record, mask=copy)
         except FigurineError as error:
             self._ledger.put(record)
             self._ledger.fail(record.key, error)
@@ -209,17 +213,20 @@ class Minder:
             self._ledger.change(key, order="resume", order_settings=settings)
             self._link.look_now()
 
-    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any]) -> None:
+    def replace_picture(self, key: str, picture: Path, settings: Mapping[str, Any], mask: Path | None) -> None:
         """Have a job that waits or failed start again with another picture, of which a copy is kept."""
         record = self._mine(key)
         if record is None or record.job_id is None:
             return
         try:
             copy = self._ledger.folders.take_picture(key, picture, self._most_bytes(), "other")
+            mask_copy = ""
+            if mask is not None:
+                mask_copy = self._ledger.folders.take_picture(key, mask, self._most_bytes(), "other-mask")
         except FigurineError as error:
             self._board.notify(error, key, is_reply=True)
             return
-        self._ledger.change(key, order="picture", order_picture=copy, order_settings=settings)
+        self._ledger.change(key, order="picture", order_picture=copy, order_mask=mask_copy, order_settings=settings)
         self._link.look_now()
 
     def retry(self, key: str) -> None:

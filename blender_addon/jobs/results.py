@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on's files: pictures that were sent, results that were fetched, thumbnails.
 
-<folder>/<key>/picture.png     the copy that is sent; so is mesh.obj
+<folder>/<key>/picture.png     the copy that is sent; so are mask.png and mesh.obj
 <folder>/<key>/result/         complete, or not there
 <folder>/thumbnails/<digest>.png
 """
@@ -26,6 +26,8 @@ _NEEDED_OF_TEXTURE = ("texture.png", "texture.npz", "report.json")
 _TEXTURED = "mesh+image"
 _THUMBNAILS = ("preview.png", "candidates.png", "normalized.png", "source.png")
 _MOST_THUMBNAILS = 300
+# The copy of what came beside a picture, without its suffix.
+MASK = "mask"
 # A folder without a record may be one that another Blender is making.
 _UNCLAIMED_S = 3600.0
 _THEN = "click Retry"
@@ -88,6 +90,17 @@ class ResultFolders:
         with typed_file_errors(target.parent):
             copy.replace(target)
         return target.name
+
+    def promote_mask(self, key: str, old: str, new: str) -> str:
+        """Make another copy, or none, the job's mask; its new name. Raises DiskFull, FolderUnwritable."""
+        folder = self._folder / key
+        target = (folder / new).with_stem(MASK) if new else None
+        with typed_file_errors(folder):
+            if old:
+                (folder / old).unlink(missing_ok=True)
+            if target is not None:
+                (folder / new).replace(target)
+        return "" if target is None else target.name
 
     def result(self, key: str) -> Path | None:
         """The folder of a complete result."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The picture of a job that waits, before and after, and what was found about it: fetched here, to be judged.
+"""The picture of a job that waits, before, after each step and after all, and what was found about it: fetched here,
+to be judged.
 
 <folder>/<key>/review/<digest>/    complete, or not there; another result has another digest
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..client import REVIEW_NAMES, Client
+from ..client import PICTURED_STEPS, REVIEW_NAMES, Client
 from ..documents import Artifact, DocumentInvalid, Job, parse
 from ..errors import ResultDamaged, typed_file_errors
 
@@ -46,12 +47,20 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Review:
-    """What there is to judge. before, after: local PNG files, of this result and no other."""
+    """What there is to judge. before, after: local PNG files, of this result and no other. between: of the steps that
+    have a picture of their own, in order.
+    """
 
     before: Path
     after: Path
     steps: tuple[str, ...]
     diagnoses: tuple[Diagnosis, ...]
+    between: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def pictures(self) -> dict[str, Path]:
+        """All of them, in order, by "before", the steps' names and "after"."""
+        return {"before": self.before, **dict(self.between), "after": self.after}
 
 
 class Reviews:
@@ -73,7 +82,8 @@ class Reviews:
             except ResultDamaged:
                 shutil.rmtree(place, ignore_errors=True)
                 return None
-            self._read[place] = Review(place / _BEFORE, place / _AFTER, findings.steps, findings.diagnoses)
+            between = tuple((step, path) for step, path in _step_pictures(place).items() if path.is_file())
+            self._read[place] = Review(place / _BEFORE, place / _AFTER, findings.steps, findings.diagnoses, between)
         return self._read.get(place)
 
     def is_missing(self, key: str, job: Job) -> bool:
@@ -109,7 +119,7 @@ class Reviews:
     def _place(self, key: str, job: Job) -> Path | None:
         """None where the job has nothing to judge now."""
         files = _files(job)
-        if job.state != "waiting" or len(files) != len(REVIEW_NAMES):
+        if job.state != "waiting" or not {file.name for file in files}.issuperset(REVIEW_NAMES):
             return None
         digest = hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()
         return self._folder / key / "review" / digest[:_DIGEST_LETTERS]
@@ -117,7 +127,12 @@ class Reviews:
 
 def _files(job: Job) -> list[Artifact]:
     by_name = {file.name: file for file in job.artifacts}
-    return [by_name[name] for name in REVIEW_NAMES if name in by_name]
+    names = (*REVIEW_NAMES, *(f"{step}.png" for step in PICTURED_STEPS))
+    return [by_name[name] for name in names if name in by_name]
+
+
+def _step_pictures(place: Path) -> dict[str, Path]:
+    return {step: place / f"{step}.png" for step in PICTURED_STEPS}
 
 
 def _parsed(path: Path) -> Normalization:

@@ -8,6 +8,7 @@ from bpy.props import IntProperty
 from ..figure.voxel_bake import VoxelBake, baked_from
 from ..figure.voxel_choice import choice, obstacle
 from ..voxel.errors import VoxelError
+from .common import poll_reason
 from .voxel_options import VoxelOptions, draw_colours
 
 TICK_s = 0.01
@@ -31,10 +32,7 @@ class FIGURINE_OT_bake_voxels(bpy.types.Operator, VoxelOptions):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a mesh that can be seen, or a bake of one."""
-        reason = "" if context.mode == "OBJECT" and baked_from(context.object) else obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, "" if context.mode == "OBJECT" and baked_from(context.object) else obstacle(context))
 
     def draw(self, context: bpy.types.Context) -> None:
         """The dialog."""

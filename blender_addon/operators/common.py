@@ -41,10 +41,14 @@ def poll_jobs(
     """Whether the verb fits a job that is shown; otherwise the reason becomes the button's tooltip."""
     jobs = candidates(context)
     reasons = [why_not(job) for job in jobs]
-    if jobs and not all(reasons):
-        return True
-    operator.poll_message_set(reasons[0] if reasons else NO_JOB)
-    return False
+    return poll_reason(operator, "" if jobs and not all(reasons) else reasons[0] if reasons else NO_JOB)
+
+
+def poll_reason(operator: type[bpy.types.Operator], reason: str) -> bool:
+    """Whether nothing stands against the verb; otherwise the reason becomes the button's tooltip."""
+    if reason:
+        operator.poll_message_set(reason)
+    return not reason
 
 
 def find_job(
@@ -65,12 +69,12 @@ def choose_picture(request: FigurineRequest, path: Path) -> None:
     request.picture = str(path)
 
 
-def replace_picture(now: Runtime, key: str, picture: Path, name: str = "") -> None:
-    """Have this job start again with another picture. name: of the character, "" for the job's own. What was said of
-    the job has been read by then.
+def replace_picture(now: Runtime, key: str, picture: Path, name: str = "", mask: Path | None = None) -> None:
+    """Have this job start again with another picture. name: of the character, "" for the job's own. mask: of the
+    picture. What was said of the job has been read by then.
     """
     now.forget_messages(key)
-    now.engine.replace_picture(key, picture, {"name": name} if name else {})
+    now.engine.replace_picture(key, picture, {"name": name} if name else {}, mask)
     now.files[key] = file_mark(now)
     now.touch()
 

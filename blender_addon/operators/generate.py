@@ -14,7 +14,7 @@ from ..job_settings import settings_document
 from ..pictures import image_file
 from ..properties import FigurineRequest
 from ..status import obstacle
-from .common import file_mark, tell
+from .common import file_mark, poll_reason, tell
 
 
 class FIGURINE_OT_generate(bpy.types.Operator):
@@ -28,10 +28,7 @@ class FIGURINE_OT_generate(bpy.types.Operator):
         """Grey where nothing can be generated, with the reason."""
         request = context.scene.figurine
         has_picture, is_sent = bool(request.picture or request.image), request.wishes().leaves_the_computer
-        reason = obstacle(runtime.current(), has_picture, leaves_the_computer=is_sent)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, obstacle(runtime.current(), has_picture, leaves_the_computer=is_sent))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand the request over; the rest happens in the background."""
@@ -49,7 +46,7 @@ def request_of(fields: FigurineRequest) -> Request:
     """What is to be sent. Raises as `picture_of`."""
     picture = picture_of(fields)
     settings = settings_document(fields.wishes(), Path(fields.image.name) if fields.image else picture)
-    return Request(picture, settings["name"], settings, fields.import_when_done)
+    return Request(picture, settings["name"], settings, fields.import_when_done, mask=mask_of(fields))
 
 
 def picture_of(fields: FigurineRequest) -> Path:
@@ -59,10 +56,22 @@ def picture_of(fields: FigurineRequest) -> Path:
     """
     if fields.image is not None:
         return image_file(fields.image, runtime.current().paths.pictures)
-    picture = Path(bpy.path.abspath(fields.picture))
-    if not picture.is_file():
-        raise PictureUnreadable(picture.name, f"there is no such file in {picture.parent}")
-    return picture
+    return existing_file(fields.picture)
+
+
+def mask_of(fields: FigurineRequest) -> Path | None:
+    """The picture's mask as a file; None where none is chosen. Raises as `picture_of`."""
+    if fields.mask_image is not None:
+        return image_file(fields.mask_image, runtime.current().paths.pictures)
+    return existing_file(fields.mask) if fields.mask else None
+
+
+def existing_file(text: str) -> Path:
+    """Of a path as Blender writes it. Raises PictureUnreadable."""
+    path = Path(bpy.path.abspath(text))
+    if not path.is_file():
+        raise PictureUnreadable(path.name, f"there is no such file in {path.parent}")
+    return path
 
 
 CLASSES = (FIGURINE_OT_generate,)

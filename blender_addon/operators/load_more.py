@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from .. import runtime
+from .common import poll_reason
 
 
 class FIGURINE_OT_load_more(bpy.types.Operator):
@@ -17,9 +18,7 @@ class FIGURINE_OT_load_more(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where the list is complete."""
-        if not runtime.current().snapshot.has_more:
-            cls.poll_message_set("All jobs of the server are shown.")
-        return runtime.current().snapshot.has_more
+        return poll_reason(cls, "" if runtime.current().snapshot.has_more else "All jobs of the server are shown.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask for them."""

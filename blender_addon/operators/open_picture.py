@@ -3,10 +3,13 @@
 
 # No postponed annotations: Blender reads them as they are.
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import EnumProperty, StringProperty
 
 from ..job_actions import review_obstacle
+from ..wording import PICTURE_LABELS
 from .common import find_job, poll_jobs
+
+_PICTURES = tuple((name, label, f"The picture: {label}") for name, label in PICTURE_LABELS.items())
 
 
 class FIGURINE_OT_open_picture(bpy.types.Operator):
@@ -16,8 +19,11 @@ class FIGURINE_OT_open_picture(bpy.types.Operator):
     bl_label = "Open Picture"
 
     key: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
-    is_after: BoolProperty(
-        name="After", description="What the models get, not what was sent", options={"HIDDEN", "SKIP_SAVE"}
+    picture: EnumProperty(
+        name="Picture",
+        description="Which one, from what was sent to what the models get",
+        items=_PICTURES,
+        options={"HIDDEN", "SKIP_SAVE"},
     )
 
     @classmethod
@@ -30,7 +36,7 @@ class FIGURINE_OT_open_picture(bpy.types.Operator):
         job = find_job(self, context, self.key, review_obstacle)
         if job is None or job.review is None:
             return {"CANCELLED"}
-        return bpy.ops.wm.path_open(filepath=str(job.review.after if self.is_after else job.review.before))
+        return bpy.ops.wm.path_open(filepath=str(job.review.pictures.get(self.picture, job.review.after)))
 
 
 CLASSES = (FIGURINE_OT_open_picture,)

@@ -12,7 +12,7 @@ from .. import runtime
 from ..clipboard import PictureReader, picture_path, reading_commands
 from ..errors import FigurineError
 from ..pictures import image_file, new_picture_file
-from .common import choose_picture, replace_picture, tell
+from .common import choose_picture, poll_reason, replace_picture, tell
 
 NOTHING_THERE = "There is no picture on the clipboard, and no path of one."
 _HINT = "Copy a picture or a picture file, then paste again."
@@ -32,10 +32,7 @@ class FIGURINE_OT_paste_picture(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey while the clipboard is being read."""
-        if runtime.current().clipboard is not None:
-            cls.poll_message_set("The clipboard is being read.")
-            return False
-        return True
+        return poll_reason(cls, "The clipboard is being read." if runtime.current().clipboard is not None else "")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make it the picture, at once or when it was read."""

@@ -6,7 +6,8 @@ import bpy
 from bpy.props import StringProperty
 
 from ..pose.asset import save_pose
-from ..pose.rig import active_rig, obstacle
+from ..pose.rig import active_rig
+from .rig_operator import RigOperator
 
 LONGEST_NAME = 59
 NO_NAME = "A pose needs a name: type one."
@@ -15,25 +16,19 @@ TWEAKED = (
 )
 
 
-class FIGURINE_OT_save_pose(bpy.types.Operator):
+class FIGURINE_OT_save_pose(RigOperator, bpy.types.Operator):
     """Save the present pose as an asset of this file, with a picture: it appears in the asset browser"""
 
     bl_idname = "figurine.save_pose"
     bl_label = "Save Pose…"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     name: StringProperty(name="Name", description="What the pose is called", default="Pose", maxlen=LONGEST_NAME)
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a rig in Object Mode or Pose Mode."""
-        reason = obstacle(context)
-        if not reason:
-            data = active_rig(context).animation_data
-            reason = TWEAKED if data is not None and data.use_tweak_mode else ""
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def reason(cls, armature: bpy.types.Object) -> str:
+        """Its action has to be free."""
+        data = armature.animation_data
+        return TWEAKED if data is not None and data.use_tweak_mode else ""
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the name first."""

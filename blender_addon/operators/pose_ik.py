@@ -5,37 +5,31 @@
 import bpy
 from bpy.props import EnumProperty
 
-from ..pose import ik
-from ..pose.rig import active_rig, obstacle
+from ..pose import ik, shapes
+from ..pose.rig import active_rig
+from .rig_operator import RigOperator
 
 NO_LIMBS = "The limbs of this rig are not known, so nothing can be given a handle."
 _ALL = ("all", "All", "Every hand and foot: off where one is on, otherwise on")
 _ITEMS = [_ALL, *((limb.key, limb.label, f"{limb.label} follows its handle") for limb in ik.LIMBS.values())]
 
 
-class FIGURINE_OT_switch_ik(bpy.types.Operator):
+class FIGURINE_OT_switch_ik(RigOperator, bpy.types.Operator):
     """Have hands and feet follow a handle (IK), or be turned bone by bone again (FK). The pose stays as it is"""
 
     bl_idname = "figurine.switch_ik"
     bl_label = "Switch IK"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     limb: EnumProperty(name="Limb", description="Which hand or foot", items=_ITEMS, options={"SKIP_SAVE"})
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a visible rig of this file, with limbs."""
-        armature = active_rig(context)
-        reason = obstacle(context)
-        if not reason and not ik.limbs_of(armature):
-            reason = NO_LIMBS
-        if not reason and armature.data.library:
-            reason = f"The bones of {armature.name} are linked from another file: no handle can be added to them."
-        if not reason and not armature.visible_get():
-            reason = f"{armature.name} is hidden: show it first."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def reason(cls, armature: bpy.types.Object) -> str:
+        """Limbs are needed, and a visible rig of this file."""
+        if not ik.limbs_of(armature):
+            return NO_LIMBS
+        if armature.data.library:
+            return f"The bones of {armature.name} are linked from another file: no handle can be added to them."
+        return "" if armature.visible_get() else f"{armature.name} is hidden: show it first."
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Switch one limb, or all of them the same way."""
@@ -48,6 +42,8 @@ class FIGURINE_OT_switch_ik(bpy.types.Operator):
         for limb in limbs:
             if ik.is_on(armature, limb) != wanted:
                 ik.switch(armature, limb, wanted)
+        if wanted:
+            shapes.show_handles(armature)
         return {"FINISHED"}
 
 

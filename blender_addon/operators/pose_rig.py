@@ -7,11 +7,12 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 
 from ..pose import ik
 from ..pose.library import body_poses, hand_poses
-from ..pose.rig import PosableRig, active_rig, body_kind, obstacle, read_rig, role_of
+from ..pose.rig import PosableRig, active_rig, body_kind, read_rig, role_of
 from ..pose.rotations import MIRROR, Matrix3, Vector3
 from ..pose.skeleton import SIDES
 from ..pose.solve import blend, fill, locals_of, mirror, solve_body, solve_hand
 from ..skeleton_map import mirrored_bone
+from .rig_operator import RigOperator
 
 NO_HANDS = "This rig has no fingers that are known by their role or name."
 NOT_KNOWN = "The parts of this rig are not known, so no pose of a body fits it. It can be mirrored and reset."
@@ -24,32 +25,19 @@ _FINGERS = "MiddleProximal"
 _HAND_ITEMS = [(pose.key, pose.name, pose.description) for pose in hand_poses().values()]
 
 
-class _PoseOperator:
-    """What all of them share: the active rig, one step of undo, and IK that follows."""
-
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a rig in Object Mode or Pose Mode."""
-        reason = obstacle(context) or cls.reason(active_rig(context))
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    @classmethod
-    def reason(cls, armature: bpy.types.Object) -> str:
-        """Why this rig cannot be posed so; empty where it can."""
-        return ""
+class _PoseOperator(RigOperator):
+    """What all of them share: IK follows what they do."""
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Pose the rig."""
         armature = active_rig(context)
         with ik.paused(armature):
-            rig = read_rig(armature)
-            turns, shift = self.posed(rig)
-            rig.write(turns, shift)
+            self.pose_rig(read_rig(armature))
         return {"FINISHED"}
+
+    def pose_rig(self, rig: PosableRig) -> None:
+        """As the operator's own pose says."""
+        rig.write(*self.posed(rig))
 
 
 class FIGURINE_OT_reset_pose(_PoseOperator, bpy.types.Operator):
@@ -58,12 +46,9 @@ class FIGURINE_OT_reset_pose(_PoseOperator, bpy.types.Operator):
     bl_idname = "figurine.reset_pose"
     bl_label = "Reset"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def pose_rig(self, rig: PosableRig) -> None:
         """As the figure was made."""
-        armature = active_rig(context)
-        with ik.paused(armature):
-            read_rig(armature).clear()
-        return {"FINISHED"}
+        rig.clear()
 
 
 class FIGURINE_OT_apply_pose(_PoseOperator, bpy.types.Operator):

@@ -6,26 +6,13 @@ from __future__ import annotations
 import bpy
 
 from ..pose import limiting, shapes
-from ..pose.rig import active_rig, obstacle
+from ..pose.rig import active_rig
+from .rig_operator import RigOperator
 
 NO_LIMITS = "The joints of this rig are not known by role or name, or its bones' axes lie askew: none can be limited."
 
 
-class _SetupOperator:
-    """What they share: the active rig, and one step of undo."""
-
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a rig in Object Mode or Pose Mode."""
-        reason = obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-
-class FIGURINE_OT_switch_limits(_SetupOperator, bpy.types.Operator):
+class FIGURINE_OT_switch_limits(RigOperator, bpy.types.Operator):
     """Let joints turn only as far as a body's do, or as far as you like again. Shoulders and hips stay free"""
 
     bl_idname = "figurine.switch_limits"
@@ -42,8 +29,8 @@ class FIGURINE_OT_switch_limits(_SetupOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class FIGURINE_OT_switch_shapes(_SetupOperator, bpy.types.Operator):
-    """Show bones as rings about the body and handles as boxes, or as plain bones again"""
+class FIGURINE_OT_switch_shapes(RigOperator, bpy.types.Operator):
+    """Show bones as rings about the body, or as plain bones again"""
 
     bl_idname = "figurine.switch_shapes"
     bl_label = "Bone Shapes"

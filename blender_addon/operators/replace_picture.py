@@ -15,13 +15,13 @@ from ..errors import FigurineError, PictureUnreadable
 from ..job_actions import replace_obstacle
 from ..job_settings import safe_name
 from ..pictures import image_file, render_result_file
-from ..properties import FigurineRequest
 from .common import find_job, poll_jobs, replace_picture, tell
+from .generate import existing_file, mask_of, picture_of
 from .paste_picture import begin_paste
 from .use_image import list_images, usable_images
 
 _FILE = ("FILE", "File…", "A picture file", "FILE_FOLDER", 0)
-_REQUEST = ("REQUEST", "The One Chosen Above", "The picture at the top of the panel", "TRIA_UP", 1)
+_REQUEST = ("REQUEST", "The One Chosen Above", "The picture at the top of the panel, and its mask", "TRIA_UP", 1)
 _CLIPBOARD = ("CLIPBOARD", "Paste", "The picture on the clipboard, or the file that its text names", "PASTEDOWN", 2)
 _IMAGE = ("IMAGE", "Image…", "An image of this Blender file, as it is now", "IMAGE_DATA", 3)
 _RENDER = ("RENDER", "Render", "What was rendered last", "RENDER_RESULT", 4)
@@ -69,13 +69,14 @@ class FIGURINE_OT_replace_picture(bpy.types.Operator):
         now = runtime.current()
         try:
             picture = self._picture(context, now, job.key)
+            mask = mask_of(context.scene.figurine) if self.source == "REQUEST" else None
         except FigurineError as error:
             tell(self, error, job.key)
             return {"CANCELLED"}
         if picture is None:
             return {"CANCELLED"}  # it is still being read, or what is missing was said
         has_own_name = self.source in ("CLIPBOARD", "RENDER") or bool(context.scene.figurine.name)
-        replace_picture(now, job.key, picture, "" if has_own_name else safe_name(picture.stem))
+        replace_picture(now, job.key, picture, "" if has_own_name else safe_name(picture.stem), mask)
         return {"FINISHED"}
 
     def _picture(self, context: bpy.types.Context, now: runtime.Runtime, key: str) -> Path | None:
@@ -88,20 +89,10 @@ class FIGURINE_OT_replace_picture(bpy.types.Operator):
             if not usable_images():
                 raise PictureUnreadable("An image", "this Blender file has none", "Open or paint one first.")
             return image_file(bpy.data.images[self.image], now.paths.pictures)
-        return _file(self.filepath) if self.source == "FILE" else _chosen_above(context.scene.figurine, now)
-
-
-def _chosen_above(request: FigurineRequest, now: runtime.Runtime) -> Path:
-    return image_file(request.image, now.paths.pictures) if request.image is not None else _file(request.picture)
-
-
-def _file(text: str) -> Path:
-    if not text:
-        raise PictureUnreadable("The picture at the top of the panel", "none is chosen there", "Choose one first.")
-    picture = Path(bpy.path.abspath(text))
-    if not picture.is_file():
-        raise PictureUnreadable(picture.name, f"there is no such file in {picture.parent}")
-    return picture
+        request = context.scene.figurine
+        if self.source == "REQUEST" and request.image is None and not request.picture:
+            raise PictureUnreadable("The picture at the top of the panel", "none is chosen there", "Choose one first.")
+        return existing_file(self.filepath) if self.source == "FILE" else picture_of(request)
 
 
 CLASSES = (FIGURINE_OT_replace_picture,)

@@ -7,6 +7,7 @@ import bpy
 
 from .. import runtime
 from ..status import server_status
+from .common import poll_reason
 
 _OWN_SERVER = "Preferences say that the server is at an address: it is started and stopped there."
 
@@ -30,9 +31,7 @@ class FIGURINE_OT_install_server(bpy.types.Operator):
             reason = "The server is being installed."
         elif not bpy.app.online_access:
             reason = "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin; the panel shows how far it is."""
@@ -49,9 +48,7 @@ class FIGURINE_OT_cancel_install(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing is being installed."""
-        if not runtime.current().is_installing:
-            cls.poll_message_set("Nothing is being installed.")
-        return runtime.current().is_installing
+        return poll_reason(cls, "" if runtime.current().is_installing else "Nothing is being installed.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Stop it."""
@@ -80,9 +77,7 @@ class FIGURINE_OT_start_server(bpy.types.Operator):
             reason = "The server is not installed yet: press Install Server."
         elif server_status(now).kind in ("running", "starting", "stopping"):
             reason = f"{server_status(now).title}."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start it in the background."""
@@ -107,9 +102,7 @@ class FIGURINE_OT_stop_server(bpy.types.Operator):
             reason = "The server does not run."
         elif now.server_state == "stopping":
             reason = "The server is stopping."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Stop it in the background."""

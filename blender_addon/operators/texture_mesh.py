@@ -15,8 +15,8 @@ from ..job import Request
 from ..job_settings import texture_document
 from ..pictures import new_mesh_file
 from ..status import obstacle as server_obstacle
-from .common import file_mark, tell
-from .generate import picture_of
+from .common import file_mark, poll_reason, tell
+from .generate import mask_of, picture_of
 
 
 class FIGURINE_OT_texture_mesh(bpy.types.Operator):
@@ -28,22 +28,19 @@ class FIGURINE_OT_texture_mesh(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing can be textured, with the reason."""
-        reason = texture_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, texture_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand mesh and picture over; the rest happens in the background."""
         now, fields, item = runtime.current(), context.scene.figurine, context.object
         try:
             mesh = _mesh_file(item, now.paths.pictures)
-            picture = picture_of(fields)
+            picture, mask = picture_of(fields), mask_of(fields)
         except FigurineError as error:
             tell(self, error)
             return {"CANCELLED"}
         settings: dict[str, Any] = dict(texture_document(fields.wishes(), item.name))
-        request = Request(picture, settings["name"], settings, fields.import_when_done, mesh, item.name)
+        request = Request(picture, settings["name"], settings, fields.import_when_done, mesh, item.name, mask)
         now.generate(request, file_mark(now))
         return {"FINISHED"}
 

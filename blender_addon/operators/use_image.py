@@ -5,6 +5,8 @@
 import bpy
 from bpy.props import EnumProperty
 
+from .common import poll_reason
+
 # Blender's own, without pixels that can be read.
 _NOT_PICTURES = ("RENDER_RESULT", "COMPOSITING")
 # Blender does not keep the texts of computed lists: they have to live as long as the menu.
@@ -35,10 +37,7 @@ class FIGURINE_OT_use_image(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where the file has no image."""
-        has_images = bool(usable_images())
-        if not has_images:
-            cls.poll_message_set("This Blender file has no images.")
-        return has_images
+        return poll_reason(cls, "" if usable_images() else "This Blender file has no images.")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask which one."""

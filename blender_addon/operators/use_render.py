@@ -8,7 +8,7 @@ import bpy
 from .. import runtime
 from ..errors import FigurineError
 from ..pictures import render_result_file
-from .common import choose_picture, tell
+from .common import choose_picture, poll_reason, tell
 
 
 class FIGURINE_OT_use_render(bpy.types.Operator):
@@ -22,9 +22,7 @@ class FIGURINE_OT_use_render(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing was rendered."""
         has_render = any(image.type == "RENDER_RESULT" for image in bpy.data.images)
-        if not has_render:
-            cls.poll_message_set("Nothing was rendered yet: press F12.")
-        return has_render
+        return poll_reason(cls, "" if has_render else "Nothing was rendered yet: press F12.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Save it, and make that the picture."""

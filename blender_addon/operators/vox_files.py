@@ -19,6 +19,7 @@ from ..voxel.vox_read import read_vox
 from ..voxel.vox_write import write_vox
 from ..voxel.voxelize import VoxelSettings, vox_scene, voxelize
 from ..whole_files import write_all
+from .common import poll_reason
 
 
 class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
@@ -41,10 +42,8 @@ class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a mesh."""
-        if context.object is None or context.object.type != "MESH":
-            cls.poll_message_set("Select a mesh: it becomes the active object.")
-            return False
-        return True
+        is_mesh = context.object is not None and context.object.type == "MESH"
+        return poll_reason(cls, "" if is_mesh else "Select a mesh: it becomes the active object.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Voxelize and write."""

@@ -14,6 +14,7 @@ from ..errors import FigurineError, typed_file_errors
 from ..figure.voxel_faces import is_voxel_figure, read_faces, realized
 from ..voxel.mesh_files import MM_PER_M, obj_files, ply_bytes, stl_bytes
 from ..whole_files import write_all
+from .common import poll_reason
 
 _FORMATS = (
     ("PLY", "PLY (.ply)", "A colour for each vertex, and no picture"),
@@ -37,10 +38,8 @@ class FIGURINE_OT_export_voxel_mesh(bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a figure of voxels."""
-        if context.object is None or not is_voxel_figure(context.object):
-            cls.poll_message_set("Select a figure of voxels: Voxelize makes one of any mesh.")
-            return False
-        return True
+        is_figure = context.object is not None and is_voxel_figure(context.object)
+        return poll_reason(cls, "" if is_figure else "Select a figure of voxels: Voxelize makes one of any mesh.")
 
     def draw(self, context: bpy.types.Context) -> None:
         """The format, and the unit where the format has none."""

@@ -17,6 +17,7 @@ from ..figure.voxel_figure import add_figure
 from ..figure.voxel_source import armature_of, read_source
 from ..voxel.errors import VoxelError
 from ..voxel.work import FigureOrder, FigureWork, MadeFigure, make
+from .common import poll_reason
 from .voxel_options import VoxelOptions, draw_options
 
 PATIENCE_s = 0.4  # a figure that is there by then needs no progress
@@ -47,10 +48,7 @@ class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a mesh that can be seen, in Object Mode."""
-        reason = obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, obstacle(context))
 
     def draw(self, context: bpy.types.Context) -> None:
         """The redo panel."""

@@ -9,11 +9,12 @@ from .. import previews
 from ..job_actions import replace_obstacle
 from ..jobs.review import Review
 from ..jobs.views import JobView
-from ..wording import sentence_case
+from ..wording import PICTURE_LABELS, sentence_case
 from .layout import draw_faint, draw_text, picture_scale
 
 _BIG = 1.4
 _COLUMNS = 2
+_CHOICES_IN_ROW = 3  # more are cut off where the sidebar is as narrow as it is at first
 
 
 def draw_approval(box: bpy.types.UILayout, job: JobView) -> None:
@@ -39,15 +40,18 @@ def draw_other_picture(layout: bpy.types.UILayout, job: JobView) -> None:
 
 
 def _draw_review(box: bpy.types.UILayout, job: JobView, review: Review) -> None:
+    pictures, window = review.pictures, bpy.context.window_manager.figurine
     row = box.row()
     scale = picture_scale(_COLUMNS)
-    for title, path, is_after in (("Before", review.before, False), ("After", review.after, True)):
+    for name in ("before", window.beside if window.beside in pictures else "after"):
         column = row.box().column()
         line = column.row()
-        line.label(text=title)
+        line.label(text=PICTURE_LABELS[name])
         button = line.operator("figurine.open_picture", text="", icon="ZOOM_IN", emboss=False)
-        button.key, button.is_after = job.key, is_after
-        column.template_icon(icon_value=previews.thumbnail_icon(path), scale=scale)
+        button.key, button.picture = job.key, name
+        column.template_icon(icon_value=previews.thumbnail_icon(pictures[name]), scale=scale)
+    if review.between:
+        _draw_choice(box, list(pictures)[1:])
     for diagnosis in review.diagnoses:
         draw_text(box, diagnosis.sentence, "ERROR" if diagnosis.is_serious else "INFO")
     if not review.diagnoses:
@@ -55,3 +59,12 @@ def _draw_review(box: bpy.types.UILayout, job: JobView, review: Review) -> None:
     steps = box.column(align=True)
     for step in review.steps:
         draw_faint(steps, sentence_case(step))
+
+
+def _draw_choice(box: bpy.types.UILayout, names: list[str]) -> None:
+    """Which of these pictures stands beside the first."""
+    column = box.column(align=True)
+    for start in range(0, len(names), _CHOICES_IN_ROW):
+        row = column.row(align=True)
+        for name in names[start : start + _CHOICES_IN_ROW]:
+            row.prop_enum(bpy.context.window_manager.figurine, "beside", name)

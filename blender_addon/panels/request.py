@@ -10,6 +10,7 @@ from ..properties import FigurineRequest
 from ..runtime import Runtime
 from ..status import obstacle, server_status
 from .layout import draw_faint, draw_text
+from .mask import draw_mask
 
 # Of Blender's icon size.
 _PREVIEW_SCALE = 6.5
@@ -33,6 +34,7 @@ def draw_picture(layout: bpy.types.UILayout, request: FigurineRequest) -> None:
     row.operator("figurine.paste_picture", text="Paste", icon="PASTEDOWN")
     row.operator("figurine.use_image", text="Image…", icon="IMAGE_DATA")
     row.operator("figurine.use_render", text="Render", icon="RENDER_RESULT")
+    draw_mask(box, request)
 
 
 def draw_settings(layout: bpy.types.UILayout, request: FigurineRequest, now: Runtime) -> None:

@@ -175,10 +175,10 @@ def _fills(offsets: Floats, seam: Floats, out: Floats) -> Ints:
     offsets (C, 3), seam (S, 3): from the pivot in cells. out: unit vector along the limb, into the lending bone. Of a
     bend away from one side the limb's surface on that side, as far off the pivot as the seam is, turns over what stays.
     """
-    side = np.cross(out, np.eye(3)[np.abs(out).argmin()])
+    side = _across(out, np.eye(3)[np.abs(out).argmin()])
     side /= np.linalg.norm(side)
     turn = np.arange(DIRECTIONS_AROUND) * (2 * np.pi / DIRECTIONS_AROUND)
-    around = np.outer(np.cos(turn), side) + np.outer(np.sin(turn), np.cross(out, side))
+    around = np.outer(np.cos(turn), side) + np.outer(np.sin(turn), _across(out, side))
     reach = np.maximum((seam @ around.T).max(0), 0) + HALF_CELL
     # Two opposite sides together bound the height: this parts most of them at once.
     steepest = (reach + np.roll(reach, DIRECTIONS_AROUND // 2)).min() / 2 / np.sin(BENDS_rad[-1])
@@ -189,6 +189,11 @@ def _fills(offsets: Floats, seam: Floats, out: Floats) -> Ints:
     parts = [places[start : start + ROWS_AT_ONCE] for start in range(0, len(places), ROWS_AT_ONCE)]
     is_within = np.concatenate([np.zeros(0, bool), *((turned @ part.T <= limit).all(0) for part in parts)])
     return np.asarray(near[is_within])
+
+
+def _across(a: Floats, b: Floats) -> Floats:
+    """The vector product of two vectors, for which np.cross takes ten times as long."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
 def _seams(lattice: Lattice, bone_of: Int32s, shell: Shell) -> dict[tuple[int, int], Ints]:

@@ -15,10 +15,18 @@ FURTHEST = 1e100  # of a coordinate: areas and volumes of larger ones are no num
 
 @dataclass(frozen=True)
 class Material:
-    """colour: sRGB-encoded, 0 to 1. image: (H, W, 3 or 4), uint8 or float 0 to 1, sRGB-encoded, top row first."""
+    """colour: sRGB-encoded, 0 to 1. image: (H, W, 3 or 4), uint8 or float 0 to 1, sRGB-encoded, top row first; looking
+    its colours up is fastest where they lie so in memory. is_opaque: what is fourth in it makes no holes.
+    """
 
     colour: tuple[float, float, float] = (0.8, 0.8, 0.8)
     image: Bytes | Floats | None = None
+    is_opaque: bool = False
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether its image tells where the surface has holes."""
+        return self.image is not None and self.image.shape[2] == 4 and not self.is_opaque
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,7 @@ def opaque_samples(mesh: SurfaceMesh, samples: Samples) -> Samples:
 
 
 def _has_alpha(mesh: SurfaceMesh) -> bool:
-    return mesh.corner_colours is None and any(
-        material.image is not None and material.image.shape[2] == 4 for material in mesh.materials
-    )
+    return mesh.corner_colours is None and any(material.has_alpha for material in mesh.materials)
 
 
 def _is_opaque(mesh: SurfaceMesh, samples: Samples) -> Bools:
@@ -58,7 +56,7 @@ def _is_opaque(mesh: SurfaceMesh, samples: Samples) -> Bools:
     uv = blend(np.asarray(mesh.uv, np.float32), samples)
     material_of = materials_of(mesh)[samples.face]
     for index, material in enumerate(mesh.materials):
-        if material.image is not None and material.image.shape[2] == 4:
+        if material.image is not None and material.has_alpha:
             own = np.flatnonzero(material_of == index)
             opaque[own] = to_bytes(texels_at(material.image, uv[own])[:, 3]) >= OPAQUE
     return opaque

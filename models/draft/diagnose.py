@@ -105,7 +105,8 @@ def _background(is_outline_sure: bool) -> Iterator[Finding]:
             "busy_background",
             1.0,
             0.7,
-            "The background could not be told from the subject for sure: use a plain or a transparent one.",
+            "The background could not be told from the subject for sure: give a mask of the subject, or use a plain or "
+            "transparent background.",
         )
 
 

@@ -29,12 +29,12 @@ EDGE_BAND = 0.006  # half-width of the zone in which alpha is estimated, in the 
 SEPARABLE_COLORS = 48.0  # RGB distance from which the edge's colours alone decide its alpha
 
 BUSY_WARNING = (
-    "The background is busy, so the cut-out may be wrong. Check the outline, or use a picture with a plain or "
-    "transparent background."
+    "The background is busy, so the cut-out may be wrong. Check the outline; give a mask of the subject, or use a "
+    "picture with a plain or transparent background."
 )
 UNSURE_WARNING = (
-    "Parts of the subject look like the background or are very fine, so the cut-out may be wrong. Check the outline, "
-    "or use a picture with a transparent background or one of another colour."
+    "Parts of the subject look like the background or are very fine, so the cut-out may be wrong. Check the outline; "
+    "give a mask of the subject, or use a picture with a transparent background or one of another colour."
 )
 FULL_WARNING = (
     "The subject fills the whole picture, so its outline could not be told from the background. "

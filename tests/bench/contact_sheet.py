@@ -28,18 +28,23 @@ MIDDLE_COLOUR = (30, 140, 70)
 
 def main() -> int:
     """Returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--work", type=Path, help="keep the figures here")
-    parser.add_argument("--side", type=int, default=160, help="pixels of a cell")
-    options = parser.parse_args()
+    options = sheet_parser(__doc__, side=160).parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         rows = [make_row(picture, work) for picture in options.pictures]
         render(rows, 2 * options.side, work)
         draw(rows, options.side).save(options.out, quality=88)
     return 0
+
+
+def sheet_parser(module_doc: str, side: int) -> argparse.ArgumentParser:
+    """What every sheet of figures is told. side: of a cell, in pixels, where it is not told."""
+    parser = argparse.ArgumentParser(description=module_doc.splitlines()[0])
+    parser.add_argument("pictures", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--work", type=Path, help="keep the figures here")
+    parser.add_argument("--side", type=int, default=side, help="pixels of a cell")
+    return parser
 
 
 def make_row(picture: Path, work: Path) -> tuple[Path, Path, str]:

@@ -6,7 +6,6 @@ python -m tests.bench.pose_sheet PICTURE... --out SHEET.jpg [--work DIR] [--all]
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from blender_addon.pose.library import BodyPose, body_poses
-from tests.bench.contact_sheet import PAPER, make_row
+from tests.bench.contact_sheet import PAPER, make_row, sheet_parser
 
 CHOSEN = {
     "humanoid": ("t_pose", "wave", "hero", "cheer", "think", "walk", "run", "jump", "sit", "kneel", "guard", "kick"),
@@ -29,11 +28,7 @@ INK = (70, 72, 80)
 
 def main() -> int:
     """Returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--work", type=Path, help="keep the figures here, and use those that are there")
-    parser.add_argument("--side", type=int, default=170, help="pixels of a cell")
+    parser = sheet_parser(__doc__, side=170)
     parser.add_argument("--all", action="store_true", help="every pose, not a choice")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -27,7 +27,7 @@ BONE_LENGTH = 0.08
 
 
 def main() -> int:
-    """Returns the exit code: 1 where the preview's bar is missed."""
+    """Returns the exit code: 1 where the preview misses its bar in any of the three."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128])
     parser.add_argument("--repeats", type=int, default=4)
@@ -43,7 +43,7 @@ def main() -> int:
     missed = False
     for size in options.sizes:
         seconds = {rig: least_cpu(item, options.repeats, size=size, rig=rig) for rig in ("SMOOTH", "BLOCKY", "NONE")}
-        missed |= size == PREVIEW_SIZE and seconds["SMOOTH"] > PREVIEW_BAR_S
+        missed |= size == PREVIEW_SIZE and max(seconds.values()) > PREVIEW_BAR_S
         print(f"| {size} | " + " | ".join(f"{value:.3f} s" for value in seconds.values()) + " |", flush=True)
     return int(missed)
 

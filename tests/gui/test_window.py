@@ -102,6 +102,14 @@ def test_a_picture_is_approved_by_clicks(desk: Desk) -> None:
     _assert_nothing_runs(desk)
 
 
+def test_a_character_is_worked_on_by_clicks(desk: Desk) -> None:
+    """Installs the server where no test above has, and may stand alone."""
+    output = desk.play("workbench", "by_clicks", timeout_s=800, picture=str(EXAMPLES / "fox_kid.png"))
+    assert not _FAULTS.findall(output)
+    _assert_prompt(output)
+    _assert_nothing_runs(desk)
+
+
 def test_voxels_by_clicks(desk: Desk) -> None:
     """Needs no server, and may stand alone."""
     output = desk.play("voxels", "by_clicks", timeout_s=500)

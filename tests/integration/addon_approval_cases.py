@@ -97,7 +97,7 @@ def every_source_of_another_picture(session: Session) -> None:
     """What each source hands over, under which name, and what is said where there is none."""
     _waiting_job(session)
     asked: list[tuple[Path, Any]] = []
-    session.now.engine.replace_picture = lambda key, picture, settings: asked.append((picture, settings))
+    session.now.engine.replace_picture = lambda key, picture, settings, mask: asked.append((picture, settings))
     replace = bpy.ops.figurine.replace_picture
     assert replace(key="k1", source="FILE", filepath=str(PUP)) == {"FINISHED"}
     assert asked.pop() == (PUP, {"name": "pup"})

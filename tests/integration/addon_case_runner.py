@@ -22,6 +22,7 @@ from tests.integration import (
     addon_animation_cases,
     addon_failure_cases,
     addon_import_cases,
+    addon_output_cases,
     addon_pose_cases,
     addon_registration_cases,
     addon_state_cases,
@@ -36,6 +37,7 @@ MODULES = (
     addon_registration_cases,
     addon_pose_cases,
     addon_animation_cases,
+    addon_output_cases,
 )
 
 

@@ -21,7 +21,7 @@ from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, 
 
 HERE = Path(__file__).parent
 CASE_FILES = tuple(
-    f"addon_{part}_cases.py" for part in ("import", "state", "failure", "registration", "pose", "animation")
+    f"addon_{part}_cases.py" for part in ("import", "state", "failure", "registration", "pose", "animation", "output")
 )
 VOXEL_CASE_FILES = "voxel_*cases.py"
 TIMEOUT_S = 500

@@ -57,6 +57,11 @@ class Recorder:
         assert data.bl_rna.properties[name].description, name
         self.lines.append(f"{{{label if text is None else text}}}")
 
+    def prop_enum(self, data: Any, name: str, value: str) -> None:
+        item = data.bl_rna.properties[name].enum_items[value]
+        assert item.description, (name, value)
+        self.lines.append(f"({item.name})")
+
     def prop_search(self, data: Any, name: str, _: Any, found_in: str) -> None:
         self.prop(data, name)
 

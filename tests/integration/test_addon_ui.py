@@ -120,6 +120,18 @@ def test_approval(case: str, archive: Path, tmp_path: Path) -> None:
     run(f"addon_approval_cases.{case}", archive, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        "a_mask_belongs_to_its_picture",
+        "a_busy_picture_is_cut_out_by_the_mask_that_is_given_to_it",
+        "the_picture_of_each_step_can_be_chosen",
+    ],
+)
+def test_masks(case: str, archive: Path, tmp_path: Path) -> None:
+    run(f"addon_mask_cases.{case}", archive, tmp_path)
+
+
 @pytest.mark.full
 @pytest.mark.timeout(FULL_TIMEOUT_S)
 def test_fifty_rounds_leave_nothing(archive: Path, tmp_path: Path) -> None:

@@ -163,12 +163,18 @@ def case_a_figure_of_instances_is_exported_with_all_its_faces() -> None:
 def _inputs(made: bpy.types.Object) -> dict[str, object]:
     """What is set at the sockets of its Geometry Nodes."""
     return {
-        entry.identifier: modifier.get(entry.identifier)
+        entry.identifier: _input(modifier, entry.identifier)
         for modifier in made.modifiers
         if modifier.type == "NODES"
         for entry in modifier.node_group.interface.items_tree
         if entry.item_type == "SOCKET" and entry.in_out == "INPUT"
     }
+
+
+def _input(modifier: bpy.types.NodesModifier, identifier: str) -> object:
+    if bpy.app.version >= (5, 2):
+        return getattr(getattr(modifier.properties.inputs, identifier, None), "value", None)
+    return modifier.get(identifier)
 
 
 def case_only_a_figure_of_voxels_is_exported_and_a_bad_place_is_said() -> None:

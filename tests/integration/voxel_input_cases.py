@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from blender_addon.figure.voxel_colours import read_pixels
 from blender_addon.voxel.oklab import encode
 from tests.integration.image_material import show_image
 from tests.integration.voxel_cases import arm, choose, refusal, shown_colours, voxelize, world_points
@@ -144,6 +145,15 @@ def case_images_that_cannot_be_read_are_said() -> None:
     tiles = bpy.data.images.new("tiles", 4, 4, tiled=True)
     textured(tiles)
     refused("its image tiles is in tiles (UDIM). Bake it into a single image first.")
+
+
+def case_a_picture_lies_in_memory_top_row_first() -> None:
+    image = bpy.data.images.new("steps", 3, 700)  # its last rows are turned into bytes apart
+    written = np.random.default_rng(7).integers(0, 256, (700, 3, 4), np.uint8)
+    image.pixels.foreach_set((written.astype(np.float32) / 255).reshape(-1))
+    read = read_pixels(image)
+    assert np.array_equal(read, written[::-1])
+    assert read.flags.c_contiguous
 
 
 def case_alpha_counts_where_the_material_uses_it() -> None:

@@ -72,6 +72,29 @@ def test_before_and_after_are_fetched_and_are_there_in_the_next_blender(
         again.wait(lambda: (job := again.job(key)) is not None and job.review == review)
 
 
+def test_the_picture_of_each_step_is_fetched_in_the_order_of_the_steps(
+    server: FigurineServer, home: Path, jobs_folder: Path, picture: Path
+) -> None:
+    with Blender(jobs_folder, managed(home)) as blender:
+        steps = {"pose__png": b"redrawn", "background__png": b"cut out", "preview__png": b"none of them"}
+        key = bring_to_waiting(blender, server, picture, **SEEN, **steps)
+        blender.wait(lambda: blender.job(key).review is not None)
+        first = blender.job(key).review
+        shown = {name: path.read_bytes() for name, path in first.pictures.items()}
+        assert list(shown.items()) == [
+            ("before", b"before"),
+            ("background", b"cut out"),
+            ("pose", b"redrawn"),
+            ("after", b"after"),
+        ]
+        blender.engine.resume(key, {"pause_after": "normalize"})
+        job_id = str(blender.job(key).job_id)
+        blender.wait(lambda: server.desk.show(job_id)["state"] == "queued")
+        server.desk.pause(job_id, **SEEN, **steps | {"pose__png": b"redrawn otherwise"})
+        blender.wait(lambda: (review := blender.job(key).review) is not None and review != first)
+        assert blender.job(key).review.pictures["pose"].read_bytes() == b"redrawn otherwise"
+
+
 def test_what_was_changed_is_judged_anew(server: FigurineServer, home: Path, jobs_folder: Path, picture: Path) -> None:
     with Blender(jobs_folder, managed(home)) as blender:
         key = bring_to_waiting(blender, server, picture)

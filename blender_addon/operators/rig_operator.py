@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What operators on the active rig share."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..pose.rig import active_rig, obstacle
+from .common import poll_reason
+
+
+class RigOperator:
+    """Acts on the active rig in Object Mode or Pose Mode, as one step of undo."""
+
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a rig in Object Mode or Pose Mode that nothing else stands against."""
+        return poll_reason(cls, obstacle(context) or cls.reason(active_rig(context)))
+
+    @classmethod
+    def reason(cls, armature: bpy.types.Object) -> str:
+        """What else stands against it on this rig; empty for nothing."""
+        return ""
