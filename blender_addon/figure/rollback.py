@@ -44,11 +44,11 @@ def all_or_nothing() -> Iterator[Work]:
 @contextmanager
 def borrowed() -> Iterator[None]:
     """As `all_or_nothing`, and what the body made is removed also where it succeeds: it was only to be looked at."""
-    before = set(_data_blocks())
+    before = set(data_blocks())
     with all_or_nothing() as work:
         yield
         _leave_modes()
-        bpy.data.batch_remove([block for pointer, block in _data_blocks().items() if pointer not in before])
+        bpy.data.batch_remove([block for pointer, block in data_blocks().items() if pointer not in before])
         bpy.context.view_layer.update()
     restore_work(work)
 
