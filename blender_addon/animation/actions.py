@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Actions in every Blender: until 4.3 an action holds curves, from 4.4 on slots for what it moves, and in 5.0 the
-curves are with the slots alone. All of the add-on's differences are here.
+curves are with the slots alone.
 """
 
 from __future__ import annotations
@@ -67,12 +67,3 @@ def add_strip(
 def slot_of(data: bpy.types.AnimData) -> object | None:
     """The slot of the active action; None where there are none."""
     return getattr(data, "action_slot", None)
-
-
-def curves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
-    """All of its curves."""
-    if not hasattr(action, "slots"):
-        return list(action.fcurves)
-    return [
-        curve for layer in action.layers for strip in layer.strips for bag in strip.channelbags for curve in bag.fcurves
-    ]

@@ -20,7 +20,7 @@ from .motion import Motion, swell_axes
 TRACK = "Figurine"
 # Marks an action as one of ours, with what it holds.
 CLIP_PROPERTY = "figurine_clip"
-# How fast the floor goes by under the clip, in metres... of the file's units a second.
+# How fast the floor goes by under the clip, in the armature's own units a second.
 SPEED_PROPERTY = "figurine_speed"
 TWEAKED = (
     "An NLA strip is being tweaked, which holds the rig's action: leave tweak mode (Tab, in the NLA editor) first."
@@ -48,6 +48,7 @@ def play(rig: PosableRig, motion: Motion, name: str, is_loop: bool) -> bpy.types
     track.name = TRACK
     scene = bpy.context.scene
     strip = add_strip(track, scene.frame_start, action)
+    strip.name = name
     strip.action_frame_start, strip.action_frame_end = FIRST_FRAME, last
     if is_loop:
         strip.repeat = max(1, math.ceil((scene.frame_end - scene.frame_start) / (last - FIRST_FRAME)))

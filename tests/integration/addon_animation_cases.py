@@ -8,11 +8,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_addon.animation.actions import curves_of
 from blender_addon.animation.clips import clips_of
 from blender_addon.animation.player import SPEED_PROPERTY, TRACK, playing
 from blender_addon.operators.animate_clear import NO_CLIP
 from blender_addon.operators.animate_clip import animation_obstacle
+from blender_addon.output.clips import _sources, curves_of
 from blender_addon.panels import animation as animation_panel
 from blender_addon.pose import ik
 from blender_addon.pose.rig import NO_RIG, key_pose, read_rig
@@ -121,6 +121,8 @@ def case_clips_replace_each_other_and_leave_nothing(bench: Bench) -> None:
         assert len(bpy.data.actions) == 1 and [track.name for track in rig.animation_data.nla_tracks] == [TRACK]
     strip = rig.animation_data.nla_tracks[0].strips[0]
     assert strip.frame_start == 1 and strip.frame_end >= bpy.context.scene.frame_end
+    (exported,) = _sources(rig, takes_all_actions=True)
+    assert exported.name == "Idle" and exported.last - exported.first == len(cycle_of(rig)) - 1
     assert strip.action.use_cyclic and rig.animation_data.action is None
     if hasattr(strip, "action_slot"):
         assert strip.action_slot.target_id_type == "OBJECT"
