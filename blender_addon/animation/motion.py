@@ -264,7 +264,8 @@ def _swaying(skeleton: RestSkeleton, clip: Clip, pace: Pace) -> Motion:
 
 def _chains(skeleton: RestSkeleton) -> tuple[list[int], list[int]]:
     """By bone: how many bones are before it up to the root, and how many its longest chain has with it."""
-    depths, below = [], [0] * len(skeleton.names)
+    depths: list[int] = []
+    below = [0] * len(skeleton.names)
     for parent in skeleton.parents:
         depths.append(depths[parent] + 1 if parent >= 0 else 0)
     for bone in reversed(range(len(skeleton.names))):

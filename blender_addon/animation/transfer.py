@@ -130,7 +130,7 @@ class _Transfer:
         needed = []
         for leg in self.legs:
             heights = [(frame.hips + self._hip(frame, leg) + frame.ankles[leg.key])[2] for frame in frames]
-            needed.append(float(leg.flat[2]) - min(heights))
+            needed.append(float(leg.flat[2] - min(heights)))
         return max(needed)
 
     def solve(self, frame: _Rough, lift: float, locals_now: Matrix3) -> tuple[Matrix3, Vector3]:

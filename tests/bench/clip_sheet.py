@@ -21,7 +21,7 @@ from tests.bench.contact_sheet import PAPER
 from tests.bench.pose_sheet import INK, LABEL_px, make
 
 # Of a frame's width this much is shown: figures are higher than wide.
-NARROW = 0.74
+NARROW = 0.9
 
 
 def main() -> int:
