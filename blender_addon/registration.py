@@ -12,8 +12,12 @@ from pathlib import Path
 import bpy
 
 from . import command_line, menus, preferences, previews, properties, pump, runtime
+from .animation import settings as animation_settings
 from .job import JobEngine
 from .operators import (
+    animate_clear,
+    animate_clip,
+    animate_retarget,
     another,
     bake_voxels,
     cancel,
@@ -54,12 +58,13 @@ from .operators import (
 )
 from .operators import help as help_operators
 from .operators import models as model_operators
-from .panels import correct, jobs, main, models, output, pose, texture, voxels
+from .panels import animation, correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
     preferences,
     properties,
+    animation_settings,
     generate,
     cancel,
     server,
@@ -95,6 +100,9 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    animate_clip,
+    animate_retarget,
+    animate_clear,
     export_figure,
     export_print,
     mark_asset,
@@ -103,6 +111,7 @@ _MODULES = (
     main,
     jobs,
     pose,
+    animation,
     voxels,
     texture,
     correct,
@@ -148,6 +157,7 @@ def _steps() -> list[Step]:
     return [
         *classes,
         (properties.add_properties, properties.remove_properties),
+        (animation_settings.add_settings, animation_settings.remove_settings),
         (previews.add_previews, previews.remove_previews),
         (_open_runtime, _close_runtime),
         (menus.add_menus, menus.remove_menus),
