@@ -32,7 +32,7 @@ from tests.integration import (
 )
 from tests.integration.addon_scene import Bench
 
-# Posing, animation and re-rigging register parts by themselves, which the add-on as a whole cannot be switched on after.
+# Posing, animation and re-rigging register parts by themselves: the add-on as a whole cannot be switched on after them.
 MODULES = (
     addon_import_cases,
     addon_state_cases,
