@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .connection import compatible, is_loopback, normalise_address
@@ -59,6 +60,7 @@ ARTIFACT_NAMES = (
     "normalized.png",
     "texture.png",
     "texture.npz",
+    "weights.npz",
 )
 # What is judged of a job that waits: before, after, and what was found.
 REVIEW_NAMES = ("source.png", "normalized.png", "normalize.json")
@@ -135,19 +137,22 @@ class Client:
 
     def create_job(
         self,
-        picture: Path,
+        picture: Path | None,
         settings: Mapping[str, Any],
         key: str,
         name: str = "",
         mesh: Path | None = None,
-        mask: Path | None = None,
+        beside: Mapping[str, Path] = MappingProxyType({}),
     ) -> Job:
-        """Send a picture, with a mesh to be textured after it or without; the same key and content bring the same job.
-        name: of the file, as the server shall show it: the mesh's where there is one. mask: of the picture's subject.
+        """Send a picture, a mesh to be textured after it, or a mesh to be rigged; the same key and content bring the
+        same job. name: of the file, as the server shall show it: the mesh's where there is one. beside: a picture's
+        "mask", of its subject, or a mesh's "skeleton".
 
         Raises PictureUnreadable.
         """
-        files = _picture_parts(picture, picture.name if mesh is not None else name, mask)
+        files = {part: (path.name, _content(path)) for part, path in beside.items()}
+        if picture is not None:
+            files["image"] = (picture.name if mesh is not None else name or picture.name, _content(picture))
         if mesh is not None:
             files["mesh"] = (name or mesh.name, _content(mesh))
         return self._ask(

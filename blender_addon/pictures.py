@@ -20,7 +20,12 @@ _KEPT_FOLDERS = 20
 
 def new_mesh_file(folder: Path, name: str, content: str) -> Path:
     """A fresh OBJ with this content. Raises DiskFull, FolderUnwritable."""
-    target = new_picture_file(folder, name).with_suffix(".obj")
+    return new_text_file(folder, name, ".obj", content)
+
+
+def new_text_file(folder: Path, name: str, suffix: str, content: str) -> Path:
+    """A fresh file with this content, which is ASCII. Raises DiskFull, FolderUnwritable. On any thread."""
+    target = new_picture_file(folder, name).with_suffix(suffix)
     with typed_file_errors(folder):
         target.write_text(content, encoding="ascii")
     return target

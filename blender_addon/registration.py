@@ -12,8 +12,13 @@ from pathlib import Path
 import bpy
 
 from . import command_line, menus, preferences, previews, properties, pump, runtime
+from .animation import settings as animation_settings
 from .job import JobEngine
 from .operators import (
+    animate_clear,
+    animate_clip,
+    animate_retarget,
+    another,
     bake_voxels,
     cancel,
     change_job,
@@ -38,9 +43,11 @@ from .operators import (
     rerun_job,
     resume_job,
     retry_job,
+    rig_mesh,
     server,
     settle_rig,
     texture_mesh,
+    update_skin,
     use_image,
     use_mask,
     use_render,
@@ -51,12 +58,13 @@ from .operators import (
 )
 from .operators import help as help_operators
 from .operators import models as model_operators
-from .panels import jobs, main, models, output, pose, texture, voxels
+from .panels import animation, correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
     preferences,
     properties,
+    animation_settings,
     generate,
     cancel,
     server,
@@ -81,6 +89,9 @@ _MODULES = (
     dismiss,
     help_operators,
     texture_mesh,
+    update_skin,
+    rig_mesh,
+    another,
     voxelize,
     bake_voxels,
     vox_files,
@@ -89,6 +100,9 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    animate_clip,
+    animate_retarget,
+    animate_clear,
     export_figure,
     export_print,
     mark_asset,
@@ -97,8 +111,10 @@ _MODULES = (
     main,
     jobs,
     pose,
+    animation,
     voxels,
     texture,
+    correct,
     output,
     models,
 )
@@ -141,6 +157,7 @@ def _steps() -> list[Step]:
     return [
         *classes,
         (properties.add_properties, properties.remove_properties),
+        (animation_settings.add_settings, animation_settings.remove_settings),
         (previews.add_previews, previews.remove_previews),
         (_open_runtime, _close_runtime),
         (menus.add_menus, menus.remove_menus),

@@ -176,8 +176,17 @@ class Minder:
             self._listing.clear()
             self._models.clear()
 
-    def add(self, record: Record, picture: Path | None, mesh: Path | None = None, mask: Path | None = None) -> None:
-        """Take over a new job; its files are copied, so that they may change or go."""
+    def add(
+        self,
+        record: Record,
+        picture: Path | None,
+        mesh: Path | Callable[[], Path] | None = None,
+        mask: Path | None = None,
+        skeleton: Callable[[], Path] | None = None,
+    ) -> None:
+        """Take over a new job; its files are copied, so that they may change or go, and those that are not written yet
+        are written here.
+        """
         record = replace(record, owner=self._ledger.owners.me)
         self._ledger.asked.add(record.key)
         try:
@@ -185,10 +194,13 @@ class Minder:
                 copy = self._ledger.folders.take_picture(record.key, picture, self._most_bytes())
                 record = replace(record, picture=copy)
             if mesh is not None:
-                record = replace(record, mesh=self._ledger.folders.take_mesh(record.key, mesh, self._most_bytes()))
+                written = mesh() if callable(mesh) else mesh
+                record = replace(record, mesh=self._ledger.folders.take_mesh(record.key, written, self._most_bytes()))
             if mask is not None:
                 copy = self._ledger.folders.take_picture(record.key, mask, self._most_bytes(), MASK)
                 record = replace(record, mask=copy)
+            if skeleton is not None:
+                record = replace(record, skeleton=self._ledger.folders.take_skeleton(record.key, skeleton()))
         except FigurineError as error:
             self._ledger.put(record)
             self._ledger.fail(record.key, error)
@@ -241,7 +253,7 @@ class Minder:
             return
         self._ledger.errors.pop(key, None)
         is_lost = bool(record.end) or not self._ledger.is_here(record)
-        if is_lost and not (record.picture or record.rerun):
+        if is_lost and not (record.picture or record.mesh or record.rerun):
             self._board.notify(record.error or JobLost.elsewhere(record.name), key, is_reply=True)
         elif is_lost:
             self._ledger.change(key, end="", failure=None, server="", job_id=None, job=None, cancel_asked=False)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ..documents import StageResult, Weights
 from ..errors import FigurineError
+from .aim import Aim
 from .review import Review
 
 ServerState = Literal["unknown", "absent", "running", "unreachable", "wrong_version", "bad_token", "offline"]
@@ -42,6 +43,7 @@ class JobView:
     until fetched. is_ours: sent from this user's Blender, not found in the server's list. is_cancelling: a cancel is
     on its way. waits_for_server: something was asked of it in this Blender which the server has still to do. review:
     of a job that waits, once it is fetched: the picture before and after. target: the object that is textured.
+    aim: what the result is for, None for a new figure.
     """
 
     key: str
@@ -68,6 +70,7 @@ class JobView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     review: Review | None = None
     target: str = ""
+    aim: Aim | None = None
 
     @property
     def is_busy(self) -> bool:

@@ -12,7 +12,9 @@ PANELS = (
     "FIGURINE_PT_main",
     "FIGURINE_PT_jobs",
     "FIGURINE_PT_pose",
+    "FIGURINE_PT_animation",
     "FIGURINE_PT_voxels",
+    "FIGURINE_PT_output",
     "FIGURINE_PT_models",
     "FIGURINE_MT_help",
     "FIGURINE_MT_server",
@@ -71,10 +73,10 @@ class Recorder:
         self, idname: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True, depress: bool = False
     ) -> SimpleNamespace:
         _require_icon(icon)
-        kind = getattr(bpy.types, "FIGURINE_OT_" + idname.partition(".")[2])
-        assert getattr(bpy.ops.figurine, idname.partition(".")[2]).get_rna_type().description, idname
-        is_grey = not getattr(bpy.ops.figurine, idname.partition(".")[2]).poll()
-        self.lines.append(f"[{text or kind.bl_label}]{' (grey)' * is_grey}")
+        module, _, verb = idname.partition(".")
+        operator = getattr(getattr(bpy.ops, module), verb)
+        assert operator.get_rna_type().description, idname
+        self.lines.append(f"[{text or operator.get_rna_type().name}]{' (grey)' * (not operator.poll())}")
         return SimpleNamespace()
 
     def operator_menu_enum(
