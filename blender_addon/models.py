@@ -47,11 +47,12 @@ def model_progress(model: Weights) -> str:
     download = model.download
     if download is None or download.step == "failed":
         return ""
-    words = _STEPS[download.step]
-    if download.total_bytes and download.step in ("downloading", "checking"):
+    if download.total_bytes and download.step == "downloading":
         done, total = size_text(download.done_bytes), size_text(download.total_bytes)
-        words = f"{words} · {percent(model_share(model))} · {done} of {total}"
-    return words
+        return f"{percent(model_share(model))} · {done} of {total}"
+    if download.total_bytes and download.step == "checking":
+        return f"Checking · {percent(model_share(model))}"
+    return _STEPS[download.step]
 
 
 def is_underway(model: Weights) -> bool:

@@ -39,7 +39,7 @@ class FIGURINE_PT_models(bpy.types.Panel):
         if not view.is_known:
             draw_faint(layout, "Asking the server.", is_in_box=False)
             return
-        draw_faint(layout, summary(view), is_in_box=False)
+        draw_faint(layout, summary(view))
         obstacle = fetch_obstacle(now)
         if obstacle:
             draw_text(layout, obstacle, "INFO", is_in_box=False)
@@ -52,12 +52,8 @@ class FIGURINE_PT_models(bpy.types.Panel):
 def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:
     row = box.row()
     row.label(text=model.title, icon=_ICONS[model.state], translate=False)
-    right = row.row()
-    right.alignment = "RIGHT"
-    right.active = False
-    right.label(text=model_size(model), translate=False)
     row.operator("figurine.open_model_page", text="", icon="URL", emboss=False).weight_id = model.id
-    draw_faint(box, f"{sentence_case(model.use)}. Licence: {model.licence}.")
+    draw_faint(box, f"{model_size(model)} · {model.licence}. {sentence_case(model.use)}.")
     if is_underway(model):
         row = box.row(align=True)
         row.progress(factor=model_share(model), text=model_progress(model), type="BAR")

@@ -60,10 +60,10 @@ def every_model_has_its_row(session: Session) -> None:
     base = documents.Weights("one", "One", "does it", "MIT", "maker/one", "absent", 7_249_192_406, True, 0, None)
     half = documents.Download("downloading", 1_800_000_000, 7_200_000_000, None)
     cases: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
-        "absent": ({}, ["One", "7.2 GB", "Does it. Licence: MIT.", "[Download…]"], ["Cancel"]),
+        "absent": ({}, ["One", "7.2 GB · MIT. Does it.", "[Download…]"], ["Cancel"]),
         "rough": ({"is_size_exact": False}, ["≈ 7.2 GB"], []),
         "begun": ({"fetched_bytes": 3_100_000_000}, ["[Go On Downloading · 3.1 GB are there]"], ["[Download…]"]),
-        "running": ({"download": half}, ["<Downloading · 25 % · 1.8 GB of 7.2 GB>"], ["[Download…]", "[Go On"]),
+        "running": ({"download": half}, ["<25 % · 1.8 GB of 7.2 GB>"], ["[Download…]", "[Go On"]),
         "present": (
             {"state": "present"},
             ["1 of 1 are on the server, 7.2 GB; 50.0 GB are free there."],
@@ -147,7 +147,7 @@ def a_model_is_downloaded(session: Session) -> None:
         hub.stall_after = 3_000_000
         assert bpy.ops.figurine.fetch_model(weight_id=ID, licence="MIT") == {"FINISHED"}
         session.tick_until(lambda: _model(session).fetched_bytes > 0)
-        assert "<Downloading" in draw("FIGURINE_PT_models").text
+        assert " of 5 MB>" in draw("FIGURINE_PT_models").text
         assert bpy.ops.figurine.cancel_model(weight_id=ID) == {"FINISHED"}
         session.tick_until(lambda: _model(session).download is None)
         assert "[Go On Downloading" in draw("FIGURINE_PT_models").text
