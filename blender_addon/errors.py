@@ -8,7 +8,7 @@ FigurineError
 ├── the server's  Refused (a reply) · JobFailed (a job's end): its words, unchanged
 ├── the job       JobLost · ResultMissing · ResultDamaged
 └── this machine  PictureUnreadable · MeshUnusable · DiskFull · FolderUnwritable · JournalDamaged
-                  ImportFailed · FolderUnknown · OutputUnwritable · InternalFault
+                  ImportFailed · ClipUnusable · FolderUnknown · OutputUnwritable · InternalFault
 """
 
 from __future__ import annotations
@@ -334,11 +334,15 @@ class MeshUnusable(FigurineError):
     """The mesh cannot be sent; nothing was changed."""
 
     def __init__(self, name: str, why: str, then: str) -> None:
-        super().__init__(f"{name} cannot be textured: {why}.", then)
+        super().__init__(f"{name} cannot be used: {why}.", then)
 
 
 class ImportFailed(FigurineError):
     """The result could not be brought into the scene; nothing of it was left there."""
+
+
+class ClipUnusable(FigurineError):
+    """A file's animation cannot be put on the rig; nothing was changed."""
 
 
 def without_login(address: str) -> str:

@@ -12,8 +12,13 @@ from pathlib import Path
 import bpy
 
 from . import command_line, menus, preferences, previews, properties, pump, runtime
+from .animation import settings as animation_settings
 from .job import JobEngine
 from .operators import (
+    animate_clear,
+    animate_clip,
+    animate_retarget,
+    another,
     bake_voxels,
     cancel,
     change_job,
@@ -38,23 +43,28 @@ from .operators import (
     rerun_job,
     resume_job,
     retry_job,
+    rig_mesh,
     server,
     settle_rig,
     texture_mesh,
+    update_skin,
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, output, pose, texture, voxels
+from .operators import models as model_operators
+from .panels import animation, correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
     preferences,
     properties,
+    animation_settings,
     generate,
     cancel,
     server,
@@ -63,6 +73,7 @@ _MODULES = (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     drop_picture,
     new_seed,
     import_job,
@@ -78,6 +89,9 @@ _MODULES = (
     dismiss,
     help_operators,
     texture_mesh,
+    update_skin,
+    rig_mesh,
+    another,
     voxelize,
     bake_voxels,
     vox_files,
@@ -86,16 +100,23 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    animate_clip,
+    animate_retarget,
+    animate_clear,
     export_figure,
     export_print,
     mark_asset,
+    model_operators,
     menus,
     main,
     jobs,
     pose,
+    animation,
     voxels,
     texture,
+    correct,
     output,
+    models,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]
@@ -136,6 +157,7 @@ def _steps() -> list[Step]:
     return [
         *classes,
         (properties.add_properties, properties.remove_properties),
+        (animation_settings.add_settings, animation_settings.remove_settings),
         (previews.add_previews, previews.remove_previews),
         (_open_runtime, _close_runtime),
         (menus.add_menus, menus.remove_menus),

@@ -41,6 +41,18 @@ def all_or_nothing() -> Iterator[Work]:
         make_active_collection(collection)
 
 
+@contextmanager
+def borrowed() -> Iterator[None]:
+    """As `all_or_nothing`, and what the body made is removed also where it succeeds: it was only to be looked at."""
+    before = set(data_blocks())
+    with all_or_nothing() as work:
+        yield
+        _leave_modes()
+        bpy.data.batch_remove([block for pointer, block in data_blocks().items() if pointer not in before])
+        bpy.context.view_layer.update()
+    restore_work(work)
+
+
 def make_active_collection(collection: bpy.types.Collection) -> None:
     """New objects go there; the scene's own collection where this one is not in the view layer."""
     layer = bpy.context.view_layer

@@ -118,6 +118,8 @@ def _sources(armature: bpy.types.Object, takes_all_actions: bool) -> list[_Sourc
         if strips:
             name = strips[0].name if len(strips) == 1 else track.name
             first, last = min(strip.frame_start for strip in strips), max(strip.frame_end for strip in strips)
+            if len(strips) == 1:  # a loop goes into the file once
+                last = first + (last - first) / strips[0].repeat
             paths = frozenset().union(*(_paths(strip.action) for strip in strips))
             found.append(_Source(name, math.floor(first), math.ceil(last), paths, track=track.name))
             used |= {strip.action for strip in strips}

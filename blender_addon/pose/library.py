@@ -31,8 +31,8 @@ from typing import Any
 from .skeleton import BodyKind
 
 _DATA = Path(__file__).with_name("data")
-_CENTRE = {"hips": 3, "trunk": 3, "head": 3, "tail": 2}
-_SIDE = {
+CENTRE_COUNTS = {"hips": 3, "trunk": 3, "head": 3, "tail": 2}
+SIDE_COUNTS = {
     **dict.fromkeys(("upperArm", "lowerArm", "upperLeg", "lowerLeg", "foot", "frontPaw", "backPaw"), 3),
     **{f"{end}{part}": 3 for end in ("front", "back") for part in ("UpperLeg", "LowerLeg", "Foot")},
     "hand": 2,
@@ -89,9 +89,9 @@ def _read(name: str) -> list[dict[str, Any]]:
 
 def _body_pose(entry: dict[str, Any]) -> BodyPose:
     """Raises ValueError for parts that are not known, or with another count of numbers."""
-    centre = _checked({key: value for key, value in entry.items() if key in _CENTRE}, _CENTRE)
-    both, left, right = (_checked(entry.get(side, {}), _SIDE) for side in ("both", "left", "right"))
-    known = {"key", "name", "description", "both", "left", "right", "lift", "is_level", *_CENTRE}
+    centre = _checked({key: value for key, value in entry.items() if key in CENTRE_COUNTS}, CENTRE_COUNTS)
+    both, left, right = (_checked(entry.get(side, {}), SIDE_COUNTS) for side in ("both", "left", "right"))
+    known = {"key", "name", "description", "both", "left", "right", "lift", "is_level", *CENTRE_COUNTS}
     if not entry.keys() <= known:
         raise ValueError(f"The pose {entry['key']} has unknown parts: {sorted(entry.keys() - known)}.")
     return BodyPose(

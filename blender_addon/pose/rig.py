@@ -40,7 +40,7 @@ class PosableRig:
 
     def shift(self) -> Vector3:
         """(3,): how far the hips are moved by their own location."""
-        hips = self._hips
+        hips = self.hips
         if hips is None:
             return np.zeros(3)
         return self.to_character @ self._location_axes(hips, self.turns()) @ np.array(self._bone_at(hips).location)
@@ -49,17 +49,26 @@ class PosableRig:
         """Give the bones these turns, and the hips this shift. Rotation modes stay as they are. Where Auto Keying is
         on, keys are set.
         """
-        within = self.to_character.T @ locals_of(self.skeleton, turns) @ self.to_character
-        basis = np.swapaxes(self.rests, 1, 2) @ within @ self.rests
+        basis = self.basis(turns)
         for bone, name in enumerate(self.skeleton.names):
             set_rotation(self._bone(name), Matrix(basis[bone].tolist()).to_quaternion())
-        if self._hips is not None:
-            axes = self._location_axes(self._hips, turns)
-            self._bone_at(self._hips).location = (axes.T @ self.to_character.T @ shift).tolist()
+        if self.hips is not None:
+            self._bone_at(self.hips).location = self.hips_location(turns, shift).tolist()
         if bpy.context.scene.tool_settings.use_keyframe_insert_auto:
             for name in self.skeleton.names:
                 key_pose(self._bone(name), bpy.context.scene.frame_current)
         bpy.context.view_layer.update()
+
+    def basis(self, turns: Matrix3) -> Matrix3:
+        """(J, 3, 3): the rotations that Blender's bones have with these turns, about their own axes."""
+        within = self.to_character.T @ locals_of(self.skeleton, turns) @ self.to_character
+        found: Matrix3 = np.swapaxes(self.rests, 1, 2) @ within @ self.rests
+        return found
+
+    def hips_location(self, turns: Matrix3, shift: Vector3) -> Vector3:
+        """(3,): the location that Blender's hips have with these turns and this shift."""
+        found: Vector3 = self._location_axes(self.hips, turns).T @ self.to_character.T @ shift
+        return found
 
     def clear(self) -> None:
         """Put every bone where it is at rest, and unscaled."""
@@ -68,7 +77,8 @@ class PosableRig:
         self.write(rest_turns(self.skeleton), np.zeros(3))
 
     @property
-    def _hips(self) -> int | None:
+    def hips(self) -> int | None:
+        """The bone that carries the body."""
         return self.skeleton.by_role.get("hips")
 
     def _bone(self, name: str) -> bpy.types.PoseBone:

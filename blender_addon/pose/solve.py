@@ -50,7 +50,7 @@ def solve_body(skeleton: RestSkeleton, pose: BodyPose, locals_now: Matrix3) -> S
     """
 
     def solved(level: BodyPose) -> Matrix3:
-        return fill(skeleton, _body_turns(skeleton, level), locals_now)
+        return fill(skeleton, body_turns(skeleton, level), locals_now)
 
     if pose.is_level:
         pose = with_level_trunk(skeleton, pose, solved)
@@ -85,7 +85,7 @@ def locals_of(skeleton: RestSkeleton, turns: Matrix3) -> Matrix3:
     return np.array([before.T @ turn for before, turn in zip(above, turns, strict=True)])
 
 
-def _body_turns(skeleton: RestSkeleton, pose: BodyPose) -> dict[int, Matrix3]:
+def body_turns(skeleton: RestSkeleton, pose: BodyPose) -> dict[int, Matrix3]:
     hips = lean(*pose.centre.get("hips", (0, 0, 0)))
     trunk = lean(*pose.centre["trunk"]) if "trunk" in pose.centre else hips
     head = lean(*pose.centre["head"]) if "head" in pose.centre else trunk

@@ -136,6 +136,12 @@ def test_a_figure_is_exported_from_the_window(desk: Desk) -> None:
     assert sorted(path.suffix for path in exports.glob("*/*")) == [".fbx", ".fbx", ".glb", ".glb", ".stl", ".vrm"]
 
 
+def test_a_picture_of_the_viewport_by_clicks(desk: Desk) -> None:
+    """Needs no server, and may stand alone."""
+    output = desk.play("viewport", "by_clicks", timeout_s=600)
+    assert not _FAULTS.findall(output)
+
+
 def test_switched_off_in_mid_job_it_leaves_nothing(desk: Desk) -> None:
     """The last: the user of the tests above has the add-on no more."""
     output = desk.play("steps", "switched_off", timeout_s=200, picture=str(EXAMPLES / "pup.png"))

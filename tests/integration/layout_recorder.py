@@ -12,8 +12,10 @@ PANELS = (
     "FIGURINE_PT_main",
     "FIGURINE_PT_jobs",
     "FIGURINE_PT_pose",
+    "FIGURINE_PT_animation",
     "FIGURINE_PT_voxels",
     "FIGURINE_PT_output",
+    "FIGURINE_PT_models",
     "FIGURINE_MT_help",
     "FIGURINE_MT_server",
     "FIGURINE_MT_object",
@@ -22,12 +24,13 @@ PANELS = (
 
 class Recorder:
     """lines: texts, operators in [brackets] and (grey) where they cannot be pressed, bars as <text>, in order. icons:
-    of labels, by their text.
+    of labels, by their text; pictures: those of their own, by the same.
     """
 
     def __init__(self, above: Recorder | None = None, *, open_panels: bool = True) -> None:
         self.lines: list[str] = [] if above is None else above.lines
         self.icons: dict[str, str] = {} if above is None else above.icons
+        self.pictures: dict[str, int] = {} if above is None else above.pictures
         self.open_panels = open_panels
 
     def _part(self, *_: Any, **__: Any) -> Recorder:
@@ -39,6 +42,7 @@ class Recorder:
         _require_icon(icon)
         self.lines.append(text)
         self.icons[text] = icon
+        self.pictures[text] = icon_value
 
     def separator(self) -> None:
         pass
@@ -69,10 +73,10 @@ class Recorder:
         self, idname: str, *, text: str | None = None, icon: str = "NONE", emboss: bool = True, depress: bool = False
     ) -> SimpleNamespace:
         _require_icon(icon)
-        kind = getattr(bpy.types, "FIGURINE_OT_" + idname.partition(".")[2])
-        assert getattr(bpy.ops.figurine, idname.partition(".")[2]).get_rna_type().description, idname
-        is_grey = not getattr(bpy.ops.figurine, idname.partition(".")[2]).poll()
-        self.lines.append(f"[{text or kind.bl_label}]{' (grey)' * is_grey}")
+        module, _, verb = idname.partition(".")
+        operator = getattr(getattr(bpy.ops, module), verb)
+        assert operator.get_rna_type().description, idname
+        self.lines.append(f"[{text or operator.get_rna_type().name}]{' (grey)' * (not operator.poll())}")
         return SimpleNamespace()
 
     def operator_menu_enum(

@@ -106,10 +106,10 @@ def faults_of(rig: bpy.types.Object, pose: BodyPose) -> list[str]:
             at_rest = turn @ np.array(bones[left].bone.head_local - bones[right].bone.head_local)
             if sides @ at_rest <= 0:
                 found.append(f"{left} is on the other side")
-    return found + _flips(posable)
+    return found + flips_of(posable)
 
 
-def _flips(posable: Any) -> list[str]:
+def flips_of(posable: Any) -> list[str]:
     """Bones that turn about themselves, against their parents, by more than a body can."""
     turns = posable.turns()
     found = []

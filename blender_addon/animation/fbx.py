@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The animation of an FBX file, read with Blender's own importer; nothing of the file stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import addon_utils
+import bpy
+import numpy as np
+
+from ..errors import ClipUnusable
+from ..figure.rollback import borrowed
+from ..pose.rig import role_of
+from .fitting import frames_per_second
+from .source import WorldClip, role_of_joint
+
+_OLD_IMPORTER = "io_scene_fbx"
+
+
+def read_fbx(path: Path) -> WorldClip:
+    """The animated skeleton with most names that are known. Raises ClipUnusable."""
+    with borrowed(), _kept_time(bpy.context.scene):
+        _import(path)
+        rigs = [entry for entry in bpy.context.scene.objects if entry.type == "ARMATURE" and entry.select_get()]
+        if not rigs:
+            raise ClipUnusable(f"{path.name} holds no armature.", "Choose a file with a skeleton and its animation.")
+        moving = [rig for rig in rigs if _action(rig) is not None]
+        if not moving:
+            raise ClipUnusable(f"{path.name} holds no animation.", "Choose a file with a skeleton and its animation.")
+        return _read(max(moving, key=lambda rig: sum(bool(_role(bone)) for bone in rig.data.bones)))
+
+
+def _import(path: Path) -> None:
+    """What was imported is selected afterwards, and nothing else."""
+    if not path.is_file():
+        raise ClipUnusable(f"{path.name} is not there.", "Choose another file.")
+    for entry in bpy.context.view_layer.objects:
+        entry.select_set(False)
+    before = {entry.as_pointer() for entry in bpy.data.objects}
+    _is_default, is_enabled = addon_utils.check(_OLD_IMPORTER)
+    if not is_enabled:
+        addon_utils.enable(_OLD_IMPORTER)
+    try:
+        # This importer is in every version, and keeps a clip's time.
+        finished = bpy.ops.import_scene.fbx(filepath=str(path), use_anim=True, ignore_leaf_bones=False)
+    except RuntimeError as error:
+        raise ClipUnusable(
+            f"Blender cannot read {path.name}: the file is damaged or is no FBX file that it knows.",
+            "Export it again as a binary FBX file, or use BVH.",
+            details=str(error),
+        ) from error
+    finally:
+        if not is_enabled:
+            addon_utils.disable(_OLD_IMPORTER)
+    if finished != {"FINISHED"}:
+        raise ClipUnusable(f"Blender did not import {path.name}.", "Export it again as a binary FBX file, or use BVH.")
+    for entry in bpy.context.view_layer.objects:
+        entry.select_set(entry.as_pointer() not in before)
+
+
+@contextmanager
+def _kept_time(scene: bpy.types.Scene) -> Iterator[None]:
+    """The importer sets the scene's frame rate and range to the file's."""
+    names = ("frame_start", "frame_end", "frame_current")
+    before = {name: getattr(scene, name) for name in names}
+    rate = scene.render.fps, scene.render.fps_base
+    try:
+        yield
+    finally:
+        scene.render.fps, scene.render.fps_base = rate
+        for name, value in before.items():
+            setattr(scene, name, value)
+
+
+def _read(rig: bpy.types.Object) -> WorldClip:
+    """Every frame of its action, in the world's axes; played on a stage of its own, which has nothing else to move."""
+    stage = bpy.data.scenes.new("Figurine")
+    for entry in bpy.context.view_layer.objects.selected:
+        stage.collection.objects.link(entry)
+    bones = list(rig.data.bones)
+    names = tuple(bone.name for bone in bones)
+    first, last = (round(frame) for frame in _action(rig).frame_range)
+    frames = range(first, max(last, first + 1) + 1)
+    rotations, heads = np.empty((len(frames), len(bones), 3, 3)), np.empty((len(frames), len(bones), 3))
+    rests = np.empty((len(bones), 3, 3))
+    for place, frame in enumerate(frames):
+        stage.frame_set(frame)
+        seen = rig.evaluated_get(stage.view_layers[0].depsgraph)
+        world = seen.matrix_world
+        if place == 0:
+            rest_heads, rest_tails = (
+                np.array([world @ getattr(bone, end) for bone in bones]) for end in ("head_local", "tail_local")
+            )
+            rests[:] = [_turn(world @ bone.matrix_local) for bone in bones]
+        for index, name in enumerate(names):
+            matrix = world @ seen.pose.bones[name].matrix
+            rotations[place, index] = _turn(matrix) @ rests[index].T
+            heads[place, index] = matrix.translation
+    parents = tuple(names.index(bone.parent.name) if bone.parent else -1 for bone in bones)
+    fps = frames_per_second(bpy.context.scene)
+    return WorldClip(names, tuple(map(_role, bones)), parents, rest_heads, rest_tails, rotations, heads, fps)
+
+
+def _turn(matrix: object) -> np.ndarray:  # Matrix → (3, 3)
+    return np.array(matrix.to_quaternion().to_matrix())
+
+
+def _role(bone: bpy.types.Bone) -> str:
+    return role_of(bone) or role_of_joint(bone.name)
+
+
+def _action(rig: bpy.types.Object) -> bpy.types.Action | None:
+    return rig.animation_data.action if rig.animation_data is not None else None

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clips on the NLA of a rig: put there, found again, taken away."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Quaternion
+from numpy.typing import NDArray
+
+from ..pose import ik
+from ..pose.rig import PosableRig, read_rig
+from .actions import FIRST_FRAME, Channel, add_strip, make_action, slot_of
+from .motion import Motion, swell_axes
+
+TRACK = "Figurine"
+# Marks an action as one of ours, with what it holds.
+CLIP_PROPERTY = "figurine_clip"
+# How fast the floor goes by under the clip, in the armature's own units a second.
+SPEED_PROPERTY = "figurine_speed"
+TWEAKED = (
+    "An NLA strip is being tweaked, which holds the rig's action: leave tweak mode (Tab, in the NLA editor) first."
+)
+
+
+def play(rig: PosableRig, motion: Motion, name: str, is_loop: bool) -> bpy.types.Action:
+    """Put the motion on the rig's NLA instead of what was there of ours; handles are switched off. An active action
+    of the artist's own is pushed down below it.
+    """
+    armature = rig.armature
+    for limb in ik.limbs_of(armature):
+        if ik.is_on(armature, limb):
+            ik.switch(armature, limb, False)
+    _remove_strips(armature)
+    action = make_action(f"{armature.name} {name}", armature, _channels(rig, motion))
+    action[CLIP_PROPERTY] = name
+    action[SPEED_PROPERTY] = motion.speed
+    last = FIRST_FRAME + len(motion.turns) - 1
+    action.use_frame_range, action.frame_start, action.frame_end = True, FIRST_FRAME, last
+    action.use_cyclic = is_loop
+    data = armature.animation_data or armature.animation_data_create()
+    _push_down(data)
+    track = data.nla_tracks.new()
+    track.name = TRACK
+    scene = bpy.context.scene
+    strip = add_strip(track, scene.frame_start, action)
+    strip.name = name
+    strip.action_frame_start, strip.action_frame_end = FIRST_FRAME, last
+    if is_loop:
+        strip.repeat = max(1, math.ceil((scene.frame_end - scene.frame_start) / (last - FIRST_FRAME)))
+    scene.frame_set(scene.frame_current)
+    return action
+
+
+def playing(armature: bpy.types.Object) -> bpy.types.Action | None:
+    """The clip on its NLA."""
+    return next((strip.action for _, strip in _strips(armature)), None)
+
+
+def clear(armature: bpy.types.Object) -> None:
+    """Take our clip from the NLA; the figure stands at rest again."""
+    _remove_strips(armature)
+    data = armature.animation_data
+    if data is not None and data.action is None and not data.nla_tracks and not data.drivers:
+        armature.animation_data_clear()
+    with ik.paused(armature):
+        read_rig(armature).clear()
+
+
+def _strips(armature: bpy.types.Object) -> Iterator[tuple[bpy.types.NlaTrack, bpy.types.NlaStrip]]:
+    tracks = armature.animation_data.nla_tracks if armature.animation_data is not None else ()
+    for track in tracks:
+        for strip in track.strips:
+            if strip.action is not None and CLIP_PROPERTY in strip.action:
+                yield track, strip
+
+
+def _remove_strips(armature: bpy.types.Object) -> None:
+    """With tracks that are empty then, and actions that nobody uses."""
+    for track, strip in list(_strips(armature)):
+        action = strip.action
+        track.strips.remove(strip)
+        if not track.strips:
+            armature.animation_data.nla_tracks.remove(track)
+        if action.users == 0:
+            bpy.data.actions.remove(action)
+
+
+def _push_down(data: bpy.types.AnimData) -> None:
+    """An active action hides the NLA: it becomes a strip of it, as Blender's own Push Down does."""
+    action, slot = data.action, slot_of(data)
+    if action is None:
+        return
+    data.action = None
+    if CLIP_PROPERTY in action:
+        return
+    track = data.nla_tracks.new()
+    track.name = action.name
+    add_strip(track, math.floor(action.frame_range[0]), action, slot)
+
+
+def _channels(rig: PosableRig, motion: Motion) -> Iterator[Channel]:
+    basis = np.array([rig.basis(turns) for turns in motion.turns])
+    for bone in sorted(motion.driven):
+        posed = rig.armature.pose.bones[rig.skeleton.names[bone]]
+        path, rows = _rotations(posed.rotation_mode, basis[:, bone])
+        yield Channel(posed.path_from_id(path), posed.name, rows)
+    if rig.hips is not None and rig.hips in motion.driven:
+        places = [rig.hips_location(turns, shift) for turns, shift in zip(motion.turns, motion.shifts, strict=True)]
+        yield _of(rig, rig.hips, "location", np.array(places))
+    if motion.swells is not None:
+        for bone, parent in enumerate(rig.skeleton.parents):
+            if parent < 0:
+                axes = rig.to_character @ rig.rests[bone : bone + 1]
+                scales = np.array([swell_axes(axes, swell)[0] for swell in motion.swells])
+                yield _of(rig, bone, "scale", scales)
+
+
+def _of(rig: PosableRig, bone: int, path: str, rows: NDArray[np.float64]) -> Channel:
+    posed = rig.armature.pose.bones[rig.skeleton.names[bone]]
+    return Channel(posed.path_from_id(path), posed.name, rows)
+
+
+def _rotations(mode: str, basis: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
+    """The property of a bone in this rotation mode, and its numbers (F, K): each frame nearest to the one before."""
+    quaternions = [Matrix(turn.tolist()).to_quaternion() for turn in basis]
+    for before, after in itertools.pairwise(quaternions):
+        after.make_compatible(before)
+    if mode == "QUATERNION":
+        return "rotation_quaternion", np.array(quaternions)
+    if mode == "AXIS_ANGLE":
+        return "rotation_axis_angle", np.array([_axis_angle(quaternion) for quaternion in quaternions])
+    eulers = [quaternions[0].to_euler(mode)]
+    for quaternion in quaternions[1:]:
+        eulers.append(quaternion.to_euler(mode, eulers[-1]))
+    return "rotation_euler", np.array(eulers)
+
+
+def _axis_angle(quaternion: Quaternion) -> tuple[float, ...]:
+    axis, angle_rad = quaternion.to_axis_angle()
+    return (angle_rad, *axis)
