@@ -334,7 +334,7 @@ class MeshUnusable(FigurineError):
     """The mesh cannot be sent; nothing was changed."""
 
     def __init__(self, name: str, why: str, then: str) -> None:
-        super().__init__(f"{name} cannot be textured: {why}.", then)
+        super().__init__(f"{name} cannot be used: {why}.", then)
 
 
 class ImportFailed(FigurineError):

@@ -17,6 +17,7 @@ from .figure import armature, materials
 from .figure.provenance import PREFIX, facts_of
 from .figure.result_folder import ResultFiles, read_result
 from .figure.rollback import all_or_nothing, make_active_collection, restore_work
+from .figure.weights import GROUPS_PROPERTY
 from .units import metres_per_unit
 
 MAX_INFLUENCES = 4
@@ -188,6 +189,7 @@ def _settle(rig: bpy.types.Object, figures: list[bpy.types.Object], files: Resul
     rig.name = rig.data.name = f"{name}_rig"
     for figure in figures:
         figure.name = figure.data.name = name
+        figure[GROUPS_PROPERTY] = "\n".join(group.name for group in figure.vertex_groups)
 
 
 def _normalise_weights(figure: bpy.types.Object, root: str) -> None:

@@ -9,6 +9,7 @@ result for another scene is offered, and the button has the context of its own w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,13 @@ import bpy
 
 from . import runtime
 from .errors import FigurineError
+from .figure.adopt import adopt, find_original, place_beside
 from .figure.dress import dress, is_texture
+from .figure.reskin import reskin
+from .figure.rig_mesh import rig_meshes
+from .figure.rollback import all_or_nothing, restore_work
 from .importer import ImportOptions, import_result, reason_to_wait
+from .jobs.aim import Aim
 from .jobs.views import JobView
 from .runtime import FileMark, Runtime
 
@@ -32,12 +38,34 @@ def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: 
     now = runtime.current()
     name = str(job.settings.get("name") or job.name)
     origin = {"job": job.job_id or "", "server": now.snapshot.server.url}
-    if is_texture(folder):
+    if job.aim is not None and job.aim.purpose == "skin":
+        made = reskin(context, folder, job.aim, origin)
+    elif job.aim is not None and job.aim.purpose == "rig":
+        made = rig_meshes(context, folder, job.aim, name, origin)
+    elif is_texture(folder):
         made = dress(context, folder, job.target or name, origin)
+    elif job.aim is not None:
+        made = _import_for(context, folder, job.aim, replace(options, name=name), origin)
     else:
         made = import_result(context, folder, replace(options, name=name), origin)
     now.results = [result for result in now.results if result.key != job.key]
     now.engine.mark_imported(job.key)
+    return made
+
+
+def _import_for(
+    context: bpy.types.Context, folder: Path, aim: Aim, options: ImportOptions, origin: Mapping[str, str]
+) -> bpy.types.Object:
+    """A figure beside the one that the job was asked for, or in its place."""
+    original = find_original(context.scene, aim.armature)
+    with all_or_nothing() as before:
+        made = import_result(context, folder, replace(options, keep_mode=True), origin)
+        if aim.purpose == "beside":
+            place_beside(original, made)
+        else:
+            adopt(original, made)
+            made = original
+        restore_work(before)
     return made
 
 

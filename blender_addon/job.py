@@ -9,12 +9,13 @@ import functools
 import queue
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .connection import Connection
+from .jobs.aim import Aim
 from .jobs.board import Board
 from .jobs.journal import Record
 from .jobs.minder import Minder
@@ -25,18 +26,21 @@ __all__ = ["Event", "JobEngine", "Notice", "Request", "ResultReady", "Snapshot",
 
 @dataclass(frozen=True)
 class Request:
-    """A picture to make a character from, or to texture a mesh after. name: of the character, for display and, made
-    safe by the server, for files and objects. settings: as POST /v1/jobs takes them. mesh: a file of the mesh; target:
-    the object that it is. mask: a picture of the same size that is white where the subject is.
+    """A picture to make a character from or to texture a mesh after, or a mesh to rig. name: of the character, for
+    display and, made safe by the server, for files and objects. settings: as POST /v1/jobs takes them. mesh, skeleton:
+    files, or what writes one; that is called on the engine's thread. target: the object that is textured. mask: a
+    picture of the same size that is white where the subject is. aim: what the result is for, None for a new figure.
     """
 
-    picture: Path
+    picture: Path | None
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     import_when_done: bool = True
-    mesh: Path | None = None
+    mesh: Path | Callable[[], Path] | None = None
     target: str = ""
     mask: Path | None = None
+    skeleton: Callable[[], Path] | None = None
+    aim: Aim | None = None
 
 
 class JobEngine:
@@ -77,10 +81,11 @@ class JobEngine:
         self._order(self._minder.configure, connection)
 
     def generate(self, request: Request) -> str:
-        """Send a picture; the key of its job."""
+        """Send a picture, a mesh or both; the key of the job."""
         record = self._new_record(request.name, request.settings, request.import_when_done)
-        record = replace(record, target=request.target)
-        self._order(self._minder.add, record, request.picture, request.mesh, request.mask)
+        record = replace(record, target=request.target, aim=request.aim)
+        order = functools.partial(self._minder.add, skeleton=request.skeleton)
+        self._order(order, record, request.picture, request.mesh, request.mask)
         return record.key
 
     def cancel(self, key: str) -> None:
@@ -114,12 +119,16 @@ class JobEngine:
         settings: Mapping[str, Any] | None = None,
         seed: int | None = None,
         import_when_done: bool = True,
+        aim: Aim | None = None,
     ) -> str:
-        """Make a new job from the same input, with another seed from this stage on; its key."""
+        """Make a new job from the same input, with another seed from this stage on; its key. key: may also be the
+        server's own id of a job that is not listed. aim: what the result is for, None for a new figure.
+        """
         source = next((job for job in self.snapshot.jobs if job.key == key), None)
-        record = self._new_record("" if source is None else source.name, settings or {}, import_when_done)
+        name = source.name if source is not None else aim.armature if aim is not None else ""
+        record = self._new_record(name, settings or {}, import_when_done)
         order: dict[str, Any] = {"stage": stage, "settings": dict(settings or {})}
-        record = Record(**{**vars(record), "rerun": order if seed is None else {**order, "seed": seed}})
+        record = replace(record, aim=aim, rerun=order if seed is None else {**order, "seed": seed})
         self._order(self._minder.rerun, record, key)
         return record.key
 
@@ -145,6 +154,14 @@ class JobEngine:
     def load_more(self) -> None:
         """Show older jobs of the server."""
         self._order(self._minder.load_more)
+
+    def fetch_model(self, weight_id: str, licence: str) -> None:
+        """Have the server download weights. licence: theirs, which is agreed to."""
+        self._order(self._minder.fetch_model, weight_id, licence)
+
+    def cancel_model(self, weight_id: str) -> None:
+        """Have the server end a download of weights, or forget that it failed; what it has fetched stays."""
+        self._order(self._minder.cancel_model, weight_id)
 
     def refresh(self) -> None:
         """Ask for everything again, now."""

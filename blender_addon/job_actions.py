@@ -38,6 +38,9 @@ def rerun_obstacle(job: JobView) -> str:
         return "The server does not have this job any more. Retry sends the picture again."
     if job.target:
         return "This job textured a mesh. Texture Selected Mesh makes a new one."
+    if job.aim is not None and job.aim.parts:
+        verb = "Update Skin" if job.aim.purpose == "skin" else "Rig Selected Mesh"
+        return f"This job was for meshes of a Blender file. {verb} makes a new one."
     return "" if job.state in ENDED_STATES else "This job has not ended."
 
 

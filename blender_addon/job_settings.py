@@ -193,6 +193,23 @@ def texture_document(wishes: Wishes, target: str) -> Mapping[str, Any]:
     return document
 
 
+def rig_document(wishes: Wishes, target: str) -> Mapping[str, Any]:
+    """The `settings` of a job that finds bones for meshes. target: the name of the first."""
+    return {**skin_document(wishes, wishes.name or target), "kind": wishes.kind}
+
+
+def skin_document(wishes: Wishes, target: str) -> Mapping[str, Any]:
+    """The `settings` of a job that binds meshes to bones. target: the armature's name."""
+    usual, chosen = asdict(NeuralBones()), asdict(wishes.bones)
+    return {
+        "name": safe_name(target),
+        "engine": wishes.engine,
+        "seed": wishes.seed,
+        "outputs": "rig",
+        **{name: value for name, value in chosen.items() if value != usual[name]},
+    }
+
+
 def safe_name(text: str) -> str:
     """A name that the server accepts, from any text: letters, digits, - and _ are kept."""
     kept = re.sub(r"[^\w\-]+", "_", unicodedata.normalize("NFKC", text)).strip("_")

@@ -49,6 +49,7 @@ class FIGURINE_MT_object(bpy.types.Menu):
         """What is done with any mesh."""
         self.layout.operator_context = "INVOKE_DEFAULT"
         self.layout.operator("figurine.texture_mesh", icon="TEXTURE")
+        self.layout.operator("figurine.rig_mesh", icon="OUTLINER_OB_ARMATURE")
         self.layout.separator()
         self.layout.operator("figurine.voxelize", icon="MESH_CUBE")
         self.layout.operator("figurine.voxelize", text="Voxelize…", icon="OPTIONS").ask = True

@@ -18,6 +18,7 @@ from .operators import (
     animate_clear,
     animate_clip,
     animate_retarget,
+    another,
     bake_voxels,
     cancel,
     change_job,
@@ -42,18 +43,22 @@ from .operators import (
     rerun_job,
     resume_job,
     retry_job,
+    rig_mesh,
     server,
     settle_rig,
     texture_mesh,
+    update_skin,
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import animation, jobs, main, output, pose, texture, voxels
+from .operators import models as model_operators
+from .panels import animation, correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -68,6 +73,7 @@ _MODULES = (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     drop_picture,
     new_seed,
     import_job,
@@ -83,6 +89,9 @@ _MODULES = (
     dismiss,
     help_operators,
     texture_mesh,
+    update_skin,
+    rig_mesh,
+    another,
     voxelize,
     bake_voxels,
     vox_files,
@@ -97,6 +106,7 @@ _MODULES = (
     export_figure,
     export_print,
     mark_asset,
+    model_operators,
     menus,
     main,
     jobs,
@@ -104,7 +114,9 @@ _MODULES = (
     animation,
     voxels,
     texture,
+    correct,
     output,
+    models,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

@@ -28,7 +28,7 @@ def _facts_of_report(report: Mapping[str, Any]) -> dict[str, str]:
     digests = {f"digest_{name}": str(digest) for name, digest in report["digests"].items()}
     return {
         "version": str(report.get("figurine", "")),
-        "blender": str(report.get("blender", "")),
+        "blender": str(report.get("blender") or ""),
         "engine": str(report.get("engine", "")),
         "seed": str(report.get("settings", {}).get("seed", "")),
         "kind": str(report.get("kind", {}).get("value", "")),

@@ -57,10 +57,21 @@ def read_result(folder: Path) -> ResultFiles:
     if len(models) != 1:
         found = "no FBX file" if not models else f"{len(models)} FBX files and not one"
         raise ImportFailed(f"The result cannot be imported: its folder holds {found}.", _FETCH_AGAIN)
-    rig = _read_json(folder / RIG_FILE)
+    bones, kind = read_skeleton(folder)
+    return ResultFiles(models[0], bones, kind, read_report(folder))
+
+
+def read_report(folder: Path) -> Mapping[str, Any]:
+    """report.json, empty where there is none. Raises ImportFailed."""
     report = _read_json(folder / REPORT_FILE) if (folder / REPORT_FILE).exists() else {}
     if report and not {"digests", "stages"} <= report.keys():
         raise ImportFailed(f"{REPORT_FILE} is not the report of a job.", _FETCH_AGAIN)
+    return report
+
+
+def read_skeleton(folder: Path) -> tuple[tuple[Bone, ...], str]:
+    """The bones of rig.json, parents in any order, and the kind of the body. Raises ImportFailed."""
+    rig = _read_json(folder / RIG_FILE)
     if rig.get("format") != RIG_FORMAT or rig.get("version") != RIG_VERSION:
         raise ImportFailed(
             f"{RIG_FILE} is not a skeleton that this version of the add-on reads.",
@@ -71,7 +82,7 @@ def read_result(folder: Path) -> ResultFiles:
     except (KeyError, TypeError, ValueError) as error:
         raise ImportFailed(f"{RIG_FILE} has a bone that cannot be read: {error!r}.", _FETCH_AGAIN) from error
     _check_tree(bones)
-    return ResultFiles(models[0], bones, str(rig.get("kind", "generic")), report)
+    return bones, str(rig.get("kind", "generic"))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

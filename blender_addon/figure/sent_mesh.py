@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..errors import MeshUnusable
 
@@ -22,9 +23,9 @@ _FACE_ID = "figurine_face"
 class SentMesh:
     """Faces of a mesh, without those that no importer keeps.
 
-    places: (V, 3) float64, in the world. corners: (C,) int64, the place of each face corner, face after face. sizes:
-    (P,) int64, corners of each face. loops: (C,) int64, the mesh's own corners. uv: (C, 2) float64, no rows where it
-    has none.
+    places: (V, 3) float64, in the world or the frame that was asked for. corners: (C,) int64, the place of each face
+    corner, face after face. sizes: (P,) int64, corners of each face. loops: (C,) int64, the mesh's own corners. uv:
+    (C, 2) float64, no rows where it has none. used: (V,) int64, the mesh's own vertex of each place.
     """
 
     places: np.ndarray
@@ -32,6 +33,7 @@ class SentMesh:
     sizes: np.ndarray
     loops: np.ndarray
     uv: np.ndarray
+    used: np.ndarray
 
 
 def obstacle(context: bpy.types.Context) -> str:
@@ -43,14 +45,23 @@ def obstacle(context: bpy.types.Context) -> str:
         return "Leave the mode that the object is in first: Texture Selected Mesh works in Object Mode."
     if not active.data.is_editable:
         return f"{active.name} is linked from another file: make it local first."
-    made = [_SHAPE_MAKERS[item.type] for item in active.modifiers if item.type in _SHAPE_MAKERS and item.show_viewport]
+    return shape_obstacle(active)
+
+
+def shape_obstacle(item: bpy.types.Object) -> str:
+    """Why the mesh alone is not what is seen of the object, for the artist; "" where it is."""
+    made = [
+        _SHAPE_MAKERS[entry.type] for entry in item.modifiers if entry.type in _SHAPE_MAKERS and entry.show_viewport
+    ]
     if made:
-        return f"{active.name} gets its shape from a modifier ({', '.join(made)}): apply that first."
+        return f"{item.name} gets its shape from a modifier ({', '.join(made)}): apply that first."
     return ""
 
 
-def read_mesh(item: bpy.types.Object) -> SentMesh:
-    """The object's own mesh, without modifiers and shape keys, where it stands. Raises MeshUnusable."""
+def read_mesh(item: bpy.types.Object, frame: Matrix | None = None) -> SentMesh:
+    """The object's own mesh, without modifiers and shape keys, where it stands. frame: from the world to where the
+    places are wanted. Raises MeshUnusable.
+    """
     mesh = item.data
     places = _read(mesh.vertices, "co", 3, np.float32).astype(np.float64)
     broken = int((~np.isfinite(places)).any(axis=1).sum())
@@ -64,7 +75,7 @@ def read_mesh(item: bpy.types.Object) -> SentMesh:
         raise MeshUnusable(
             item.name, f"it has {triangles:,} triangles, and {MOST_TRIANGLES:,} are the most", "Decimate it first."
         )
-    matrix = np.array(item.matrix_world, dtype=np.float64)
+    matrix = np.array(item.matrix_world if frame is None else frame @ item.matrix_world, dtype=np.float64)
     step = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored object: its faces are turned over
         step = np.repeat(sizes, sizes) - 1 - step
@@ -73,7 +84,7 @@ def read_mesh(item: bpy.types.Object) -> SentMesh:
     world = places[used] @ matrix[:3, :3].T + matrix[:3, 3]
     layer = mesh.uv_layers.active
     uv = np.zeros((0, 2)) if layer is None else _read(layer.uv, "vector", 2, np.float32)[loops].astype(np.float64)
-    return SentMesh(world, corners.reshape(-1), sizes, loops, uv)
+    return SentMesh(world, corners.reshape(-1), sizes, loops, uv, used)
 
 
 def obj_text(sent: SentMesh) -> str:

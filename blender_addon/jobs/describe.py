@@ -58,6 +58,7 @@ def describe_record(record: Record, around: Surroundings) -> JobView:
         settings=record.settings,
         review=around.review if state == "waiting" else None,
         target=record.target,
+        aim=record.aim,
     )
     if job is not None:
         return _with_job(view, job)

@@ -111,11 +111,15 @@ class Duties:
         if record.rerun:
             order = {name: record.rerun[name] for name in ("stage", "settings", "seed") if name in record.rerun}
             return client.rerun(str(record.rerun["job_id"]), order, record.key)
-        picture = self._ledger.folders.copy(record.key, record.picture)
-        mesh = self._ledger.folders.copy(record.key, record.mesh) if record.mesh else None
-        mask = self._ledger.folders.copy(record.key, record.mask) if record.mask else None
-        name = record.name + (picture if mesh is None else mesh).suffix
-        return client.create_job(picture, record.settings, record.key, name, mesh, mask)
+        copies = {
+            part: self._ledger.folders.copy(record.key, name)
+            for part in ("picture", "mesh", "mask", "skeleton")
+            if (name := getattr(record, part))
+        }
+        picture, mesh = copies.pop("picture", None), copies.pop("mesh", None)
+        main = mesh or picture
+        assert main is not None  # a job has one of them
+        return client.create_job(picture, record.settings, record.key, record.name + main.suffix, mesh, copies)
 
     def _sent(self, key: str, outcome: Any) -> None:
         if isinstance(outcome, LinkError):

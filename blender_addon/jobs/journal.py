@@ -18,6 +18,7 @@ from typing import Any, Literal
 from ..documents import DocumentInvalid, Job, parse
 from ..errors import FigurineError, JobFailed, JobLost, JournalDamaged, ServerWords, typed_file_errors
 from ..locks import hold_lock
+from .aim import Aim
 
 _FILE_NAME = "jobs.json"
 _FORMAT = 1
@@ -34,11 +35,12 @@ class Record:
     """A job as it must be remembered.
 
     key: names it, its folder, and its request. owner: the Blender that watches over it. server: identity of the
-    server it was sent to, empty before. picture, mask, mesh: names of the copies in the job's folder. target: the
-    object that the mesh is. rerun: of which job, stage, settings and seed, where it was made from another one. order:
-    what the artist asked of a job that the server has, until it has answered; order_settings, and order_picture and
-    order_mask, names of other copies, go with it. end: how it ended without the server: failure has the words. job: the
-    last document of a job that ended or waits. offers: how often its result was handed out by itself.
+    server it was sent to, empty before. picture, mask, mesh, skeleton: names of the copies in the job's folder. target:
+    the object that is textured. aim: what the result is for, None for a new figure. rerun: of which job, stage,
+    settings and seed, where it was made from another one. order: what the artist asked of a job that the server has,
+    until it has answered; order_settings, and order_picture and order_mask, names of other copies, go with it. end: how
+    it ended without the server: failure has the words. job: the last document of a job that ended or waits. offers: how
+    often its result was handed out by itself.
     """
 
     key: str
@@ -50,7 +52,9 @@ class Record:
     picture: str = ""
     mask: str = ""
     mesh: str = ""
+    skeleton: str = ""
     target: str = ""
+    aim: Aim | None = None
     rerun: Mapping[str, Any] = field(default_factory=dict)
     server: str = ""
     job_id: str | None = None
@@ -69,7 +73,7 @@ class Record:
 
     def __post_init__(self) -> None:
         is_key = len(self.key) == len(uuid.UUID(int=0).hex) and set(self.key) <= _KEY_CHARACTERS
-        copies = (self.picture, self.mask, self.mesh, self.order_picture, self.order_mask)
+        copies = (self.picture, self.mask, self.mesh, self.skeleton, self.order_picture, self.order_mask)
         if not is_key or any(name != Path(name).name for name in copies):
             raise DocumentInvalid(f"the key {self.key!r:.80} or the picture {self.picture!r:.80}")
 

@@ -23,6 +23,7 @@ from .journal import Record
 from .ledger import Ledger
 from .link import Link
 from .listing import Listing
+from .models import Models
 from .results import MASK
 from .transfers import Transfers
 
@@ -45,6 +46,7 @@ class Minder:
         self._ledger = Ledger(folder, board)
         self._duties = Duties(self._ledger, self._link, self._transfers, self._inbox.put)
         self._listing = Listing(self._ledger, self._link, self._transfers, self._inbox.put)
+        self._models = Models()
         self._thread = threading.Thread(target=self._run, name="figurine-engine", daemon=True)
         self._was_running = False
         self.watch_until_s = 0.0
@@ -132,6 +134,7 @@ class Minder:
         if time.monotonic() < self.watch_until_s:
             self._link.check_health()
             self._listing.do(client)
+            self._models.do(client)
 
     def _linked(self) -> Client | None:
         was_linked = self._link.client is not None
@@ -140,6 +143,7 @@ class Minder:
             if self._ledger.server != self._link.endpoint.identity:
                 self._ledger.server = self._link.endpoint.identity
                 self._listing.clear()
+                self._models.clear()
             self._was_running = True
             self._ledger.told_is_over()
         return client
@@ -159,7 +163,7 @@ class Minder:
 
     def _show(self) -> None:
         error = self._link.view.error
-        self._board.write(self._link.view, self._listing.describe(error), self._listing.has_more)
+        self._board.write(self._link.view, self._listing.describe(error), self._listing.has_more, self._models.view)
 
     # --- orders ---
 
@@ -170,9 +174,19 @@ class Minder:
             self._ledger.server = ""
             self._ledger.told_is_over()
             self._listing.clear()
+            self._models.clear()
 
-    def add(self, record: Record, picture: Path | None, mesh: Path | None = None, mask: Path | None = None) -> None:
-        """Take over a new job; its files are copied, so that they may change or go."""
+    def add(
+        self,
+        record: Record,
+        picture: Path | None,
+        mesh: Path | Callable[[], Path] | None = None,
+        mask: Path | None = None,
+        skeleton: Callable[[], Path] | None = None,
+    ) -> None:
+        """Take over a new job; its files are copied, so that they may change or go, and those that are not written yet
+        are written here.
+        """
         record = replace(record, owner=self._ledger.owners.me)
         self._ledger.asked.add(record.key)
         try:
@@ -180,10 +194,13 @@ class Minder:
                 copy = self._ledger.folders.take_picture(record.key, picture, self._most_bytes())
                 record = replace(record, picture=copy)
             if mesh is not None:
-                record = replace(record, mesh=self._ledger.folders.take_mesh(record.key, mesh, self._most_bytes()))
+                written = mesh() if callable(mesh) else mesh
+                record = replace(record, mesh=self._ledger.folders.take_mesh(record.key, written, self._most_bytes()))
             if mask is not None:
                 copy = self._ledger.folders.take_picture(record.key, mask, self._most_bytes(), MASK)
                 record = replace(record, mask=copy)
+            if skeleton is not None:
+                record = replace(record, skeleton=self._ledger.folders.take_skeleton(record.key, skeleton()))
         except FigurineError as error:
             self._ledger.put(record)
             self._ledger.fail(record.key, error)
@@ -236,7 +253,7 @@ class Minder:
             return
         self._ledger.errors.pop(key, None)
         is_lost = bool(record.end) or not self._ledger.is_here(record)
-        if is_lost and not (record.picture or record.rerun):
+        if is_lost and not (record.picture or record.mesh or record.rerun):
             self._board.notify(record.error or JobLost.elsewhere(record.name), key, is_reply=True)
         elif is_lost:
             self._ledger.change(key, end="", failure=None, server="", job_id=None, job=None, cancel_asked=False)
@@ -294,6 +311,19 @@ class Minder:
         """Do not wait until something is asked for again."""
         self._link.look_now()
         self._listing.look_now()
+        self._models.look_now()
+
+    def fetch_model(self, weight_id: str, licence: str) -> None:
+        """Have the server download weights."""
+        told = self._ask(None, lambda client: client.fetch_weights(weight_id, licence))
+        if told is not None:
+            self._models.hear(told)
+
+    def cancel_model(self, weight_id: str) -> None:
+        """Have the server end a download of weights."""
+        told = self._ask(None, lambda client: client.cancel_weights(weight_id))
+        if told is not None:
+            self._models.hear(told)
 
     def _most_bytes(self) -> int | None:
         """What the server takes, as far as it is known."""

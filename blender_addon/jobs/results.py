@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on's files: pictures that were sent, results that were fetched, thumbnails.
 
-<folder>/<key>/picture.png     the copy that is sent; so are mask.png and mesh.obj
+<folder>/<key>/picture.png     the copy that is sent; so are mask.png, mesh.obj and skeleton.json
 <folder>/<key>/result/         complete, or not there
 <folder>/thumbnails/<digest>.png
 """
@@ -19,10 +19,13 @@ from ..client import ARTIFACT_NAMES, Client
 from ..documents import Job
 from ..errors import MeshUnusable, PictureUnreadable, Refused, ResultMissing, typed_file_errors
 
+WEIGHTS_FILE = "weights.npz"
 # The import needs these.
 _NEEDED = ("figure.fbx", "rig.json", "report.json")
 # And these, of a job that textured a mesh.
 _NEEDED_OF_TEXTURE = ("texture.png", "texture.npz", "report.json")
+# And these, of a job that has only bones and weights to give.
+_NEEDED_OF_RIG = ("rig.json", WEIGHTS_FILE, "report.json")
 _TEXTURED = "mesh+image"
 _THUMBNAILS = ("preview.png", "candidates.png", "normalized.png", "source.png")
 _MOST_THUMBNAILS = 300
@@ -74,11 +77,19 @@ class ResultFolders:
         FolderUnwritable.
         """
         target = self._folder / key / f"mesh{source.suffix}"
-        with typed_file_errors(target.parent, "texture it again"):
+        with typed_file_errors(target.parent, "try again"):
             size_bytes = source.stat().st_size
             if most_bytes is not None and size_bytes > most_bytes:
                 size = f"its file has {size_bytes >> 20} MiB, and the server takes {most_bytes >> 20} MiB"
                 raise MeshUnusable(source.stem, size, "Decimate it first.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(source, target)
+        return target.name
+
+    def take_skeleton(self, key: str, source: Path) -> str:
+        """As `take_mesh`, for a skeleton. Raises DiskFull, FolderUnwritable."""
+        target = self._folder / key / f"skeleton{source.suffix}"
+        with typed_file_errors(target.parent, "try again"):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(source, target)
         return target.name
@@ -105,7 +116,7 @@ class ResultFolders:
     def result(self, key: str) -> Path | None:
         """The folder of a complete result."""
         folder = self._folder / key / "result"
-        for needed in (_NEEDED, _NEEDED_OF_TEXTURE):
+        for needed in (_NEEDED, _NEEDED_OF_TEXTURE, _NEEDED_OF_RIG):
             if all((folder / name).is_file() for name in needed):
                 return folder
         return None
@@ -116,8 +127,9 @@ class ResultFolders:
         on_share: told 0..1 as it goes. Raises ResultMissing, ResultDamaged, DiskFull, FolderUnwritable, LinkError,
         Refused; nothing is left then.
         """
+        needed = _needed(job)
         files = [file for file in job.artifacts if file.name in ARTIFACT_NAMES]
-        needed = _NEEDED_OF_TEXTURE if job.input.kind == _TEXTURED else _NEEDED
+        files = [file for file in files if file.name != WEIGHTS_FILE or file.name in needed]
         if not {file.name for file in files}.issuperset(needed):
             raise ResultMissing(job.input.name)
         partial, target = self._folder / key / "result.part", self._folder / key / "result"
@@ -176,6 +188,12 @@ class ResultFolders:
             kept = sorted(os.scandir(self._thumbnails), key=lambda entry: entry.stat().st_mtime, reverse=True)
             for entry in kept[_MOST_THUMBNAILS:]:
                 os.unlink(entry.path)
+
+
+def _needed(job: Job) -> tuple[str, ...]:
+    if job.input.kind == _TEXTURED:
+        return _NEEDED_OF_TEXTURE
+    return _NEEDED_OF_RIG if job.settings.get("outputs") == "rig" else _NEEDED
 
 
 def thumbnail_of(job: Job) -> tuple[str, str] | None:

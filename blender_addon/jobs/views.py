@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..documents import StageResult
+from ..documents import StageResult, Weights
 from ..errors import FigurineError
+from .aim import Aim
 from .review import Review
 
 ServerState = Literal["unknown", "absent", "running", "unreachable", "wrong_version", "bad_token", "offline"]
@@ -42,6 +43,7 @@ class JobView:
     until fetched. is_ours: sent from this user's Blender, not found in the server's list. is_cancelling: a cancel is
     on its way. waits_for_server: something was asked of it in this Blender which the server has still to do. review:
     of a job that waits, once it is fetched: the picture before and after. target: the object that is textured.
+    aim: what the result is for, None for a new figure.
     """
 
     key: str
@@ -68,11 +70,25 @@ class JobView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     review: Review | None = None
     target: str = ""
+    aim: Aim | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether something goes on without the artist."""
         return self.state in BUSY
+
+
+@dataclass(frozen=True)
+class ModelsView:
+    """The networks' weights on the server. is_known: whether it has told them. free_bytes: of its disk. obstacle: why
+    that server cannot fetch any, "" where it can. error: why it did not tell.
+    """
+
+    models: tuple[Weights, ...] = ()
+    is_known: bool = False
+    free_bytes: int = 0
+    obstacle: str = ""
+    error: FigurineError | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,7 @@ class Snapshot:
     server: ServerView = ServerView()
     jobs: tuple[JobView, ...] = ()
     has_more: bool = False
+    models: ModelsView = ModelsView()
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import runtime
+from ..figure.adopt import original_of
+from ..figure.provenance import PREFIX
 from ..job_actions import rerun_obstacle, sending_obstacle
 from ..job_settings import changed_settings, shape_of
+from ..jobs.aim import Aim
 from ..jobs.views import JobView
 from ..properties import DEPTH, HEIGHT, KINDS, LARGEST_SEED
 from ..units import metres_per_unit
@@ -60,6 +63,12 @@ class FIGURINE_OT_rerun_job(bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
 
+    beside: BoolProperty(
+        name="Compare Side by Side",
+        description="Put the result beside the figure that this job made, to keep one of the two",
+        options={"SKIP_SAVE"},
+    )
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where the server has nothing to start from."""
@@ -86,7 +95,8 @@ class FIGURINE_OT_rerun_job(bpy.types.Operator):
         wanted = replace(before, **self._chosen(context.scene))
         changes, does_import = changed_settings(before, wanted), context.scene.figurine.import_when_done
         now = runtime.current()
-        key = now.engine.rerun(job.key, self.stage, changes, self.seed, does_import)
+        aim = _aim(context.scene, job) if self.beside else None
+        key = now.engine.rerun(job.key, self.stage, changes, self.seed, does_import, aim)
         now.files[key] = file_mark(now)
         now.focus = key
         now.touch()
@@ -97,6 +107,12 @@ class FIGURINE_OT_rerun_job(bpy.types.Operator):
         if self.properties.is_property_set("height"):
             chosen["height_m"] = self.height * metres_per_unit(scene)
         return chosen
+
+
+def _aim(scene: bpy.types.Scene, job: JobView) -> Aim | None:
+    """Beside the figure of the job; None where that is not in the scene."""
+    made = [item for item in scene.objects if item.type == "ARMATURE" and item.get(f"{PREFIX}job") == job.job_id]
+    return Aim("beside", original_of(made[0]).name) if made else None
 
 
 def _obstacle(job: JobView) -> str:

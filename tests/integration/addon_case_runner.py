@@ -20,16 +20,19 @@ import bpy
 
 from tests.integration import (
     addon_animation_cases,
+    addon_candidate_cases,
     addon_failure_cases,
     addon_import_cases,
     addon_output_cases,
     addon_pose_cases,
     addon_registration_cases,
+    addon_rigging_cases,
+    addon_skin_cases,
     addon_state_cases,
 )
 from tests.integration.addon_scene import Bench
 
-# Posing and animation register operators by themselves, which the add-on as a whole cannot be switched on after.
+# Posing, animation and re-rigging register parts by themselves: the add-on as a whole cannot be switched on after them.
 MODULES = (
     addon_import_cases,
     addon_state_cases,
@@ -37,6 +40,9 @@ MODULES = (
     addon_registration_cases,
     addon_pose_cases,
     addon_animation_cases,
+    addon_skin_cases,
+    addon_rigging_cases,
+    addon_candidate_cases,
     addon_output_cases,
 )
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from blender_addon.errors import DiskFull
+from blender_addon.job import Request
+from blender_addon.jobs.aim import Aim, SentPart
 from tests.unit.addon.engine_bench import Blender
 from tests.unit.addon.servers import FigurineServer, managed
 from tests.unit.addon.test_job_engine import FILES
@@ -72,3 +75,42 @@ def test_a_session_that_adopts_nothing_leaves_others_jobs_alone(
         assert [result.key for result in command.results] == [other]
     with Blender(jobs_folder, managed(home)) as blender:
         blender.wait_for_result(key)
+
+
+def test_a_mesh_with_its_bones_is_sent_when_the_server_runs_and_its_aim_is_remembered(
+    home: Path, jobs_folder: Path, tmp_path: Path
+) -> None:
+    aim = Aim("skin", "fox_rig", (SentPart("fox", 3),))
+
+    def written(name: str, content: str) -> Path:
+        (tmp_path / name).write_text(content)
+        return tmp_path / name
+
+    with Blender(jobs_folder, managed(home)) as blender:
+        request = Request(
+            None,
+            "fox_rig",
+            {"outputs": "rig"},
+            mesh=lambda: written("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"),
+            skeleton=lambda: written("a.json", "{}"),
+            aim=aim,
+        )
+        key = blender.engine.generate(request)
+        blender.wait(lambda: (jobs_folder / key / "skeleton.json").is_file())
+    with Blender(jobs_folder, managed(home)) as again, FigurineServer(home) as server:
+        job = again.wait_for(key, "queued")
+        again.wait(lambda: again.job(key).job_id is not None)
+        stored = server.desk.store.get(str(again.job(key).job_id))
+        assert stored.input_kind == "mesh" and stored.settings["outputs"] == "rig"
+        assert job.aim == aim
+
+
+def test_a_mesh_that_cannot_be_written_ends_its_job_with_a_sentence(
+    home: Path, jobs_folder: Path, tmp_path: Path
+) -> None:
+    def full() -> Path:
+        raise DiskFull(str(tmp_path))
+
+    with Blender(jobs_folder, managed(home)) as blender:
+        key = blender.engine.generate(Request(None, "fox_rig", {}, mesh=full))
+        assert "No space is left" in blender.wait_for(key, "failed").error.message

@@ -16,6 +16,7 @@ import pytest
 
 from blender_addon.documents import Input, Job
 from blender_addon.errors import DiskFull, JobFailed, JournalDamaged, ServerWords
+from blender_addon.jobs.aim import Aim, SentPart
 from blender_addon.jobs.journal import Journal, Owners, Record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,6 +57,7 @@ def test_what_was_put_is_read_again(tmp_path: Path) -> None:
         new_record(),
         new_record(job=DOCUMENT, job_id=DOCUMENT.id, server="home:x"),
         new_record(end="failed", failure=WORDS),
+        new_record(mesh="mesh.obj", skeleton="skeleton.json", aim=Aim("skin", "fox_rig", (SentPart("fox", 7),))),
     ]
     journal = opened(tmp_path / "jobs")
     for record in records:
@@ -64,7 +66,7 @@ def test_what_was_put_is_read_again(tmp_path: Path) -> None:
     assert list(again.records.values()) == records
     assert records[0].error is None
     assert records[1].error == records[2].error == JobFailed(WORDS)
-    assert [record.is_busy for record in records] == [True, False, False]
+    assert [record.is_busy for record in records] == [True, False, False, True]
 
 
 def test_a_job_that_was_deleted_stays_hidden_and_one_that_was_swept_does_not(tmp_path: Path) -> None:

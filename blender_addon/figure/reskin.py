@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""New weights for a figure whose bones were edited. Bones, pose, animation and constraints are not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import bpy
+
+from ..errors import ImportFailed
+from ..jobs.aim import Aim
+from ..pose.rig import active_rig
+from .provenance import PREFIX, facts_of
+from .result_folder import read_report
+from .sent_body import is_bound, mesh_obstacle, meshes_of, read_bones
+from .weights import find_body, read_weights, write_weights
+
+# Of the unit cube, scaled as the armature is: less cannot be undone in single precision.
+_LEAST_VOLUME = 1e-15
+_AGAIN = "Press Update Skin again."
+
+
+def obstacle(context: bpy.types.Context) -> str:
+    """Why no weights can be made for the active figure, for the artist; "" where they can."""
+    armature = active_rig(context)
+    if armature is None:
+        return "Select a figure, or its armature."
+    if context.mode not in ("OBJECT", "POSE", "EDIT_ARMATURE"):
+        return "Leave this mode first: Update Skin works in Object, Pose and an armature's Edit Mode."
+    meshes = meshes_of(armature, context.scene)
+    if not any(len(item.data.polygons) for item in meshes):
+        return f"{armature.name} moves no mesh of this scene. Rig Selected Mesh gives a mesh its bones."
+    reasons = [reason for reason in map(mesh_obstacle, meshes) if reason]
+    if reasons:
+        return reasons[0]
+    if abs(armature.matrix_world.determinant()) < _LEAST_VOLUME:
+        return f"{armature.name} is scaled to nothing: give it a scale first."
+    if not read_bones(armature):
+        return f"{armature.name} has no bone that deforms: turn on Deform in the properties of its bones."
+    return ""
+
+
+def reskin(context: bpy.types.Context, folder: Path, aim: Aim, origin: Mapping[str, str]) -> bpy.types.Object:
+    """Give the meshes of the armature the weights in the folder; returns the armature. No undo step is made.
+
+    Raises ImportFailed, after which the file is as it was.
+    """
+    armature = context.scene.objects.get(aim.armature)
+    if armature is None or armature.type != "ARMATURE":
+        raise ImportFailed(
+            f"{aim.armature}, whose skin was to be updated, is not in this scene any more.",
+            "If it was renamed, give it that name again and press Import in the job list.",
+        )
+    if armature.mode == "EDIT":
+        raise ImportFailed(f"{armature.name} is in Edit Mode.", "Leave it, and press Import in the job list.")
+    weights, report = read_weights(folder), read_report(folder)
+    _check_bones(armature, weights.bones)
+    body = find_body(context.scene, aim.parts, weights)
+    for item in body.objects:
+        if not is_bound(item, armature):
+            raise ImportFailed(f"{item.name} is not bound to {armature.name} any more.", _AGAIN)
+    write_weights(body, weights)
+    facts = facts_of(report, {})
+    for name in (f"{PREFIX}stage_rig", f"{PREFIX}digest_weights"):
+        if name in facts:
+            armature[name] = facts[name]
+    armature[f"{PREFIX}skin_job"] = origin["job"]
+    return armature
+
+
+def _check_bones(armature: bpy.types.Object, sent: tuple[str, ...]) -> None:
+    now = {bone.name for bone in read_bones(armature)}
+    gone, new = sorted(set(sent) - now), sorted(now - set(sent))
+    if gone or new:
+        what = f"{gone[0]} is not there any more" if gone else f"{new[0]} was added"
+        raise ImportFailed(f"The bones of {armature.name} are others than those that were sent: {what}.", _AGAIN)

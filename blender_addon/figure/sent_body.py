@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Meshes of the file as one body that is sent to be rigged, in metres about a point on its ground; and its bones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..errors import MeshUnusable
+from ..jobs.aim import SentPart
+from ..pose.rig import HANDLE_ROLE, role_of
+from ..pose.skeleton import kind_of, to_character
+from .result_folder import RIG_FORMAT, RIG_VERSION
+from .sent_mesh import MOST_TRIANGLES, SentMesh, read_mesh, shape_obstacle
+
+
+@dataclass(frozen=True, eq=False)
+class SentBody:
+    """objects, meshes: of the same length. frame: from the world to where their places are. metres_per_unit: of the
+    scene.
+    """
+
+    objects: tuple[bpy.types.Object, ...]
+    meshes: tuple[SentMesh, ...]
+    frame: Matrix
+    metres_per_unit: float
+
+    @property
+    def parts(self) -> tuple[SentPart, ...]:
+        """What has to be remembered of the objects."""
+        return tuple(SentPart(item.name, len(item.data.vertices)) for item in self.objects)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(V, 3) float64, of all of them, in the frame, in Blender units."""
+        return np.concatenate([mesh.places for mesh in self.meshes])
+
+    def to_sent(self, points: np.ndarray) -> np.ndarray:  # (N, 3), the frame
+        """(N, 3): in metres, about the middle of the ground under the body."""
+        low, high = self.places.min(axis=0), self.places.max(axis=0)
+        ground = np.array([*(low + high)[:2] / 2, low[2]])
+        return np.asarray((points - ground) * self.metres_per_unit)
+
+    def joined(self) -> SentMesh:
+        """One mesh, as it is sent."""
+        starts = np.cumsum([0, *(len(mesh.places) for mesh in self.meshes)])
+        return SentMesh(
+            places=self.to_sent(self.places),
+            corners=np.concatenate([mesh.corners + start for mesh, start in zip(self.meshes, starts, strict=False)]),
+            sizes=np.concatenate([mesh.sizes for mesh in self.meshes]),
+            loops=np.concatenate([mesh.loops for mesh in self.meshes]),
+            uv=np.zeros((0, 2)),
+            used=np.concatenate([mesh.used for mesh in self.meshes]),
+        )
+
+
+@dataclass(frozen=True)
+class SentBone:
+    """parent: the next above that is sent too, "" for none. head, tail: in the armature's own space, Blender units."""
+
+    name: str
+    parent: str
+    role: str
+    head: tuple[float, float, float]
+    tail: tuple[float, float, float]
+
+
+def read_body(objects: Sequence[bpy.types.Object], frame: Matrix, metres_per_unit: float) -> SentBody:
+    """Those that have faces, where they stand, without modifiers and shape keys. frame: from the world to one in which
+    they stand upright and face -Y. Raises MeshUnusable.
+    """
+    solid = tuple(item for item in objects if len(item.data.polygons))
+    if not solid:
+        raise MeshUnusable(objects[0].name, "it has no faces", "Choose a mesh with a surface.")
+    body = SentBody(solid, tuple(read_mesh(item, frame) for item in solid), frame, metres_per_unit)
+    triangles = int(sum((mesh.sizes - 2).sum() for mesh in body.meshes))
+    if triangles > MOST_TRIANGLES:
+        why = f"all together have {triangles:,} triangles, and {MOST_TRIANGLES:,} are the most"
+        raise MeshUnusable(f"{solid[0].name} with the others", why, "Decimate them first.")
+    return body
+
+
+def mesh_obstacle(item: bpy.types.Object) -> str:
+    """Why this mesh cannot be given bones or weights, for the artist; "" where it can."""
+    if not item.data.is_editable or not (item.is_editable or item.override_library):
+        return f"{item.name} is linked from another file: make it local first."
+    sharing = () if item.data.users < 2 else bpy.data.objects
+    others = [other.name for other in sharing if other is not item and other.data is item.data]
+    if others:
+        return (
+            f"{item.name} shares its mesh, and so its weights, with {others[0]}: choose Object > Relations > Make "
+            "Single User > Object & Data first."
+        )
+    return shape_obstacle(item)
+
+
+def meshes_of(armature: bpy.types.Object, scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """The scene's meshes that the armature moves."""
+    return [item for item in scene.objects if item.type == "MESH" and is_bound(item, armature)]
+
+
+def is_bound(item: bpy.types.Object, armature: bpy.types.Object) -> bool:
+    """By a modifier, or as the armature's child in the old way."""
+    if item.parent is armature and item.parent_type == "ARMATURE":
+        return True
+    return any(entry.type == "ARMATURE" and entry.object is armature for entry in item.modifiers)
+
+
+def read_bones(armature: bpy.types.Object) -> list[SentBone]:
+    """The bones that deform, parents first, as they are edited now; none of the handles that posing added."""
+    is_edited = armature.mode == "EDIT"
+    bones = armature.data.edit_bones if is_edited else armature.data.bones
+    ends = ("head", "tail") if is_edited else ("head_local", "tail_local")
+    sent = {bone.name for bone in bones if bone.use_deform and role_of(bone) != HANDLE_ROLE}
+    found = [
+        SentBone(bone.name, _parent_of(bone, sent), role_of(bone) or "chain", *(tuple(getattr(bone, e)) for e in ends))
+        for bone in bones
+        if bone.name in sent
+    ]
+    return _as_tree(found)
+
+
+def frame_of(armature: bpy.types.Object, bones: Sequence[SentBone]) -> Matrix:
+    """From the world to the character's own frame: upright, facing -Y, not mirrored, whatever the armature's transform
+    and axes, so that the same figure is sent alike wherever it stands. A body of unknown parts is sent as it stands.
+    """
+    roles = tuple(bone.role for bone in bones)
+    if kind_of(set(roles)) == "other":
+        return Matrix.Identity(4)
+    own = armature.matrix_world
+    turn = to_character(roles, np.array([bone.head for bone in bones]))
+    return Matrix(turn.tolist()).to_4x4() @ Matrix.Scale(abs(own.determinant()) ** (1 / 3), 4) @ own.inverted()
+
+
+def skeleton_document(armature: bpy.types.Object, bones: Sequence[SentBone], body: SentBody) -> dict[str, Any]:
+    """rig.json of bones that stand in this body, where the armature stands."""
+    matrix = np.array(body.frame @ armature.matrix_world, dtype=np.float64)
+
+    def place(points: list[tuple[float, float, float]]) -> list[list[float]]:
+        there = np.array(points) @ matrix[:3, :3].T + matrix[:3, 3]
+        return [[float(number) for number in row] for row in body.to_sent(there)]
+
+    heads, tails = place([bone.head for bone in bones]), place([bone.tail for bone in bones])
+    entries = [
+        {"name": bone.name, "role": bone.role, "parent": bone.parent or None, "head": head, "tail": tail}
+        for bone, head, tail in zip(bones, heads, tails, strict=True)
+    ]
+    return {"format": RIG_FORMAT, "version": RIG_VERSION, "bones": entries}
+
+
+def _parent_of(bone: Any, sent: set[str]) -> str:
+    above = bone.parent
+    while above is not None and above.name not in sent:
+        above = above.parent
+    return "" if above is None else above.name
+
+
+def _as_tree(bones: list[SentBone]) -> list[SentBone]:
+    """One root: a rig whose bones hang on controls that are not sent has several; the one that carries most has the
+    others as children.
+    """
+    above = {bone.name: bone.parent for bone in bones}
+
+    def root_of(name: str) -> str:
+        while above[name]:
+            name = above[name]
+        return name
+
+    roots = [root_of(name) for name in above]
+    if not roots:
+        return bones
+    main = max(dict.fromkeys(roots), key=roots.count)
+    return [bone if bone.parent or bone.name == main else replace(bone, parent=main) for bone in bones]

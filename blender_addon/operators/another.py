@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The active figure once more: with another seed from a stage on, beside it, to choose one; or by the neural engine, in
+its place.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import bpy
+
+from .. import runtime
+from ..figure.adopt import active_figure, candidates_of, keep, original_of
+from ..figure.provenance import PREFIX
+from ..job_actions import rerun_obstacle, sending_obstacle
+from ..jobs.aim import Aim, Purpose
+from ..jobs.views import JobView
+from ..pose.rig import active_rig
+from ..properties import LARGEST_SEED
+from ..runtime import Runtime
+from ..status import obstacle as server_obstacle
+from ..wording import STAGE_LABELS
+from .common import file_mark
+
+_STAGES = ("geometry", "texture", "rig")
+_DRAFT = "draft"
+_NO_FIGURE = "Select a figure that Figurine made."
+_NOTHING_BESIDE = "Nothing stands beside this figure. Another Skeleton, Texture or Shape puts candidates there."
+
+
+class _Another:
+    """What the three have in common. stage: from which on the seed is another."""
+
+    stage = ""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey where the figure cannot be made again, or would come out the same."""
+        reason = another_obstacle(context, cls.stage)
+        if reason:
+            cls.poll_message_set(reason)  # type: ignore[attr-defined]
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make the job; its result comes beside the figure."""
+        figure = original_of(active_figure(context))
+        _rerun(figure, self.stage, {}, random.randrange(LARGEST_SEED), "beside")
+        return {"FINISHED"}
+
+
+class FIGURINE_OT_another_rig(_Another, bpy.types.Operator):
+    """Make the skeleton with another seed, and show the result beside the figure. Shape and texture stay"""
+
+    bl_idname = "figurine.another_rig"
+    bl_label = "Another Skeleton"
+    stage = "rig"
+
+
+class FIGURINE_OT_another_texture(_Another, bpy.types.Operator):
+    """Paint it with another seed, and show the result beside the figure. The shape stays"""
+
+    bl_idname = "figurine.another_texture"
+    bl_label = "Another Texture"
+    stage = "texture"
+
+
+class FIGURINE_OT_another_shape(_Another, bpy.types.Operator):
+    """Make shape, texture and skeleton with another seed, and show the result beside the figure"""
+
+    bl_idname = "figurine.another_shape"
+    bl_label = "Another Shape"
+    stage = "geometry"
+
+
+class FIGURINE_OT_keep_candidate(bpy.types.Operator):
+    """Keep the active one of the figures that stand beside each other, in the place, the pose and with the name and
+    animation of the first; remove the others
+    """
+
+    bl_idname = "figurine.keep_candidate"
+    bl_label = "Keep This One"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender's way to declare it
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey where there is no choice."""
+        figure = active_rig(context)
+        reason = ""
+        if figure is None or not candidates_of(original_of(figure), context.scene):
+            reason = _NOTHING_BESIDE
+        elif context.mode not in ("OBJECT", "POSE"):
+            reason = "Leave this mode first: Keep This One works in Object Mode and Pose Mode."
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Choose."""
+        keep(active_rig(context))
+        return {"FINISHED"}
+
+
+class FIGURINE_OT_upgrade(bpy.types.Operator):
+    """Make this draft again from its picture by the neural engine, and put the result in its place: name, place, pose
+    and animation stay, the mesh is another one
+    """
+
+    bl_idname = "figurine.upgrade"
+    bl_label = "Upgrade to Neural"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey where it is no draft, or where no neural engine can run."""
+        reason = upgrade_obstacle(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make the job; its result takes the figure's place."""
+        settings = {"engine": "neural", "engines": {}}
+        _rerun(original_of(active_figure(context)), "geometry", settings, None, "upgrade")
+        return {"FINISHED"}
+
+
+def another_obstacle(context: bpy.types.Context, stage: str) -> str:
+    """Why the active figure cannot be made again from this stage on, "" where it can."""
+    figure, now = active_figure(context), runtime.current()
+    if figure is None:
+        return _NO_FIGURE
+    reason = _made_again_obstacle(now, original_of(figure))
+    if reason:
+        return reason
+    if engine_of(original_of(figure), stage) == _DRAFT:
+        what = STAGE_LABELS[stage].lower()
+        return f"Its {what} is a draft, and has no chance in it: every seed gives the same. Rerun… has its settings."
+    return ""
+
+
+def is_draft(figure: bpy.types.Object) -> bool:
+    """Whether any part of it is one."""
+    return any(engine_of(figure, stage) == _DRAFT for stage in _STAGES)
+
+
+def upgrade_obstacle(context: bpy.types.Context) -> str:
+    """Why the active figure cannot be made by the neural engine, "" where it can."""
+    figure, now = active_figure(context), runtime.current()
+    if figure is None:
+        return _NO_FIGURE
+    if not is_draft(original_of(figure)):
+        return "No part of this figure is a draft."
+    reason = _made_again_obstacle(now, original_of(figure))
+    if reason:
+        return reason
+    if now.snapshot.server.state == "running" and "neural" not in now.snapshot.server.engines:
+        return "The server's version has no neural engine."
+    return _told_by_last_job(now)
+
+
+def _told_by_last_job(now: Runtime) -> str:
+    """Why the server took the draft where it was free to choose, as the last job of this session says; "" where none
+    says so: then the server itself answers.
+    """
+    for job in now.snapshot.jobs:  # newest first
+        reasons = [stage.fallback_reason for stage in job.stages if stage.stage in _STAGES]
+        if job.key in now.files and any(reasons):
+            why = next(filter(None, reasons)).rstrip(".")
+            return f"It cannot run now: {why}. If that is mended, Generate or Rerun… tells."
+        if job.key in now.files and any(stage.engine == "neural" for stage in job.stages):
+            return ""
+    return ""
+
+
+def engine_of(figure: bpy.types.Object, stage: str) -> str:
+    """Who did this stage of it, "" where it was not done."""
+    return str(figure.get(f"{PREFIX}stage_{stage}", "")).partition(",")[0]
+
+
+def _made_again_obstacle(now: Runtime, figure: bpy.types.Object) -> str:
+    if not engine_of(figure, "geometry"):
+        return "Only a figure that was made from a picture can be made again from it."
+    reason = server_obstacle(now, True)
+    job = _job_of(now, figure)
+    if reason or job is None:
+        return reason
+    return rerun_obstacle(job) or sending_obstacle(job, bpy.app.online_access)
+
+
+def _job_of(now: Runtime, figure: bpy.types.Object) -> JobView | None:
+    """The job that made it, where that is listed."""
+    job_id = figure[f"{PREFIX}job"]
+    return next((job for job in now.snapshot.jobs if job.job_id == job_id), None)
+
+
+def _rerun(
+    figure: bpy.types.Object, stage: str, settings: Mapping[str, Any], seed: int | None, purpose: Purpose
+) -> None:
+    now = runtime.current()
+    job = _job_of(now, figure)
+    key = str(figure[f"{PREFIX}job"]) if job is None else job.key
+    made = now.engine.rerun(key, stage, settings, seed, True, Aim(purpose, figure.name))
+    now.files[made] = file_mark(now)
+    now.focus = made
+    now.touch()
+
+
+CLASSES = (
+    FIGURINE_OT_another_rig,
+    FIGURINE_OT_another_texture,
+    FIGURINE_OT_another_shape,
+    FIGURINE_OT_keep_candidate,
+    FIGURINE_OT_upgrade,
+)

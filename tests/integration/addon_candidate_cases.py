@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cases of candidates beside a figure, and of a figure that takes another one's place."""
+
+from __future__ import annotations
+
+import itertools
+
+import bpy
+import numpy as np
+
+from blender_addon.errors import ImportFailed
+from blender_addon.figure.adopt import adopt, candidates_of, find_original, keep, original_of, place_beside
+from blender_addon.figure.rollback import all_or_nothing
+from blender_addon.pose import ik
+from tests.integration.addon_contents import data_blocks, figure_of
+from tests.integration.addon_scene import Bench, add_cube, mesh_points
+from tests.integration.pose_measures import register_pose_operators
+
+SAME_m = 1e-3
+
+
+def posed(bench: Bench) -> bpy.types.Object:
+    """A figure that runs, somewhere, under a name of the artist's."""
+    register_pose_operators()
+    rig = bench.bring("fox_kid")
+    rig.name, rig.location, rig.rotation_euler = "Hero", (2.0, 1.0, 0.0), (0.0, 0.0, 0.0)
+    bpy.ops.figurine.apply_pose(pose="run")
+    return rig
+
+
+def seen(rig: bpy.types.Object) -> np.ndarray:
+    """(V, 3) of its mesh in the world."""
+    bpy.context.view_layer.update()
+    figure = figure_of(rig)
+    matrix = np.array(figure.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world)
+    return mesh_points(figure) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def case_candidates_stand_beside_in_the_same_pose(bench: Bench) -> None:
+    hero = posed(bench)
+    first, second = bench.bring("fox_kid"), bench.bring("fox_kid")
+    for candidate in (first, second):
+        place_beside(hero, candidate)
+    assert candidates_of(hero, bpy.context.scene) == [first, second] and original_of(second) == hero
+    rows = [seen(rig) for rig in (hero, first, second)]
+    for left, right in itertools.pairwise(rows):
+        assert right[:, 0].min() > left[:, 0].max()
+        away = right - left
+        assert np.abs(away - away[0]).max() < SAME_m, "it is the same figure in the same pose"
+    group = bpy.data.collections["Hero Candidates"]
+    assert len(group.children) == 2 and not group.objects
+
+
+def case_the_one_that_is_kept_takes_the_place_of_the_first(bench: Bench) -> None:
+    hero = posed(bench)
+    before, place = seen(hero), hero.matrix_world.copy()
+    mesh = figure_of(hero)
+    names = (hero.name, hero.data.name, mesh.name, mesh.data.name)
+    alone = data_blocks()
+    chosen, other = bench.bring("adventurer"), bench.bring("fox_kid")
+    vertex_count, bones = len(figure_of(chosen).data.vertices), set(chosen.data.bones.keys())
+    for candidate in (chosen, other):
+        place_beside(hero, candidate)
+    heads = {bone.name: bone.head.copy() for bone in chosen.pose.bones}
+    assert keep(chosen) == hero
+    assert (hero.name, hero.data.name, mesh.name, mesh.data.name) == names
+    assert len(mesh.data.vertices) == vertex_count and set(hero.data.bones.keys()) == bones
+    assert hero.matrix_world == place and figure_of(hero) == mesh
+    for bone in hero.pose.bones:
+        assert (bone.head - heads[bone.name]).length < SAME_m, "in the pose in which it stood there"
+    assert not candidates_of(hero, bpy.context.scene)
+    kept = data_blocks()
+    for part in ("objects", "collections", "armatures", "meshes"):
+        assert kept[part] == alone[part], part
+    assert len(kept["images"]) == len(alone["images"]) and len(kept["materials"]) == len(alone["materials"])
+    assert bpy.context.view_layer.objects.active == hero
+    assert np.abs(seen(hero).mean(axis=0) - before.mean(axis=0)).max() < 0.3
+
+
+def case_the_first_can_be_kept_too(bench: Bench) -> None:
+    hero = posed(bench)
+    before, blocks = seen(hero), data_blocks()
+    for _ in range(2):
+        place_beside(hero, bench.bring("adventurer"))
+    bpy.context.view_layer.objects.active = hero
+    bpy.ops.object.mode_set(mode="POSE")
+    assert keep(hero) == hero
+    assert np.abs(seen(hero) - before).max() < 1e-6 and data_blocks() == blocks
+    assert bpy.context.mode == "POSE"
+
+
+def case_animation_handles_and_what_hangs_on_it_stay(bench: Bench) -> None:
+    hero = posed(bench)
+    mesh = figure_of(hero)
+    bpy.ops.figurine.switch_ik(limb="left_hand")
+    hat = add_cube("Hat")
+    hat.parent, hat.parent_type, hat.parent_bone = hero, "BONE", "head"
+    look = add_cube("Eye").constraints.new("COPY_LOCATION")
+    look.target, look.subtarget = hero, "hand.R"
+    limit = hero.pose.bones["spine"].constraints.new("LIMIT_ROTATION")
+    head = hero.pose.bones["head"]
+    head.rotation_mode = "XYZ"
+    for frame, angle in ((1, 0.0), (10, 0.8)):
+        head.rotation_euler.x = angle
+        head.keyframe_insert("rotation_euler", frame=frame)
+    action = hero.animation_data.action
+    smooth = mesh.modifiers.new("Smooth", "SUBSURF")
+    with all_or_nothing():
+        adopt(hero, bench.bring("adventurer", at_cursor=False))
+    assert hero.animation_data.action == action
+    assert (hat.parent, hat.parent_bone) == (hero, "head") and (look.target, look.subtarget) == (hero, "hand.R")
+    assert hero.pose.bones["spine"].constraints[0].type == limit.type
+    assert ik.is_on(hero, ik.LIMBS["left_hand"]) and hero.data.bones["hand_ik.L"]["figurine_role"] == "handle"
+    assert mesh.modifiers[-1].type == smooth.type
+    turned = []
+    for frame in (1, 10):
+        bpy.context.scene.frame_set(frame)
+        turned.append(hero.pose.bones["head"].matrix.to_quaternion().copy())
+    assert turned[0].rotation_difference(turned[1]).angle > 0.5
+    handle, hand = hero.pose.bones["hand_ik.L"], hero.pose.bones["lower_arm.L"]
+    assert (handle.head - hand.tail).length < 0.25, "the hand reaches for its handle"
+
+
+def case_a_figure_that_is_gone_is_one_sentence(bench: Bench) -> None:
+    hero = posed(bench)
+    hero.name = "Other"
+    try:
+        find_original(bpy.context.scene, "Hero")
+    except ImportFailed as error:
+        assert error.message == "Hero, the figure that this was made for, is not in this scene any more."
+    else:
+        raise AssertionError("it was not there")
