@@ -47,12 +47,14 @@ from .operators import (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import correct, jobs, main, output, pose, texture, voxels
+from .operators import models as model_operators
+from .panels import correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -66,6 +68,7 @@ _MODULES = (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     drop_picture,
     new_seed,
     import_job,
@@ -95,6 +98,7 @@ _MODULES = (
     export_figure,
     export_print,
     mark_asset,
+    model_operators,
     menus,
     main,
     jobs,
@@ -103,6 +107,7 @@ _MODULES = (
     texture,
     correct,
     output,
+    models,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

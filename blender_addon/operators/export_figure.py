@@ -94,8 +94,7 @@ class FIGURINE_OT_export_figure(bpy.types.Operator, ExportHelper):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Propose the figure's name."""
-        if not self.filepath:
-            self.filepath = proposed(subject_of(context).name, TARGETS[self.target].suffix)
+        self.filepath = proposed(subject_of(context).name, TARGETS[self.target].suffix, self.filepath)
         self.check(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}

@@ -59,8 +59,7 @@ class FIGURINE_OT_export_print(bpy.types.Operator, ExportHelper):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Propose the figure's name."""
-        if not self.filepath:
-            self.filepath = proposed(subject_of(context).name, f".{self.format.lower()}")
+        self.filepath = proposed(subject_of(context).name, f".{self.format.lower()}", self.filepath)
         self.check(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}

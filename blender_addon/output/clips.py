@@ -18,13 +18,14 @@ from mathutils import Matrix
 
 from ..pose import ik
 from ..pose.rig import HANDLE_ROLE, role_of
-from .skeleton import FileSkeleton, basis_of, pose_matrices
+from .skeleton import FileSkeleton, basis_of, pose_matrices, rest_matrices
 from .workshop import Workshop
 
 POSE_NAME = "Pose"
 _BONE_PATH = re.compile(r'pose\.bones\["(.+?)"\]')
 _LINEAR = 1  # of a keyframe's interpolation
 _UNSCALED = 1e-5
+_UNPOSED = 1e-5  # of the longest bone, and of a turn
 # An action is the rig's own where so many of the bones that it moves are there.
 _MOST_OTHERS = 0.5
 
@@ -49,9 +50,14 @@ class _Source:
     action: bpy.types.Action | None = None
 
 
-def pose_clip(armature: bpy.types.Object, skeleton: FileSkeleton) -> Clip:
-    """The present pose, as it is seen in the artist's scene; two frames, as some programs drop a clip of one."""
+def pose_clip(armature: bpy.types.Object, skeleton: FileSkeleton) -> Clip | None:
+    """The present pose, as it is seen in the artist's scene; None where the figure is at rest. Two frames: some
+    programs drop a clip of one.
+    """
     posed = pose_matrices(armature, skeleton.sources)
+    longest = max(bone.length for bone in armature.data.bones)
+    if np.abs(posed - rest_matrices(armature, skeleton.sources)).max() < _UNPOSED * max(longest, 1.0):
+        return None
     return Clip(POSE_NAME, np.stack([posed, posed]))
 
 

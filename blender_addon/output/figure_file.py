@@ -57,9 +57,9 @@ def figure_file(subject: Subject, settings: Settings) -> FigureFile:
     check_scale(armature)
     metres = bpy.context.scene.unit_settings.scale_length
     skeleton = file_skeleton(armature, target, settings.scheme, file_space(armature, target, metres))
-    shown = pose_clip(armature, skeleton)
+    shown = pose_clip(armature, skeleton) if settings.has_pose else None
     with open_workshop() as shop:
-        clips = [shown] if settings.has_pose else []
+        clips = [shown] if shown is not None else []
         if settings.clips != "NONE":
             clips += read_clips(shop, armature, skeleton, settings.clips == "ALL")
         skeleton, meshes = _rested(shop, subject, skeleton, settings.is_t_posed)

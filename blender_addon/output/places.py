@@ -14,9 +14,10 @@ from .errors import PlaceUnusable
 _SUFFIXES = frozenset({".fbx", ".glb", ".vrm", ".stl", ".3mf"})
 
 
-def proposed(name: str, suffix: str) -> str:
-    """A path for a figure of this name: beside the open file, or in the home folder."""
-    folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+def proposed(name: str, suffix: str, last: str) -> str:
+    """A path for a figure of this name: where the last one went, "" for none; beside the open file; or at home."""
+    beside = last or bpy.data.filepath
+    folder = Path(bpy.path.abspath(beside)).parent if beside else Path.home()
     return str(folder / f"{bpy.path.clean_name(name)}{suffix}")
 
 

@@ -18,9 +18,12 @@ QUIET_FRAME = -1000
 
 @dataclass(frozen=True)
 class Workshop:
-    """scene: that of the window for now. lent: data-blocks of the artist's that are called otherwise for now."""
+    """scene: that of the window for now. theirs: addresses of the artist's data-blocks. lent: those of them that are
+    called otherwise for now, with their names.
+    """
 
     scene: bpy.types.Scene
+    theirs: frozenset[int]
     lent: list[tuple[bpy.types.ID, str]] = field(default_factory=list)
 
     def add(self, name: str, data: bpy.types.ID) -> bpy.types.Object:
@@ -36,11 +39,11 @@ class Workshop:
         return made
 
     def call(self, block: bpy.types.ID, name: str, holders: bpy.types.bpy_prop_collection) -> None:
-        """Give a data-block exactly this name, as the file is to have it. Who holds it lends it until the workshop
-        closes. holders: the data-blocks of its kind.
+        """Give a data-block exactly this name, as the file is to have it. Whom of the artist's it belongs to lends it
+        until the workshop closes; another copy that has it keeps it. holders: the data-blocks of its kind.
         """
         holder = next((found for found in holders if found.name == name and found.library is None), None)
-        if holder is not None and holder != block:
+        if holder is not None and holder.as_pointer() in self.theirs:
             self.lent.append((holder, name))
             holder.name = f"{_NAME} {len(self.lent)}"
         block.name = name
@@ -52,9 +55,9 @@ def open_workshop() -> Iterator[Workshop]:
     and the artist's scene is shown again in the mode in which it was.
     """
     window = bpy.context.window or bpy.context.window_manager.windows[0]
-    before = set(data_blocks())
     own, layer = window.scene, window.view_layer
-    shop = Workshop(bpy.data.scenes.new(_NAME))
+    before = frozenset(data_blocks())
+    shop = Workshop(bpy.data.scenes.new(_NAME), before)
     try:
         shop.scene.render.fps, shop.scene.render.fps_base = own.render.fps, own.render.fps_base
         window.scene = shop.scene

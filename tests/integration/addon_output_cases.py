@@ -20,6 +20,7 @@ from tests.integration.output_measures import (
     Seen,
     apart_m,
     bind_hat,
+    clip_name,
     clips_of,
     export,
     fbx_models,
@@ -117,19 +118,18 @@ def case_engines_get_their_scale_axes_and_root(bench: Bench) -> None:
 
 
 def case_humanoid_maps_are_complete(bench: Bench) -> None:
-    for name in ("fox_kid", "adventurer"):
-        rig = bring(bench, name)
-        roles = {role_of(bone) for bone in rig.data.bones}
-        vrm, unity = export(bench, "VRM", name=f"{name}.vrm"), export(bench, "UNITY", name=f"{name}.fbx")
-        document = glb_document(vrm)
-        bones = document["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"]
-        places = [entry["node"] for entry in bones.values()]
-        assert set(bones) >= VRM_REQUIRED and len(set(places)) == len(places)
-        assert set(bones) == roles & set(bones) and roles - set(bones) <= {"chain"}
-        assert set(places) <= {joint for skin in document["skins"] for joint in skin["joints"]}
-        assert "VRMC_vrm" in document["extensionsUsed"]
-        wanted = {UNITY_NAMES[role] for role in roles if role in UNITY_NAMES}
-        assert wanted <= set(imported(unity).data.bones.keys())
+    rig = bring(bench, "adventurer")
+    roles = {role_of(bone) for bone in rig.data.bones}
+    vrm, unity = export(bench, "VRM"), export(bench, "UNITY")
+    document = glb_document(vrm)
+    bones = document["extensions"]["VRMC_vrm"]["humanoid"]["humanBones"]
+    places = [entry["node"] for entry in bones.values()]
+    assert set(bones) >= VRM_REQUIRED and len(set(places)) == len(places)
+    assert set(bones) <= roles and roles - set(bones) <= {"chain"}
+    assert set(places) <= {joint for skin in document["skins"] for joint in skin["joints"]}
+    assert "VRMC_vrm" in document["extensionsUsed"]
+    wanted = {UNITY_NAMES[role] for role in roles if role in UNITY_NAMES}
+    assert len(wanted) >= len(VRM_REQUIRED) and wanted <= set(imported(unity).data.bones.keys())
 
 
 def case_a_vrm_stands_in_a_t_pose_and_says_whose_it_is(bench: Bench) -> None:
@@ -187,7 +187,7 @@ def _renamed(bench: Bench, scheme: Any) -> list[tuple[str, str]]:
 def _play(rig: bpy.types.Object, clip: str) -> None:
     """One clip alone."""
     data = rig.animation_data
-    action = next(item for item in bpy.data.actions if clip in item.name.split("|"))
+    action = next(item for item in bpy.data.actions if clip_name(item, rig) == clip)
     for track in data.nla_tracks:
         track.mute = True
     data.action = action
@@ -219,7 +219,7 @@ def case_the_scene_stays_as_it_is(bench: Bench) -> None:
     bpy.context.scene.frame_set(4)
     (bench.scratch / "is a file").write_bytes(b"")
     before, state, posed = data_blocks(), user_state(), see(rig)
-    for key in TARGETS:
+    for key in ("UNITY", "VRM"):  # either exporter
         export(bench, key, clips="ALL")
         assert refused(bench, key, folder=bench.scratch / "is a file").count("\n") == 0
     for kind in ("STL", "3MF"):
@@ -293,7 +293,9 @@ def case_a_rig_of_other_names_axes_and_place_gives_the_same_file(bench: Bench) -
 def case_what_hangs_on_a_bone_and_shape_keys_come_along(bench: Bench) -> None:
     rig = bring(bench, "fox_kid", pose="")
     figure = figure_of(rig)
-    hat = bind_hat(rig, "head")
+    hat, other = bind_hat(rig, "head"), bind_hat(rig, "hand.L")
+    other.data = hat.data  # two objects, one mesh
+    other.name = "glove"
     figure.shape_key_add(name="Basis")
     key = figure.shape_key_add(name="Smile")
     key.data[0].co.z += 0.1
@@ -303,6 +305,7 @@ def case_what_hangs_on_a_bone_and_shape_keys_come_along(bench: Bench) -> None:
     posed = np.array([hat.matrix_world @ vertex.co for vertex in hat.data.vertices])
     assert np.abs(posed - rest).max() > 0.01
     found = imported(export(bench, "GLTF"))
+    assert any(item.name.startswith("glove") for item in bpy.data.objects)
     worn = next(item for item in bpy.data.objects if item.name.startswith("hat"))
     seen = worn.evaluated_get(bpy.context.evaluated_depsgraph_get())
     assert apart_m(posed, np.array([worn.matrix_world @ vertex.co for vertex in seen.data.vertices])) < SAME_m

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exports finished jobs for every target and for printing. Run as a process of its own: it imports bpy.
 
-    python -m tests.integration.output_files FOLDERS.json OUT [PRINT_DETAIL_MM]
+    python -m tests.integration.output_files REQUEST.json OUT
 
-FOLDERS.json: {name: folder of a finished job}, or of a rigged file (.glb). OUT: NAME_TARGET.fbx, .glb, .vrm;
-NAME_BASE.stl, NAME_BASE.3mf; NAME.npz: the surface that was printed, vertices (V, 3) and triangles (T, 3), in the
-world.
+REQUEST.json: {"figures": {name: folder of a finished job, or a rigged .glb}, "prints": {name: ["PLATE.stl", …]},
+"detail_mm": number}. OUT: NAME_TARGET.fbx, .glb, .vrm; NAME_BASE.stl, NAME_BASE.3mf; NAME.npz: the surface that was
+printed, vertices (V, 3) and triangles (T, 3), in the world.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from blender_addon.pose.rig import body_kind
 from tests.integration.output_measures import register_output_operators
 from tests.integration.pose_measures import bring_folder
 
-BASES = ("NONE", "FLAT", "PLATE")
 POSES = ("wave", "sit")  # the first that the body has
 
 
-def main(folders: Path, out: Path, detail_mm: float) -> None:
+def main(request: Path, out: Path) -> None:
     """Write them all."""
-    for name, place in json.loads(folders.read_text(encoding="utf-8")).items():
+    wanted = json.loads(request.read_text(encoding="utf-8"))
+    prints, detail_mm = wanted["prints"], wanted["detail_mm"]
+    for name, place in wanted["figures"].items():
         bpy.ops.wm.read_factory_settings(use_empty=True)
         register_output_operators()
         rig = open_rig(Path(place), name)
@@ -43,10 +44,10 @@ def main(folders: Path, out: Path, detail_mm: float) -> None:
             if not target_obstacle(bpy.context, target):
                 path = out / f"{name}_{target.key}{target.suffix}"
                 bpy.ops.figurine.export_figure(filepath=str(path), target=target.key, author="The Author")
-        for base in BASES if detail_mm else ():
-            for kind in ("STL", "3MF"):
-                path = out / f"{name}_{base}.{kind.lower()}"
-                bpy.ops.figurine.export_print(filepath=str(path), format=kind, base=base, detail=detail_mm)
+        for file in prints.get(name, ()):
+            base, kind = file.upper().split(".")
+            path = str(out / f"{name}_{file}")
+            bpy.ops.figurine.export_print(filepath=path, format=kind, base=base, detail=detail_mm)
         vertices, triangles = seen_surface(subject_of(bpy.context))
         np.savez(out / f"{name}.npz", vertices=vertices, triangles=triangles)
 
@@ -61,6 +62,6 @@ def open_rig(place: Path, name: str) -> bpy.types.Object:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
     sys.stdout.flush()
     os._exit(0)  # without Blender's own clean-up, which has crashed after finished work

@@ -148,10 +148,14 @@ def apart_m(here: np.ndarray, there: np.ndarray) -> float:  # (V, 3), (W, 3)
 
 
 def clips_of(rig: bpy.types.Object) -> list[str]:
-    """Names of the animations that came with it."""
-    return sorted(
-        {part for action in bpy.data.actions for part in action.name.split("|") if part != rig.name} - {"Layer0"}
-    )
+    """Names of the animations that came with it, without what importers put around them."""
+    return sorted({clip_name(action, rig) for action in bpy.data.actions})
+
+
+def clip_name(action: bpy.types.Action, rig: bpy.types.Object) -> str:
+    """FBX: rig|clip or rig|clip|layer; glTF before Blender 4.4: clip_rig."""
+    parts = [part for part in action.name.split("|") if part != rig.name]
+    return parts[0].removesuffix(f"_{rig.name}")
 
 
 def key_walk(rig: bpy.types.Object) -> dict[str, list[dict[str, np.ndarray]]]:
