@@ -16,7 +16,7 @@ from ..figure.adopt import active_figure, candidates_of, keep, original_of
 from ..figure.provenance import PREFIX
 from ..job_actions import rerun_obstacle, sending_obstacle
 from ..jobs.aim import Aim, Purpose
-from ..jobs.views import JobView
+from ..jobs.views import JobView, ModelsView
 from ..pose.rig import active_rig
 from ..properties import LARGEST_SEED
 from ..runtime import Runtime
@@ -26,6 +26,18 @@ from .common import file_mark
 
 _STAGES = ("geometry", "texture", "rig")
 _DRAFT = "draft"
+# For a whole figure, by the ids of the manifest: one of each line, the first of which is named.
+_NEEDED_WEIGHTS = (
+    ("birefnet", "birefnet-matting", "birefnet-lite"),
+    ("step1x3d-geometry", "step1x3d-geometry-label"),
+    ("step1x3d-texture",),
+    ("sdxl-base",),
+    ("sdxl-vae-fp16-fix",),
+    ("unirig-skeleton",),
+    ("unirig-skin",),
+)
+# In the server's words where it has none.
+_GPU = "GPU"
 _NO_FIGURE = "Select a figure that Figurine made."
 _NOTHING_BESIDE = "Nothing stands beside this figure. Another Skeleton, Texture or Shape puts candidates there."
 
@@ -156,15 +168,26 @@ def upgrade_obstacle(context: bpy.types.Context) -> str:
         return reason
     if now.snapshot.server.state == "running" and "neural" not in now.snapshot.server.engines:
         return "The server's version has no neural engine."
-    return _told_by_last_job(now)
+    return _missing_weights(now.snapshot.models) or _told_by_last_job(now)
+
+
+def _missing_weights(models: ModelsView) -> str:
+    """What the neural engine lacks for a whole figure, "" where it is all there or not known."""
+    here = {model.id for model in models.models if model.state == "present"}
+    lacking = [choice[0] for choice in _NEEDED_WEIGHTS if not here.intersection(choice)]
+    if not models.is_known or not lacking:
+        return ""
+    return f"The server lacks weights for it ({', '.join(lacking)}): download them under Models."
 
 
 def _told_by_last_job(now: Runtime) -> str:
     """Why the server took the draft where it was free to choose, as the last job of this session says; "" where none
-    says so: then the server itself answers.
+    says so: then the server itself answers. Where it has told its weights, a job that lacked some is out of date.
     """
     for job in now.snapshot.jobs:  # newest first
         reasons = [stage.fallback_reason for stage in job.stages if stage.stage in _STAGES]
+        if now.snapshot.models.is_known:
+            reasons = [reason for reason in reasons if _GPU in reason]
         if job.key in now.files and any(reasons):
             why = next(filter(None, reasons)).rstrip(".")
             return f"It cannot run now: {why}. If that is mended, Generate or Rerun… tells."

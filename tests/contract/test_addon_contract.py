@@ -29,6 +29,7 @@ from inference_server.core.report import encode_report, normalization_document
 from inference_server.core.types import Diagnosis, NormalizedImage, StageRecord
 from inference_server.jobs.handshake import Handshake
 from inference_server.jobs.results import MEDIA_TYPES
+from inference_server.weights import read_manifest
 from tests.unit.addon.servers import OddServer, reply
 from tests.unit.server.desk import Desk
 
@@ -215,3 +216,11 @@ def test_the_data_folder_is_the_servers(environment: dict[str, str]) -> None:
 def test_the_default_port_is_the_servers() -> None:
     assert connection.DEFAULT_PORT == load_config({}).config.port
     assert platformdirs.user_data_path("figurine", appauthor=False).name == "figurine"
+
+
+def test_the_weights_that_upgrade_names_are_the_manifests() -> None:
+    source = (Path(client.__file__).parent / "operators" / "another.py").read_text(encoding="utf-8")
+    named = re.search(r"_NEEDED_WEIGHTS = \((.*?)\n\)", source, re.DOTALL)
+    assert named is not None
+    ids = set(re.findall(r'"([^"]+)"', named[1]))
+    assert len(ids) > 8 and ids <= read_manifest().keys()

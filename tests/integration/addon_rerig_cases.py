@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -79,7 +80,12 @@ def _refuse_what_has_no_chance(session: Session) -> None:
         said = reason(getattr(bpy.ops.figurine, f"another_{stage}"))
         assert f"Its {what} is a draft, and has no chance in it" in said, said
     said = reason(bpy.ops.figurine.upgrade)
+    assert "The server lacks weights for it (birefnet, step1x3d-geometry, " in said, said
+    snapshot = session.now.snapshot
+    session.now.snapshot = dataclasses.replace(snapshot, models=session.module("jobs.views").ModelsView())
+    said = reason(bpy.ops.figurine.upgrade)
     assert "It cannot run now: " in said and "Rerun… tells." in said, said
+    session.now.snapshot = snapshot
     text = draw("FIGURINE_PT_correct").text
     assert "[Upgrade to Neural] (grey)" in text and "Keep This One" not in text
 
@@ -116,6 +122,7 @@ def _upgrade(session: Session, rig: bpy.types.Object) -> None:
     before, name, deep = now.focus, rig.name, _depth(rig)
     rig.location = (1.0, 2.0, 0.0)
     now.files = {}  # as after Blender was closed: nothing of this session says why not
+    now.snapshot = dataclasses.replace(now.snapshot, models=session.module("jobs.views").ModelsView())
     assert "[Upgrade to Neural]" in draw("FIGURINE_PT_correct").lines
     real, now.engine = engine, _Wrapped(engine, rerun)
     try:

@@ -18,5 +18,6 @@ pytestmark = [
 ]
 
 
+@pytest.mark.full
 def test_a_figure_is_corrected_compared_and_rigged_anew(archive: Path, tmp_path: Path) -> None:
     run("addon_rerig_cases.correct_a_generated_figure", archive, tmp_path)
