@@ -26,6 +26,8 @@ from .documents import (
     JobUnchanged,
     JobWarning,
     StageResult,
+    WeightList,
+    Weights,
     parse,
 )
 from .errors import DiskFull, NotFigurine, PictureUnreadable, ResultDamaged, WrongVersion, typed_file_errors
@@ -87,6 +89,9 @@ ROUTES = {
     "rerun": ("POST", "/v1/jobs/{job_id}/rerun"),
     "download": ("GET", "/v1/jobs/{job_id}/artifacts/{name}"),
     "delete_artifacts": ("DELETE", "/v1/jobs/{job_id}/artifacts"),
+    "weights": ("GET", "/v1/weights"),
+    "fetch_weights": ("POST", "/v1/weights/{weight_id}/fetch"),
+    "cancel_weights": ("DELETE", "/v1/weights/{weight_id}/fetch"),
 }
 
 
@@ -199,6 +204,18 @@ class Client:
         """Delete the files of an ended job."""
         return self._ask(Job, "delete_artifacts", job_id)
 
+    def weights(self) -> WeightList:
+        """The networks' weights, and how far their downloads are."""
+        return self._ask(WeightList, "weights")
+
+    def fetch_weights(self, weight_id: str, licence: str) -> Weights:
+        """Have the server download a set. licence: its own, which is agreed to."""
+        return self._ask(Weights, "fetch_weights", weight_id, json={"licence": licence})
+
+    def cancel_weights(self, weight_id: str) -> Weights:
+        """End a set's download, or have it forgotten that it failed."""
+        return self._ask(Weights, "cancel_weights", weight_id)
+
     def download(
         self, job_id: str, artifact: Artifact, target: Path, on_bytes: Callable[[int], None] = lambda count: None
     ) -> None:
@@ -253,11 +270,11 @@ class Client:
         if digest.hexdigest() != artifact.sha256:
             raise ResultDamaged(artifact.name, "its content has another digest")
 
-    def _ask(self, kind: type[Document], route: str, job_id: str = "", **options: Any) -> Document:
-        return self._parsed(kind, self._request(route, job_id, **options))
+    def _ask(self, kind: type[Document], route: str, item_id: str = "", **options: Any) -> Document:
+        return self._parsed(kind, self._request(route, item_id, **options))
 
-    def _request(self, route: str, job_id: str = "", **options: Any) -> Any:
-        method, path = _address(route, job_id)
+    def _request(self, route: str, item_id: str = "", **options: Any) -> Any:
+        method, path = _address(route, item_id)
         return self._transport.ask(method, path, **options)
 
     def _parsed(self, kind: type[Document], document: object) -> Document:
@@ -279,6 +296,6 @@ def _content(picture: Path) -> bytes:
         raise PictureUnreadable(picture.name, error.strerror or str(error)) from error
 
 
-def _address(route: str, job_id: str = "", name: str = "") -> tuple[str, str]:
+def _address(route: str, item_id: str = "", name: str = "") -> tuple[str, str]:
     method, path = ROUTES[route]
-    return method, path.format(job_id=job_id, name=name)
+    return method, path.format(job_id=item_id, weight_id=item_id, name=name)

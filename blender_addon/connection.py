@@ -131,6 +131,15 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def is_exposed(address: str) -> bool:
+    """Whether what is sent to this address, the token included, can be read on its way."""
+    try:
+        url = normalise_address(address)
+    except AddressInvalid:
+        return False
+    return url.startswith("http://") and not is_loopback(url)
+
+
 def default_home() -> Path:
     """The server's data folder where nothing else is set: FIGURINE_HOME, or the system's place for data."""
     chosen = os.environ.get("FIGURINE_HOME")

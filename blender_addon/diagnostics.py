@@ -15,7 +15,7 @@ from .status import server_status
 _LOG_LINES = 40
 # The end of a log, which can be long; forty lines are shorter.
 _LOG_BYTES = 32_768
-_SECRET_VARIABLES = ("FIGURINE_TOKEN", "FIGURINE_GEMINI_KEY")
+_SECRET_VARIABLES = ("FIGURINE_TOKEN", "FIGURINE_GEMINI_KEY", "HF_TOKEN")
 
 
 def diagnostics(runtime: Runtime, blender_version: str) -> str:
@@ -32,6 +32,9 @@ def diagnostics(runtime: Runtime, blender_version: str) -> str:
         f"Own command: {'yes' if runtime.choices.command else 'no'}",
         f"Server: {status.title} · {status.detail} · process {runtime.server_state} · answer {server.state}",
     ]
+    if runtime.snapshot.models.is_known:
+        here = [model.id for model in runtime.snapshot.models.models if model.state == "present"]
+        parts.append(f"Models: {', '.join(here) or 'none'}")
     if status.error is not None:
         parts += ["", "Server's problem:", *_error_lines(status.error.message, status.error.hint, status.error.details)]
     shown = [item for item in runtime.messages if item.level == "error"]

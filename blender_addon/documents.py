@@ -17,6 +17,7 @@ JobState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 # Ids become parts of addresses and names of folders.
 _ID_PATTERN = re.compile("[0-9a-f]{32}")
+_WEIGHT_ID_PATTERN = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
 _DIGEST_PATTERN = re.compile("[0-9a-f]{64}")
 
 Document = TypeVar("Document")
@@ -192,6 +193,47 @@ class JobList:
 
     jobs: tuple[JobSummary, ...]
     next_before: int | None
+
+
+@dataclass(frozen=True)
+class Download:
+    """How far a set's download is, or why it failed."""
+
+    step: Literal["queued", "downloading", "checking", "converting", "failed"]
+    done_bytes: int
+    total_bytes: int | None
+    error: ServerWords | None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What one network needs. size_bytes: of the download, None where nobody knows it before. fetched_bytes: of a
+    download that did not end. repository: on the hub.
+    """
+
+    id: str
+    title: str
+    use: str
+    licence: str
+    repository: str
+    state: Literal["present", "absent", "damaged"]
+    size_bytes: int | None
+    is_size_exact: bool
+    fetched_bytes: int
+    download: Download | None
+
+    def __post_init__(self) -> None:
+        if not _WEIGHT_ID_PATTERN.fullmatch(self.id):
+            raise DocumentInvalid(f"the id {self.id!r:.80}")
+
+
+@dataclass(frozen=True)
+class WeightList:
+    """free_bytes: on the server's disk. obstacle: why that server cannot fetch any, "" where it can."""
+
+    weights: tuple[Weights, ...]
+    free_bytes: int
+    obstacle: str
 
 
 @dataclass(frozen=True)

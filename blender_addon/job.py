@@ -146,6 +146,14 @@ class JobEngine:
         """Show older jobs of the server."""
         self._order(self._minder.load_more)
 
+    def fetch_model(self, weight_id: str, licence: str) -> None:
+        """Have the server download weights. licence: theirs, which is agreed to."""
+        self._order(self._minder.fetch_model, weight_id, licence)
+
+    def cancel_model(self, weight_id: str) -> None:
+        """Have the server end a download of weights, or forget that it failed; what it has fetched stays."""
+        self._order(self._minder.cancel_model, weight_id)
+
     def refresh(self) -> None:
         """Ask for everything again, now."""
         self._order(self._minder.look_now)

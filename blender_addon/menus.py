@@ -55,6 +55,10 @@ class FIGURINE_MT_object(bpy.types.Menu):
         self.layout.operator("figurine.bake_voxels", text="Bake Voxel Animation…", icon="RENDER_ANIMATION")
         self.layout.operator("figurine.export_vox", text="Export Voxels (.vox)…", icon="EXPORT")
         self.layout.operator("figurine.export_voxel_mesh", text="Export Voxel Mesh…", icon="EXPORT")
+        self.layout.separator()
+        self.layout.operator("figurine.export_figure", text="Export Figure…", icon="EXPORT")
+        self.layout.operator("figurine.export_print", text="Export for Printing…", icon="EXPORT")
+        self.layout.operator("figurine.mark_asset", icon="ASSET_MANAGER")
 
 
 def _draw_object(self: bpy.types.Menu, context: bpy.types.Context) -> None:
@@ -71,15 +75,22 @@ def _draw_import(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.operator("figurine.import_vox", text="MagicaVoxel (.vox)")
 
 
+def _draw_export(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    self.layout.operator("figurine.export_figure", text="Figurine (.fbx/.glb/.vrm)")
+    self.layout.operator("figurine.export_print", text="Figurine for Printing (.3mf/.stl)")
+
+
 def add_menus() -> None:
-    """Add > Figurine…, Object > Figurine, and File > Import > Figurine from Picture."""
+    """Add > Figurine…, Object > Figurine, File > Import > Figurine from Picture, and File > Export > Figurine."""
     bpy.types.VIEW3D_MT_add.append(_draw_add)
     bpy.types.VIEW3D_MT_object.append(_draw_object)
     bpy.types.TOPBAR_MT_file_import.append(_draw_import)
+    bpy.types.TOPBAR_MT_file_export.append(_draw_export)
 
 
 def remove_menus() -> None:
     """Take the entries away."""
+    bpy.types.TOPBAR_MT_file_export.remove(_draw_export)
     bpy.types.TOPBAR_MT_file_import.remove(_draw_import)
     bpy.types.VIEW3D_MT_object.remove(_draw_object)
     bpy.types.VIEW3D_MT_add.remove(_draw_add)

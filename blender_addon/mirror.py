@@ -45,6 +45,18 @@ def visible_panels(context: bpy.types.Context) -> list[bpy.types.Region]:
     ]
 
 
+def visible_preferences(context: bpy.types.Context) -> list[bpy.types.Region]:
+    """Where Blender's Preferences are open."""
+    return [
+        region
+        for window in context.window_manager.windows
+        for area in window.screen.areas
+        if area.type == "PREFERENCES"
+        for region in area.regions
+        if region.type == "WINDOW"
+    ]
+
+
 def tag_redraw(regions: list[bpy.types.Region]) -> None:
     """Have these drawn again."""
     for region in regions:

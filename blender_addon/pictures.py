@@ -57,7 +57,7 @@ def image_file(image: bpy.types.Image, folder: Path) -> Path:
     rgba = np.ones((width * height, 4), dtype=np.float32)
     rgba[:, : image.channels] = pixels.reshape(-1, image.channels)
     target = new_picture_file(folder, image.name)
-    _write_png(_srgb_of_linear(rgba) if image.is_float else rgba, (width, height), target)
+    write_png(_srgb_of_linear(rgba) if image.is_float else rgba, (width, height), target)
     return target
 
 
@@ -91,7 +91,8 @@ def _srgb_of_linear(rgba: np.ndarray) -> np.ndarray:  # rgba: (N, 4) float32, pr
     return np.hstack([encoded, alpha.clip(0, 1)]).astype(np.float32)
 
 
-def _write_png(rgba: np.ndarray, size: tuple[int, int], target: Path) -> None:  # rgba: (W * H, 4) float32, rows upward
+def write_png(rgba: np.ndarray, size: tuple[int, int], target: Path) -> None:
+    """A PNG of rgba (W * H, 4) float32, rows upward, as it is displayed. Raises PictureUnreadable."""
     copy = bpy.data.images.new("figurine", *size, alpha=True)
     try:
         copy.pixels.foreach_set(np.ascontiguousarray(rgba).ravel())

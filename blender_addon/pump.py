@@ -17,7 +17,8 @@ from . import previews, runtime
 from .errors import FigurineError, LinkError
 from .importing import reason_to_offer, reason_to_postpone
 from .jobs.views import Notice, ResultReady, Snapshot, SnapshotChanged
-from .mirror import mirror_jobs, tag_redraw, visible_panels
+from .mirror import mirror_jobs, tag_redraw, visible_panels, visible_preferences
+from .models import arrivals
 from .operators.common import file_mark
 from .operators.paste_picture import finish_paste
 from .preferences import choices
@@ -118,6 +119,8 @@ def _take_events(now: Runtime) -> None:
         event = now.engine.events.get()
         if isinstance(event, SnapshotChanged):
             _tell_failures(now, now.snapshot, event.snapshot)
+            for title in arrivals(now.snapshot, event.snapshot):
+                now.say(f"{title} is on the server.", "The next job that needs it uses it.")
             now.snapshot = event.snapshot
         elif isinstance(event, ResultReady):
             now.results = [result for result in now.results if result.key != event.key] + [event]
@@ -173,8 +176,13 @@ def _is_busy(now: Runtime) -> bool:
         or now.server_state in ("starting", "stopping")
         or now.results
         or now.clipboard
+        or _is_testing(now)
         or any(job.is_busy for job in now.snapshot.jobs)
     )
+
+
+def _is_testing(now: Runtime) -> bool:
+    return now.connection_test is not None and now.connection_test.is_running
 
 
 def _show(context: bpy.types.Context, now: Runtime, panels: list[bpy.types.Region]) -> None:
@@ -182,12 +190,12 @@ def _show(context: bpy.types.Context, now: Runtime, panels: list[bpy.types.Regio
     global _drawn
     installer = now.installer
     log = () if installer is None else (installer.state, installer.step, installer.progress, installer.tail(3))
-    drawn = (now.revision, now.server_state, log)
+    drawn = (now.revision, now.server_state, log, _is_testing(now))
     if drawn == _drawn:
         return
     mirror_jobs(context.window_manager.figurine, now)
     previews.show_thumbnails([path for job in now.snapshot.jobs for path in previews.pictures_of(job)])
     if now.server_state == "running" and now.snapshot.server.state != "running":
         now.engine.refresh()
-    tag_redraw(panels)
-    _drawn = (now.revision, now.server_state, log)
+    tag_redraw([*panels, *visible_preferences(context)])
+    _drawn = (now.revision, now.server_state, log, _is_testing(now))

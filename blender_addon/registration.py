@@ -20,9 +20,12 @@ from .operators import (
     delete_job,
     dismiss,
     drop_picture,
+    export_figure,
+    export_print,
     generate,
     import_job,
     load_more,
+    mark_asset,
     new_seed,
     open_folder,
     open_picture,
@@ -41,12 +44,14 @@ from .operators import (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     vox_files,
     voxel_export,
     voxelize,
 )
 from .operators import help as help_operators
-from .panels import jobs, main, pose, texture, voxels
+from .operators import models as model_operators
+from .panels import jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
 _MODULES = (
@@ -60,6 +65,7 @@ _MODULES = (
     use_image,
     use_mask,
     use_render,
+    use_viewport,
     drop_picture,
     new_seed,
     import_job,
@@ -83,12 +89,18 @@ _MODULES = (
     pose_ik,
     pose_setup,
     pose_asset,
+    export_figure,
+    export_print,
+    mark_asset,
+    model_operators,
     menus,
     main,
     jobs,
     pose,
     voxels,
     texture,
+    output,
+    models,
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]

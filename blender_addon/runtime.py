@@ -15,6 +15,7 @@ from typing import Literal
 
 from .clipboard import PictureReader
 from .connection import Connection
+from .connection_test import ConnectionTest
 from .errors import FigurineError
 from .job import JobEngine, Request
 from .jobs.views import JobView, ResultReady, Snapshot
@@ -138,6 +139,7 @@ class Runtime:
     postponed: str = ""
     clipboard: PictureReader | None = None
     pasted_for: str = ""
+    connection_test: ConnectionTest | None = None
     installed: str | None = None
     is_installed: bool = False
     opened: int = 0
@@ -205,6 +207,19 @@ class Runtime:
         if any(item.state not in _IS_OVER for item in self._leaving):
             return "stopping"
         return "stopped" if self.server is None else self.server.state
+
+    def test_connection(self) -> None:
+        """Ask the server that Preferences name who it is, in the background. Another test is given up."""
+        self.end_connection_test(0.0)
+        self.connection_test = ConnectionTest(self.choices.connection)
+        self.connection_test.start()
+        self.touch()
+
+    def end_connection_test(self, timeout_s: float) -> None:
+        """Give up what is being tested."""
+        if self.connection_test is not None:
+            self.connection_test.close(timeout_s)
+            self.connection_test = None
 
     def install(self) -> None:
         """Install, update or repair the server, on threads and processes of its own. A running one is stopped."""
@@ -317,6 +332,7 @@ class Runtime:
             self.installer.close(timeout_s)
         for server in filter(None, (self.server, *self._leaving)):
             server.close(timeout_s)
+        self.end_connection_test(timeout_s)
         if self.clipboard is not None and not is_quitting:
             self.clipboard.join()
 

@@ -5,8 +5,8 @@ Roles are those of rig.json: VRM 1.0 humanoid bone names (hips, leftUpperArm…)
 other bodies (frontLeftFoot, tail2, neck1), "root", and "chain" where no part is known. Bone names are snake_case with
 the side behind a point (upper_arm.L), so that Blender itself can mirror a pose.
 
-Sources: the VRM 1.0 specification (VRMC_vrm, humanoid), Unity's enumeration HumanBodyBones, and the joint names of
-Mixamo's auto-rigger.
+Sources: the VRM 1.0 specification (VRMC_vrm, humanoid), Unity's enumeration HumanBodyBones, the joint names of
+Mixamo's auto-rigger, the skeleton of Unreal's mannequin, and Godot's class SkeletonProfileHumanoid.
 """
 
 from __future__ import annotations
@@ -93,6 +93,43 @@ MIXAMO_NAMES: dict[str, str] = {
     role: MIXAMO_PREFIX + name for role, name in (_MIXAMO_CENTRE | _both_sides(_MIXAMO_LEFT)).items()
 }
 
+_UNREAL_CENTRE = {
+    "root": "root",
+    "hips": "pelvis",
+    "spine": "spine_01",
+    "chest": "spine_02",
+    "upperChest": "spine_03",
+    "neck": "neck_01",
+    "head": "head",
+    "jaw": "jaw",
+}
+_UNREAL_LEFT = {
+    "leftEye": "eye_l",
+    "leftShoulder": "clavicle_l",
+    "leftUpperArm": "upperarm_l",
+    "leftLowerArm": "lowerarm_l",
+    "leftHand": "hand_l",
+    "leftUpperLeg": "thigh_l",
+    "leftLowerLeg": "calf_l",
+    "leftFoot": "foot_l",
+    "leftToes": "ball_l",
+    "leftThumbMetacarpal": "thumb_01_l",
+    "leftThumbProximal": "thumb_02_l",
+    "leftThumbDistal": "thumb_03_l",
+} | {
+    f"left{finger}{joint}": f"{'pinky' if finger == 'Little' else finger.lower()}_{number:02d}_l"
+    for finger in _FINGERS
+    for number, joint in enumerate(("Proximal", "Intermediate", "Distal"), start=1)
+}
+# Role → bone of Unreal's mannequin, which has neither eyes nor a jaw; theirs are named in its way.
+UNREAL_NAMES: dict[str, str] = (
+    _UNREAL_CENTRE
+    | _UNREAL_LEFT
+    | {_to_the_right(role): f"{name.removesuffix('_l')}_r" for role, name in _UNREAL_LEFT.items()}
+)
+# Role → bone of Godot's SkeletonProfileHumanoid.
+GODOT_NAMES: dict[str, str] = {role: role[0].upper() + role[1:] for role in (ROOT, *VRM_BONES)}
+
 # What the words of a role say about its group; the first word that is found counts.
 _GROUP_WORDS: tuple[tuple[Group, frozenset[str]], ...] = (
     ("Fingers", frozenset({"thumb", "index", "middle", "ring", "little"})),
@@ -139,10 +176,16 @@ def bone_name(role: str) -> str:
 
 
 def role_of_name(name: str) -> str:
-    """The humanoid role that a bone's name tells where no role was stored: VRM's, Unity's, Mixamo's and our own names.
-    "" for any other.
+    """The humanoid role that a bone's name tells where no role was stored: VRM's, Unity's, Unreal's, Mixamo's and our
+    own names, these also without their separators and capitals (UpperArm.L, upperarm.l), and what artists often
+    call them (thigh.L). "" for any other.
     """
-    return _ROLES_BY_NAME.get(name, "")
+    return _ROLES_BY_NAME.get(name, "") or _ROLES_BY_LETTERS.get(_letters(name), "")
+
+
+def _letters(name: str) -> str:
+    """In lower case, without what stands between."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _snake_case(role: str) -> str:
@@ -154,6 +197,25 @@ def _snake_case(role: str) -> str:
 _BONE_NAMES = {role: _snake_case(role) for role in VRM_BONES}
 _ROLES_BY_NAME = {
     name: role
-    for names in (UNITY_NAMES, _BONE_NAMES, MIXAMO_NAMES, {role: role for role in VRM_BONES})
+    for names in (UNREAL_NAMES, UNITY_NAMES, _BONE_NAMES, MIXAMO_NAMES, {role: role for role in VRM_BONES})
     for role, name in names.items()
 }
+# What artists often call these bones; of both sides, the left one's role.
+_OFTEN = {
+    "abdomen": "spine",
+    "torso": "chest",
+    "pelvis": "hips",
+    "clavicle": "leftShoulder",
+    "forearm": "leftLowerArm",
+    "palm": "leftHand",
+    "thigh": "leftUpperLeg",
+    "shin": "leftLowerLeg",
+    "calf": "leftLowerLeg",
+    "toe": "leftToes",
+}
+_ROLES_BY_LETTERS = (
+    {name: role for name, role in _OFTEN.items() if not role.startswith("left")}
+    | {f"{name}l": role for name, role in _OFTEN.items() if role.startswith("left")}
+    | {f"{name}r": _to_the_right(role) for name, role in _OFTEN.items() if role.startswith("left")}
+    | {_letters(name): role for role, name in _BONE_NAMES.items()}
+)

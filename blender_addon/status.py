@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .connection import is_exposed
 from .errors import FigurineError, ServerEnded
 from .runtime import Runtime
 
@@ -66,6 +67,8 @@ def _running(runtime: Runtime) -> ServerStatus:
     facts = [fact for fact in (server.version, engines) if fact]
     if not runtime.choices.is_managed:
         facts.append(server.url.partition("://")[2])
+    if is_exposed(server.url):
+        facts.append("not encrypted")
     if server.worker_alive is False:
         facts.append("its worker is starting")
     return ServerStatus("running", "Server Running", " · ".join(facts))

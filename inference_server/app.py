@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from inference_server.api import artifacts, corrections, health, jobs, pictures, schema
+from inference_server.api import artifacts, corrections, health, jobs, pictures, schema, weights
 from inference_server.api.errors import install_errors
 from inference_server.api.request_log import install_request_log
 from inference_server.api.services import EXTENSION, Services
@@ -41,6 +41,6 @@ def create_app(services: Services) -> Flask:
     install_request_log(app)
     install_guards(app, services)
     install_errors(app)
-    for module in (jobs, pictures, corrections, artifacts, health, schema):
+    for module in (jobs, pictures, corrections, artifacts, weights, health, schema):
         app.register_blueprint(module.blueprint)
     return app

@@ -238,6 +238,8 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     fetching = actions.add_parser("fetch", help="download sets; goes on where it was cut off")
     fetching.add_argument("ids", nargs="+", metavar="ID")
     fetching.add_argument("--again", action="store_true", help="also what is here already")
+    fetching.add_argument("--json", action="store_true", help="tell how far it is, one JSON object a line")
+    fetching.add_argument("--end-with-stdin", action="store_true", help="end when standard input closes")
     verifying = actions.add_parser("verify", help="read every byte and compare; takes in files put there by hand")
     verifying.add_argument("ids", nargs="*", metavar="ID", help="all that are here by default")
     converting = actions.add_parser("convert", help="make safetensors of published pickles; runs nothing in them")

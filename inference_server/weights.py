@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tomllib
@@ -23,7 +24,11 @@ OWN_MANIFEST_NAME = "manifest.toml"
 LFS_POINTER = b"version https://git-lfs"
 _BLOCK_BYTES = 1 << 22
 
+# In the weights folder: where downloads grow.
+PARTS = ".parts"
+
 State = Literal["present", "absent", "damaged"]
+FetchStep = Literal["queued", "downloading", "checking", "converting", "failed"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class WeightSet:
     """Files that one network needs. revision: a commit of the repository, or a branch that is resolved when fetched.
 
     converted: the file that is made of the only one here, a pickle, and that alone is read from then on; "" where files
-    are read as they were published.
+    are read as they were published. about_bytes: what is downloaded, roughly, where not every file's size is known; it
+    is shown and never checked.
     """
 
     id: str
@@ -51,11 +57,24 @@ class WeightSet:
     licence: str
     files: tuple[WeightFile, ...]
     converted: str = ""
+    about_bytes: int = 0
 
     @property
     def read_files(self) -> tuple[WeightFile, ...]:
         """The files that the network is read from."""
         return (WeightFile(self.converted),) if self.converted else self.files
+
+
+@dataclass(frozen=True)
+class Download:
+    """How far a set's download is. total_bytes: None until the hub has told it. error: the one JSON shape of errors, of
+    one that failed.
+    """
+
+    step: FetchStep
+    done_bytes: int = 0
+    total_bytes: int | None = None
+    error: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +138,22 @@ class WeightStore:
         except WeightsCorrupt:
             return "damaged"
         return "present"
+
+    def size(self, weight_id: str) -> int | None:
+        """Bytes of the published files, None where not every one is known: neither published before nor fetched."""
+        record = self.record(weight_id)
+        recorded = {file.path: file for file in record.files} if record else {}
+        sizes = [file.size or _get(recorded, file.path, "size") for file in self.set_of(weight_id).files]
+        return None if None in sizes else sum(sizes)
+
+    def fetched_bytes(self, weight_id: str) -> int:
+        """What a download that did not end has left, to go on from."""
+        parts = self.root / PARTS / self.set_of(weight_id).id
+        found = 0
+        for path in parts.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # put in place meanwhile
+                found += path.stat().st_size if path.is_file() else 0
+        return found
 
     def locate(self, weight_id: str) -> Path:
         """The folder of a set that was fetched or verified, and whose files still have the size that they had.

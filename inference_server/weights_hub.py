@@ -12,18 +12,26 @@ import requests
 from tqdm import tqdm
 
 from inference_server.errors import DiskFull, EngineUnavailable, WeightsCorrupt, WeightsMissing, typed_system_errors
-from inference_server.weights import FetchedSet, WeightFile, WeightSet, WeightStore, hash_file
+from inference_server.weights import PARTS, FetchedSet, FetchStep, WeightFile, WeightSet, WeightStore, hash_file
 
-PARTS = ".parts"  # folder beside the sets where downloads grow
 _SHA256_DIGITS = 64
 # Kept free beside the download: the same disk holds jobs and their cache.
 _SPARE_BYTES = 1 << 30
 _TIMEOUT_S = 60  # without a byte
 _BLOCK_BYTES = 1 << 20
 
+# Step, bytes that are done, bytes in all where they are known.
+Report = Callable[[FetchStep, int, int | None], None]
 
-def fetch(store: WeightStore, weight_id: str, say: Callable[[str], None]) -> FetchedSet:
-    """Download one set and put it in place. What an earlier call got is used. say: gets a sentence a step.
+
+def fetch(
+    store: WeightStore,
+    weight_id: str,
+    say: Callable[[str], None],
+    report: Report = lambda step, done, total: None,
+) -> FetchedSet:
+    """Download one set and put it in place. What an earlier call got is used. say: gets a sentence a step. report: gets
+    how far it is, with every block.
 
     The hub is $HF_ENDPOINT, a token for it $HF_TOKEN.
     Raises WeightsMissing (the hub does not have or give it), WeightsCorrupt, DiskFull, EngineUnavailable.
@@ -34,14 +42,36 @@ def fetch(store: WeightStore, weight_id: str, say: Callable[[str], None]) -> Fet
         parts.mkdir(parents=True, exist_ok=True)
         revision, files = _ask(weights)
         _check_room(store.root, files, parts)
+        tally = _Tally(report, files)
         for number, file in enumerate(files, 1):
             say(f"{weights.title}: {file.path}, {number} of {len(files)}, {_megabytes(file.size)}")
-            _download(weights, revision, file, parts)
-        checked = tuple(_check(weights, file, parts) for file in files)
+            _download(weights, revision, file, parts, tally)
+        tally.begin("checking")
+        checked = tuple(_check(weights, file, parts, tally) for file in files)
         _put_in_place(store, weight_id, parts, files)
         fetched = FetchedSet(revision, checked)
         store.write_record(weight_id, fetched)
         return fetched
+
+
+class _Tally:
+    """Adds up what passes, for `report`."""
+
+    def __init__(self, report: Report, files: tuple[WeightFile, ...]) -> None:
+        sizes = [file.size for file in files if file.size is not None]
+        self._report = report
+        self._total = sum(sizes) if len(sizes) == len(files) else None
+        self.begin("downloading")
+
+    def begin(self, step: FetchStep) -> None:
+        """Count anew."""
+        self._step, self._done = step, 0
+        self._report(step, 0, self._total)
+
+    def add(self, count: int) -> None:
+        """So many bytes more, or less where a file begins anew."""
+        self._done += count
+        self._report(self._step, self._done, self._total)
 
 
 def _ask(weights: WeightSet) -> tuple[str, tuple[WeightFile, ...]]:
@@ -70,10 +100,11 @@ def _check_room(root: Path, files: tuple[WeightFile, ...], parts: Path) -> None:
         )
 
 
-def _download(weights: WeightSet, revision: str, file: WeightFile, parts: Path) -> None:
+def _download(weights: WeightSet, revision: str, file: WeightFile, parts: Path, tally: _Tally) -> None:
     """Stream a file into its part, from where that ends. A part is of one digest: another commit's begins anew."""
     target = parts / PurePosixPath(file.path)
     if target.exists():
+        tally.add(target.stat().st_size)
         return
     part = target.with_name(f"{target.name}.{(file.sha256 or revision)[:12]}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +112,7 @@ def _download(weights: WeightSet, revision: str, file: WeightFile, parts: Path) 
     url = hub.hf_hub_url(weights.repository, file.path, revision=revision)
     with _hub_errors(weights, file.path), part.open("ab") as stream:
         start = stream.tell()
+        tally.add(start)
         if start != file.size:
             headers = hub.utils.build_hf_headers()
             if start:
@@ -89,18 +121,20 @@ def _download(weights: WeightSet, revision: str, file: WeightFile, parts: Path) 
                 answer.raise_for_status()
                 if start and answer.status_code != requests.codes.partial:
                     stream.truncate(0)
+                    tally.add(-start)
                     start = 0
                 with tqdm(total=file.size, initial=start, unit="B", unit_scale=True, disable=None, leave=False) as bar:
                     for block in answer.iter_content(_BLOCK_BYTES):
                         stream.write(block)
                         bar.update(len(block))
+                        tally.add(len(block))
     part.replace(target)
 
 
-def _check(weights: WeightSet, file: WeightFile, parts: Path) -> WeightFile:
+def _check(weights: WeightSet, file: WeightFile, parts: Path, tally: _Tally) -> WeightFile:
     """The file with the size and digest that it has. A wrong one is removed, so that the next try starts clean."""
     path = parts / PurePosixPath(file.path)
-    size, digest = path.stat().st_size, hash_file(path)
+    size, digest = path.stat().st_size, hash_file(path, tally.add)
     if (file.size or size) != size or (file.sha256 or digest) != digest:
         path.unlink()
         raise WeightsCorrupt(

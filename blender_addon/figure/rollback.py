@@ -26,14 +26,14 @@ def all_or_nothing() -> Iterator[Work]:
     removed, and selection, active object and mode are as before. The active collection is as before in either case.
     """
     layer = bpy.context.view_layer
-    before = set(_data_blocks())
+    before = set(data_blocks())
     collection = layer.active_layer_collection.collection
     work = _leave_modes()
     try:
         yield work
     except BaseException:
         _leave_modes()
-        bpy.data.batch_remove([block for pointer, block in _data_blocks().items() if pointer not in before])
+        bpy.data.batch_remove([block for pointer, block in data_blocks().items() if pointer not in before])
         bpy.context.view_layer.update()  # its list of objects names the removed ones until then
         restore_work(work)
         raise
@@ -53,7 +53,7 @@ def make_active_collection(collection: bpy.types.Collection) -> None:
         waiting += entry.children
 
 
-def _data_blocks() -> dict[int, bpy.types.ID]:
+def data_blocks() -> dict[int, bpy.types.ID]:
     """Every data-block of the file by its address, which holds as long as nothing of the user's is removed."""
     blocks: dict[int, bpy.types.ID] = {}
     for part in bpy.data.bl_rna.properties:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..errors import FigurineError
-from .views import Event, JobView, Notice, ResultReady, ServerView, Snapshot, SnapshotChanged
+from .views import Event, JobView, ModelsView, Notice, ResultReady, ServerView, Snapshot, SnapshotChanged
 
 # As fine as a progress bar in a panel can show.
 _SHARE_STEPS = 20
@@ -34,10 +34,10 @@ class Board:
         """What is shown."""
         return self._shown
 
-    def write(self, server: ServerView, jobs: Iterable[JobView], has_more: bool) -> None:
+    def write(self, server: ServerView, jobs: Iterable[JobView], has_more: bool, models: ModelsView) -> None:
         """What the engine's thread knows. What it had to tell comes after that."""
         with self._lock:
-            self._written = Snapshot(server, tuple(jobs), has_more)
+            self._written = Snapshot(server, tuple(jobs), has_more, models)
             for job in self._written.jobs:
                 self._arriving.pop(job.key, None)
             self._show()
@@ -93,7 +93,7 @@ class Board:
         jobs = [*self._arriving.values(), *self._written.jobs]
         shown = [self._adjusted(job) for job in jobs if job.key not in self._leaving]
         shown.sort(key=lambda job: (job.created_s, job.number, job.key), reverse=True)
-        snapshot = Snapshot(self._written.server, tuple(shown), self._written.has_more)
+        snapshot = replace(self._written, jobs=tuple(shown))
         if snapshot != self._shown:
             self._shown = snapshot
             self.events.put(SnapshotChanged(snapshot))

@@ -23,6 +23,7 @@ from .journal import Record
 from .ledger import Ledger
 from .link import Link
 from .listing import Listing
+from .models import Models
 from .results import MASK
 from .transfers import Transfers
 
@@ -45,6 +46,7 @@ class Minder:
         self._ledger = Ledger(folder, board)
         self._duties = Duties(self._ledger, self._link, self._transfers, self._inbox.put)
         self._listing = Listing(self._ledger, self._link, self._transfers, self._inbox.put)
+        self._models = Models()
         self._thread = threading.Thread(target=self._run, name="figurine-engine", daemon=True)
         self._was_running = False
         self.watch_until_s = 0.0
@@ -132,6 +134,7 @@ class Minder:
         if time.monotonic() < self.watch_until_s:
             self._link.check_health()
             self._listing.do(client)
+            self._models.do(client)
 
     def _linked(self) -> Client | None:
         was_linked = self._link.client is not None
@@ -140,6 +143,7 @@ class Minder:
             if self._ledger.server != self._link.endpoint.identity:
                 self._ledger.server = self._link.endpoint.identity
                 self._listing.clear()
+                self._models.clear()
             self._was_running = True
             self._ledger.told_is_over()
         return client
@@ -159,7 +163,7 @@ class Minder:
 
     def _show(self) -> None:
         error = self._link.view.error
-        self._board.write(self._link.view, self._listing.describe(error), self._listing.has_more)
+        self._board.write(self._link.view, self._listing.describe(error), self._listing.has_more, self._models.view)
 
     # --- orders ---
 
@@ -170,6 +174,7 @@ class Minder:
             self._ledger.server = ""
             self._ledger.told_is_over()
             self._listing.clear()
+            self._models.clear()
 
     def add(self, record: Record, picture: Path | None, mesh: Path | None = None, mask: Path | None = None) -> None:
         """Take over a new job; its files are copied, so that they may change or go."""
@@ -294,6 +299,19 @@ class Minder:
         """Do not wait until something is asked for again."""
         self._link.look_now()
         self._listing.look_now()
+        self._models.look_now()
+
+    def fetch_model(self, weight_id: str, licence: str) -> None:
+        """Have the server download weights."""
+        told = self._ask(None, lambda client: client.fetch_weights(weight_id, licence))
+        if told is not None:
+            self._models.hear(told)
+
+    def cancel_model(self, weight_id: str) -> None:
+        """Have the server end a download of weights."""
+        told = self._ask(None, lambda client: client.cancel_weights(weight_id))
+        if told is not None:
+            self._models.hear(told)
 
     def _most_bytes(self) -> int | None:
         """What the server takes, as far as it is known."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..documents import StageResult
+from ..documents import StageResult, Weights
 from ..errors import FigurineError
 from .review import Review
 
@@ -76,12 +76,26 @@ class JobView:
 
 
 @dataclass(frozen=True)
+class ModelsView:
+    """The networks' weights on the server. is_known: whether it has told them. free_bytes: of its disk. obstacle: why
+    that server cannot fetch any, "" where it can. error: why it did not tell.
+    """
+
+    models: tuple[Weights, ...] = ()
+    is_known: bool = False
+    free_bytes: int = 0
+    obstacle: str = ""
+    error: FigurineError | None = None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """All there is to draw. jobs: newest first. has_more: the server has older ones; see JobEngine.load_more."""
 
     server: ServerView = ServerView()
     jobs: tuple[JobView, ...] = ()
     has_more: bool = False
+    models: ModelsView = ModelsView()
 
 
 @dataclass(frozen=True)

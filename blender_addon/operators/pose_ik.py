@@ -5,7 +5,7 @@
 import bpy
 from bpy.props import EnumProperty
 
-from ..pose import ik
+from ..pose import ik, shapes
 from ..pose.rig import active_rig
 from .rig_operator import RigOperator
 
@@ -42,6 +42,8 @@ class FIGURINE_OT_switch_ik(RigOperator, bpy.types.Operator):
         for limb in limbs:
             if ik.is_on(armature, limb) != wanted:
                 ik.switch(armature, limb, wanted)
+        if wanted:
+            shapes.show_handles(armature)
         return {"FINISHED"}
 
 

@@ -30,7 +30,7 @@ class FIGURINE_OT_switch_limits(RigOperator, bpy.types.Operator):
 
 
 class FIGURINE_OT_switch_shapes(RigOperator, bpy.types.Operator):
-    """Show bones as rings about the body and handles as boxes, or as plain bones again"""
+    """Show bones as rings about the body, or as plain bones again"""
 
     bl_idname = "figurine.switch_shapes"
     bl_label = "Bone Shapes"

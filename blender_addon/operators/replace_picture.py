@@ -15,6 +15,7 @@ from ..errors import FigurineError, PictureUnreadable
 from ..job_actions import replace_obstacle
 from ..job_settings import safe_name
 from ..pictures import image_file, render_result_file
+from ..viewport import viewport_file
 from .common import find_job, poll_jobs, replace_picture, tell
 from .generate import existing_file, mask_of, picture_of
 from .paste_picture import begin_paste
@@ -25,7 +26,8 @@ _REQUEST = ("REQUEST", "The One Chosen Above", "The picture at the top of the pa
 _CLIPBOARD = ("CLIPBOARD", "Paste", "The picture on the clipboard, or the file that its text names", "PASTEDOWN", 2)
 _IMAGE = ("IMAGE", "Image…", "An image of this Blender file, as it is now", "IMAGE_DATA", 3)
 _RENDER = ("RENDER", "Render", "What was rendered last", "RENDER_RESULT", 4)
-_SOURCES = (_FILE, _REQUEST, _CLIPBOARD, _IMAGE, _RENDER)
+_VIEWPORT = ("VIEWPORT", "View", "What this 3D viewport shows now", "VIEW3D", 5)
+_SOURCES = (_FILE, _REQUEST, _CLIPBOARD, _IMAGE, _RENDER, _VIEWPORT)
 
 
 class FIGURINE_OT_replace_picture(bpy.types.Operator):
@@ -75,7 +77,7 @@ class FIGURINE_OT_replace_picture(bpy.types.Operator):
             return {"CANCELLED"}
         if picture is None:
             return {"CANCELLED"}  # it is still being read, or what is missing was said
-        has_own_name = self.source in ("CLIPBOARD", "RENDER") or bool(context.scene.figurine.name)
+        has_own_name = self.source in ("CLIPBOARD", "RENDER", "VIEWPORT") or bool(context.scene.figurine.name)
         replace_picture(now, job.key, picture, "" if has_own_name else safe_name(picture.stem), mask)
         return {"FINISHED"}
 
@@ -85,6 +87,8 @@ class FIGURINE_OT_replace_picture(bpy.types.Operator):
             return begin_paste(context, now, key)
         if self.source == "RENDER":
             return render_result_file(context.scene, now.paths.pictures)
+        if self.source == "VIEWPORT":
+            return viewport_file(context, now.paths.pictures)
         if self.source == "IMAGE":
             if not usable_images():
                 raise PictureUnreadable("An image", "this Blender file has none", "Open or paint one first.")

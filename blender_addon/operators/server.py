@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from .. import runtime
+from ..preferences import choices
 from ..status import server_status
 from .common import poll_reason
 
@@ -110,9 +111,35 @@ class FIGURINE_OT_stop_server(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class FIGURINE_OT_test_connection(bpy.types.Operator):
+    """Ask the server at this address who it is, and whether it takes the token. Nothing else is sent"""
+
+    bl_idname = "figurine.test_connection"
+    bl_label = "Test Connection"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey while it asks."""
+        test = runtime.current().connection_test
+        is_free = test is None or not test.is_running
+        if not is_free:
+            cls.poll_message_set("The server is being asked.")
+        return is_free
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin; the answer is shown below the button."""
+        now = runtime.current()
+        wanted = choices(context, now.paths, now.version)
+        if wanted != now.choices:
+            now.apply(wanted)
+        now.test_connection()
+        return {"FINISHED"}
+
+
 CLASSES = (
     FIGURINE_OT_install_server,
     FIGURINE_OT_cancel_install,
     FIGURINE_OT_start_server,
     FIGURINE_OT_stop_server,
+    FIGURINE_OT_test_connection,
 )

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from .layout import draw_faint
+from .. import runtime
+from ..connection import is_exposed
+from .layout import draw_faint, draw_text, draw_words
 
 if TYPE_CHECKING:
     from ..preferences import FigurinePreferences
+
+
+EXPOSED = "The connection to this address is not encrypted: who is in between can read the token and the pictures."
+EXPOSED_HINT = "Use an https address, or a tunnel to this computer; the manual's page on the server tells how."
 
 
 def draw_preferences(layout: bpy.types.UILayout, chosen: FigurinePreferences) -> None:
@@ -30,8 +36,28 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: FigurinePreferences) ->
         column.prop(chosen, "address")
         column.prop(chosen, "token")
         draw_faint(column, "The token is kept in Blender's preferences, as text. It is never written anywhere else.")
+        if is_exposed(chosen.address):
+            draw_words(column, EXPOSED, EXPOSED_HINT)
+        _draw_test(column, chosen)
     layout.prop(chosen, "accepts_drops")
     _draw_online(layout.box())
+
+
+def _draw_test(column: bpy.types.UILayout, chosen: FigurinePreferences) -> None:
+    """The button, and what came of it for the address and the token as they stand there."""
+    column.operator("figurine.test_connection", icon="LINKED")
+    test = runtime.current().connection_test
+    if test is None or (test.connection.address, test.connection.token) != (
+        chosen.address.strip(),
+        chosen.token.strip(),
+    ):
+        return
+    if test.is_running:
+        draw_faint(column, "Asking the server.")
+    elif test.error is not None:
+        draw_words(column, test.error.message, test.error.hint)
+    else:
+        draw_text(column, test.facts, "CHECKMARK")
 
 
 def _draw_online(box: bpy.types.UILayout) -> None:

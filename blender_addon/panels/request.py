@@ -34,6 +34,7 @@ def draw_picture(layout: bpy.types.UILayout, request: FigurineRequest) -> None:
     row.operator("figurine.paste_picture", text="Paste", icon="PASTEDOWN")
     row.operator("figurine.use_image", text="Image…", icon="IMAGE_DATA")
     row.operator("figurine.use_render", text="Render", icon="RENDER_RESULT")
+    row.operator("figurine.use_viewport", text="View", icon="VIEW3D")
     draw_mask(box, request)
 
 

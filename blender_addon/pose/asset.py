@@ -26,7 +26,7 @@ def save_pose(armature: bpy.types.Object, name: str) -> bpy.types.Action:
         _key(armature, rig.skeleton.names, action)
     action.asset_mark()
     if picture is not None:
-        _set_preview(action, picture)
+        set_preview(action, picture)
     return action
 
 
@@ -52,7 +52,8 @@ def _key(armature: bpy.types.Object, names: tuple[str, ...], action: bpy.types.A
     bpy.context.view_layer.update()
 
 
-def _set_preview(action: bpy.types.Action, picture: np.ndarray) -> None:  # (SIDE_px, SIDE_px, 4)
-    preview = action.preview_ensure()
+def set_preview(asset: bpy.types.ID, picture: np.ndarray) -> None:  # (SIDE_px, SIDE_px, 4)
+    """What the asset browser shows; as render_thumbnail returns it."""
+    preview = asset.preview_ensure()
     preview.image_size = (SIDE_px, SIDE_px)
     preview.image_pixels_float.foreach_set(picture.ravel())

@@ -8,6 +8,8 @@ same ones; they go with the last rig that uses them, and when the add-on is swit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 import numpy as np
 
@@ -28,45 +30,37 @@ _WIRE_px = 2.0
 
 
 def are_shown(armature: bpy.types.Object) -> bool:
-    """Whether any bone has one of these shapes."""
-    return any(_is_ours(posed.custom_shape) for posed in armature.pose.bones)
+    """Whether any bone of the body has one of these shapes."""
+    return any(_is_ours(posed.custom_shape) and not _is_handle(posed) for posed in armature.pose.bones)
 
 
 def show(armature: bpy.types.Object) -> None:
-    """Give every bone without a shape of its own one of these."""
+    """Give every bone of the body without a shape of its own a ring."""
     radii = _radii(armature)
     for posed in armature.pose.bones:
-        if posed.custom_shape is not None:
-            continue
-        if role_of(posed.bone) == HANDLE_ROLE:
-            posed.custom_shape = _shape(_BALL if posed.name in _POLES else _BOX)
-            posed.use_custom_shape_bone_size = True
-        else:
-            posed.custom_shape = _shape(_RING)
+        if posed.custom_shape is None and not _is_handle(posed):
+            _dress(posed, _RING)
             posed.use_custom_shape_bone_size = False
             posed.custom_shape_scale_xyz = (radii[posed.name],) * 3
             posed.custom_shape_translation = (0.0, posed.bone.length / 2, 0.0)
-        posed.bone.show_wire = True
-        if hasattr(posed, "custom_shape_wire_width"):
-            posed.custom_shape_wire_width = _WIRE_px
+
+
+def show_handles(armature: bpy.types.Object) -> None:
+    """Give every handle without a shape of its own a box, and every pole a ball: the bare bones hardly show."""
+    for posed in armature.pose.bones:
+        if posed.custom_shape is None and _is_handle(posed):
+            _dress(posed, _BALL if posed.name in _POLES else _BOX)
 
 
 def hide(armature: bpy.types.Object) -> None:
-    """Take them away again; the last one takes the meshes with it."""
-    for posed in armature.pose.bones:
-        if _is_ours(posed.custom_shape):
-            posed.custom_shape = None
-            posed.custom_shape_scale_xyz = (1.0, 1.0, 1.0)
-            posed.custom_shape_translation = (0.0, 0.0, 0.0)
-            posed.use_custom_shape_bone_size = True
-            posed.bone.show_wire = False
+    """Take them away again from the body."""
+    _undress(posed for posed in armature.pose.bones if not _is_handle(posed))
     remove_unused()
 
 
 def remove_unused() -> None:
     """The meshes, where no bone of the file has them."""
-    rigs = [item for item in bpy.data.objects if item.type == "ARMATURE"]
-    if any(are_shown(rig) for rig in rigs if rig.pose is not None):
+    if any(_is_ours(posed.custom_shape) for rig in _rigs() for posed in rig.pose.bones):
         return
     collection = bpy.data.collections.get(COLLECTION)
     if collection is None:
@@ -76,9 +70,35 @@ def remove_unused() -> None:
 
 
 def remove_all() -> None:
-    """From every rig of the file."""
-    for rig in [item for item in bpy.data.objects if item.type == "ARMATURE" and item.pose is not None]:
-        hide(rig)
+    """From every rig of the file, handles too."""
+    for rig in _rigs():
+        _undress(rig.pose.bones)
+    remove_unused()
+
+
+def _rigs() -> list[bpy.types.Object]:
+    return [item for item in bpy.data.objects if item.type == "ARMATURE" and item.pose is not None]
+
+
+def _is_handle(posed: bpy.types.PoseBone) -> bool:
+    return role_of(posed.bone) == HANDLE_ROLE
+
+
+def _dress(posed: bpy.types.PoseBone, name: str) -> None:
+    posed.custom_shape = _shape(name)
+    posed.bone.show_wire = True
+    if hasattr(posed, "custom_shape_wire_width"):
+        posed.custom_shape_wire_width = _WIRE_px
+
+
+def _undress(bones: Iterable[bpy.types.PoseBone]) -> None:
+    for posed in bones:
+        if _is_ours(posed.custom_shape):
+            posed.custom_shape = None
+            posed.custom_shape_scale_xyz = (1.0, 1.0, 1.0)
+            posed.custom_shape_translation = (0.0, 0.0, 0.0)
+            posed.use_custom_shape_bone_size = True
+            posed.bone.show_wire = False
 
 
 def _is_ours(shape: bpy.types.Object | None) -> bool:

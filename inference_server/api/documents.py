@@ -13,6 +13,7 @@ from inference_server.core.chains import InputKind
 from inference_server.core.choices import EnginePolicy, KindChoice
 from inference_server.core.types import Engine, StageName
 from inference_server.jobs.model import JobState
+from inference_server.weights import FetchStep, State
 
 SEED_LIMITS: Mapping[str, Any] = {"minimum": 0, "maximum": 2**32 - 1}
 # A JobSettings document, whole in replies, in part in requests.
@@ -228,5 +229,46 @@ class CapabilitiesDocument:
     picture_formats: tuple[str, ...]
     mesh_suffixes: tuple[str, ...]
     result_formats: tuple[str, ...]
-    weights: Annotated[Mapping[str, Literal["present", "missing"]], "Networks by name; empty while there is none."]
     limits: LimitsDocument
+
+
+@dataclass(frozen=True)
+class DownloadDocument:
+    """A download that waits, runs or failed."""
+
+    step: FetchStep
+    done_bytes: Annotated[int, "Of this step; converting does not tell."]
+    total_bytes: Annotated[int | None, "Null until it is known."]
+    error: Annotated[ErrorBody | None, "Why it failed."]
+
+
+@dataclass(frozen=True)
+class WeightDocument:
+    """A set of weights: files that one network needs."""
+
+    id: str
+    title: str
+    use: Annotated[str, "What the network does."]
+    licence: Annotated[str, "Under which its publisher gives it."]
+    repository: Annotated[str, "Where it is published: owner and name on the hub."]
+    state: Annotated[State, "By names and sizes alone; `figurine weights verify` reads every byte."]
+    size_bytes: Annotated[int | None, "Of the download; null where nobody knows it before."]
+    is_size_exact: bool
+    fetched_bytes: Annotated[int, "Of a download that did not end; the next one goes on from there."]
+    download: DownloadDocument | None
+
+
+@dataclass(frozen=True)
+class WeightList:
+    """Every set of weights."""
+
+    weights: tuple[WeightDocument, ...]
+    free_bytes: Annotated[int, "On the disk where they lie."]
+    obstacle: Annotated[str, "Why this server cannot fetch any; empty where it can."]
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """That a set is to be fetched."""
+
+    licence: Annotated[str, "The set's licence, word for word: whoever asks agrees to it."]

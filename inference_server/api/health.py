@@ -61,7 +61,6 @@ def show_capabilities() -> Response:
             picture_formats=PICTURE_FORMATS,
             mesh_suffixes=MESH_SUFFIXES,
             result_formats=("fbx", "glb", "rig.json"),
-            weights={},
             limits=LimitsDocument(
                 max_upload_mib=config.max_upload_mib,
                 max_megapixels=config.max_megapixels,

@@ -45,6 +45,7 @@ blueprint = Blueprint("schema", __name__, url_prefix="/v1")
 _ALWAYS = (BadToken, ForeignHost, ForeignOrigin, UploadTooLarge, InternalError)
 _PATH_PARAMETERS = {
     "job_id": {"description": "Of a job: 32 hexadecimal digits.", "schema": {"type": "string"}},
+    "weight_id": {"description": "Of a set of weights, as they are listed.", "schema": {"type": "string"}},
     "name": {"description": "Of a file, as the job lists it.", "schema": {"type": "string"}},
 }
 _SETTING_LIMITS: Mapping[str, Mapping[str, Any]] = {

@@ -14,6 +14,7 @@ from inference_server.config import Config
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.queue import JobQueue
 from inference_server.jobs.store import JobStore
+from inference_server.weights import Download, WeightStore
 
 EXTENSION = "figurine"
 
@@ -26,10 +27,31 @@ class WorkerWatch(Protocol):
         """Whether the worker process runs now."""
 
 
+class WeightDownloads(Protocol):
+    """Fetches weights, never in a job and never in this process."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing can be fetched here, "" where it can."""
+
+    def store(self) -> WeightStore:
+        """The sets as they are now. Raises WeightsCorrupt."""
+
+    def find(self, weight_id: str) -> Download | None:
+        """The set's download that waits, runs or failed."""
+
+    def start(self, weight_id: str) -> None:
+        """Fetch a set of the store when its turn comes."""
+
+    def cancel(self, weight_id: str) -> None:
+        """End the set's download; what it has fetched stays."""
+
+
 @dataclass(frozen=True)
 class Services:
     """config: with the port that is really listened on. token: the bearer token that every request but one for the
-    health needs. version: of the product. bodies: replies that are ready. started_s: by the steady clock.
+    health needs. version: of the product. downloads: of weights. bodies: replies that are ready. started_s: by
+    the steady clock.
     """
 
     config: Config
@@ -39,6 +61,7 @@ class Services:
     token: str = field(repr=False)
     version: str
     worker: WorkerWatch
+    downloads: WeightDownloads
     bodies: BodyCache = field(default_factory=BodyCache)
     started_s: float = field(default_factory=time.monotonic)
 

@@ -33,6 +33,7 @@ from inference_server.jobs.queue import TableQueue
 from inference_server.jobs.store import JobStore
 from inference_server.jobs.supervisor import Supervisor
 from inference_server.logs import configure_logging
+from inference_server.weights_downloads import Downloads
 
 _LOCK_NAME = "server.lock"
 _PORTS_TRIED = 20
@@ -68,7 +69,10 @@ def _serve(config: Config, *, with_worker: bool, end_with_stdin: bool) -> None:
     token = config.token or secrets.token_urlsafe(32)
     store, folders = JobStore(config.database), JobFolders(config.jobs_root)
     supervisor = Supervisor(config, store, folders, with_worker=with_worker)
-    application = create_app(Services(config, store, folders, TableQueue(store), token, __version__, supervisor))
+    downloads = Downloads(config.home, config.weights_root)
+    application = create_app(
+        Services(config, store, folders, TableQueue(store), token, __version__, supervisor, downloads)
+    )
     server = build_http_server(application, listener, config.max_upload_mib << 20)
     url = _url(address, port)
     supervisor.start()
@@ -84,6 +88,7 @@ def _serve(config: Config, *, with_worker: bool, end_with_stdin: bool) -> None:
     finally:
         remove_handshake(config.home, os.getpid())
         server.close()
+        downloads.stop()
         supervisor.stop()
         store.close()
         log.info("stopped")

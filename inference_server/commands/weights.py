@@ -4,13 +4,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
 
+import filelock
 from tqdm import tqdm
 
 from inference_server.config import load_config, make_home
-from inference_server.errors import FigurineError
-from inference_server.weights import FetchedSet, WeightStore, read_manifest
+from inference_server.core.lifeline import end_with_parent
+from inference_server.errors import FigurineError, StateError, typed_system_errors
+from inference_server.weights import FetchedSet, FetchStep, WeightStore, read_manifest
+
+_LOCKS = ".locks"
+# A line a block would be thousands a second on a fast connection.
+_REPORT_EVERY_S = 0.2
 
 
 def list_weights(options: argparse.Namespace) -> int:
@@ -40,22 +51,71 @@ def list_weights(options: argparse.Namespace) -> int:
 
 def fetch_weights(options: argparse.Namespace) -> int:
     """Fetch the named sets, and convert those that were published as pickles; what is here already is left alone."""
+    if options.end_with_stdin:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+        end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    if not options.json:
+        return _fetch(options, _store(), _Reporter(is_told=False))
+    try:
+        return _fetch(options, _store(), _Reporter(is_told=True))
+    except FigurineError as error:
+        print(json.dumps({"error": error.to_document()}), flush=True)
+        return error.exit_code
+
+
+def _fetch(options: argparse.Namespace, store: WeightStore, reporter: _Reporter) -> int:
     from inference_server.weights_convert import convert
     from inference_server.weights_hub import fetch
 
-    store = _store()
+    say = reporter.say
     for weight_id in options.ids:
-        if store.state(weight_id) == "present" and not options.again:
-            print(f"{weight_id} is here.")
-            continue
-        if store.has_pickle(weight_id) and not options.again:
-            _tell_converted(store, weight_id, convert(store, weight_id, print))
-            continue
-        fetched = fetch(store, weight_id, print)
-        print(f"{weight_id}: {len(fetched.files)} files of commit {fetched.revision[:12]} in {store.folder(weight_id)}")
-        if store.set_of(weight_id).converted:
-            _tell_converted(store, weight_id, convert(store, weight_id, print))
+        with _only_fetcher(store, weight_id):
+            if store.state(weight_id) == "present" and not options.again:
+                say(f"{weight_id} is here.")
+                continue
+            if options.again or not store.has_pickle(weight_id):
+                fetched = fetch(store, weight_id, say, reporter.report)
+                commit, folder = fetched.revision[:12], store.folder(weight_id)
+                say(f"{weight_id}: {len(fetched.files)} files of commit {commit} in {folder}")
+            if store.set_of(weight_id).converted:
+                reporter.report("converting", 0, None)
+                _tell_converted(store, weight_id, convert(store, weight_id, say), say)
     return 0
+
+
+class _Reporter:
+    """What a fetch prints. is_told: how far it is, one JSON object a line, instead of sentences."""
+
+    def __init__(self, *, is_told: bool) -> None:
+        self._is_told = is_told
+        self._step = ""
+        self._next_s = 0.0
+
+    def say(self, sentence: str) -> None:
+        """A sentence for a person."""
+        if not self._is_told:
+            print(sentence)
+
+    def report(self, step: FetchStep, done_bytes: int, total_bytes: int | None) -> None:
+        """A line for a program, now and then."""
+        now_s = time.monotonic()
+        if self._is_told and (step != self._step or now_s >= self._next_s or done_bytes == total_bytes):
+            self._step, self._next_s = step, now_s + _REPORT_EVERY_S
+            print(json.dumps({"step": step, "done_bytes": done_bytes, "total_bytes": total_bytes}), flush=True)
+
+
+@contextlib.contextmanager
+def _only_fetcher(store: WeightStore, weight_id: str) -> Iterator[None]:
+    """Hold the set's lock. Raises StateError where another program fetches it: both would write the same files."""
+    lock = store.root / _LOCKS / store.set_of(weight_id).id
+    with typed_system_errors(str(store.root)):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            yield
+    except filelock.Timeout as error:
+        title = store.set_of(weight_id).title
+        raise StateError(f"Another program is fetching {title} now.", "Wait until it is done.") from error
 
 
 def convert_weights(options: argparse.Namespace) -> int:
@@ -64,14 +124,14 @@ def convert_weights(options: argparse.Namespace) -> int:
 
     store = _store()
     for weight_id in options.ids:
-        _tell_converted(store, weight_id, convert(store, weight_id, print))
+        _tell_converted(store, weight_id, convert(store, weight_id, print), print)
     return 0
 
 
-def _tell_converted(store: WeightStore, weight_id: str, fetched: FetchedSet) -> None:
+def _tell_converted(store: WeightStore, weight_id: str, fetched: FetchedSet, say: Callable[[str], None]) -> None:
     for file in fetched.files:
-        print(f"  {file.path}: {file.size:,} bytes, sha256 {file.sha256}")
-    print(f"{weight_id} can be used. {store.published(weight_id)} is not needed any more.")
+        say(f"  {file.path}: {file.size:,} bytes, sha256 {file.sha256}")
+    say(f"{weight_id} can be used. {store.published(weight_id)} is not needed any more.")
 
 
 def verify_weights(options: argparse.Namespace) -> int:

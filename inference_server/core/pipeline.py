@@ -43,7 +43,7 @@ from inference_server.core.types import (
     TexturedScene,
     TextureInput,
 )
-from inference_server.core.validate import mesh_problems, rig_problems, texture_problems
+from inference_server.core.validate import flatness_problems, mesh_problems, rig_problems, texture_problems
 from inference_server.core.warm import WarmStages
 from inference_server.errors import BakeFailed, EmptySurface, MeshInvalid, RigFailed, typed_system_errors
 
@@ -154,7 +154,8 @@ class Pipeline:
     def _rig(self, job: _Job, value: RigInput, notes: tuple[str, ...] = ()) -> Rig:
         def check(result: Rig) -> Iterable[str]:
             _raise_any(RigFailed, rig_problems(result, len(value.mesh.vertices)))
-            return motion_problems(value.mesh, result)
+            flatness = flatness_problems(value.mesh) if value.skeleton is None else []
+            return [*flatness, *motion_problems(value.mesh, result)]
 
         rig: Rig = job.run("rig", value, check, notes)
         return rig

@@ -17,6 +17,8 @@ _SHORTEST_BONE_SHARE = 1e-4
 # Blender cuts longer names.
 _LONGEST_NAME_BYTES = 63
 _LISTED = 5
+# Of the mesh's longest side: a sheet of paper is a body of this thickness.
+_FLAT = 1e-3
 
 
 def mesh_problems(mesh: Mesh) -> list[str]:
@@ -35,6 +37,16 @@ def mesh_problems(mesh: Mesh) -> list[str]:
     if sound < 4:
         return [f"The mesh has {sound} triangle{'s' * (sound != 1)} with an area; a body needs at least four."]
     return []
+
+
+def flatness_problems(mesh: Mesh) -> list[str]:
+    """A sheet, however it stands: it can be bound and bent, but has no inside that shows where bones lie."""
+    used = mesh.vertices[np.unique(mesh.faces)].astype(np.float64)
+    axes = np.linalg.eigh(np.cov(used.T))[1]  # the thinnest first
+    thinnest, _, longest = np.ptp(used @ axes, axis=0)
+    if thinnest > _FLAT * longest:
+        return []
+    return ["The mesh is a flat sheet: its bones were placed by its outline alone, so check them."]
 
 
 def texture_problems(textured: TexturedMesh) -> list[str]:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from skimage.measure import marching_cubes
 from torch import Tensor
 
 Field = Callable[[Tensor], Tensor]
@@ -25,7 +24,6 @@ Field = Callable[[Tensor], Tensor]
 COARSEST = 63  # cells a side below which the first grid is not halved: a finger is then about a cell thick
 MOST_AT_ONCE = 160  # cells a side of the largest grid that is asked whole: 4 million samples
 DEPTH_OF_DIP = 1.5  # how far, in falls to it, a sample's value may lie from the level and still hide a surface
-CLEARANCE = 1e-3  # of the largest value: nearer to the level, marching cubes leaves gaps and triangles without area
 
 
 class SurfaceError(ValueError):
@@ -231,36 +229,3 @@ def _halved(cells: np.ndarray) -> np.ndarray:
 def _corners_of(cells: np.ndarray) -> np.ndarray:
     """(n, n, n) cells → (n+1, n+1, n+1) samples that are corners of one."""
     return _joined(np.pad(cells, 1), np.logical_or)
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """A triangle mesh. vertices: (V, 3) float32. faces: (F, 3) int32, counter-clockwise seen from outside.
-    is_cut: the shape reached the cube's wall and was closed there.
-    """
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    is_cut: bool
-
-
-def march(values: np.ndarray, cube: Cube, level: float = 0.0) -> Extracted:  # values: (R+1, R+1, R+1) float32
-    """The level's surface, closed and with two faces at every edge; marching cubes after Lewiner et al., 2003.
-
-    Samples that lie on the level, or all but on it, are moved off it: the surface moves by at most about a hundredth
-    of a cell. A shape that reaches the cube's wall is closed flat, half a cell outside it.
-    """
-    values = values - np.float32(level)
-    clearance = np.float32(CLEARANCE * np.abs(values).max())
-    values[(values > 0) & (values < clearance)] = clearance
-    values[(values <= 0) & (values > -clearance)] = -clearance
-    walls = [values.take(end, axis) for axis in range(3) for end in (0, -1)]
-    is_cut = any((wall > 0).any() for wall in walls)
-    if is_cut:
-        values = np.pad(values, 1, mode="edge")
-        for axis in range(3):
-            shell = values.swapaxes(0, axis)
-            shell[0], shell[-1] = -np.abs(shell[0]), -np.abs(shell[-1])
-    vertices, faces, _, _ = marching_cubes(values, 0.0, method="lewiner")
-    places = cube.place(vertices - np.float32(is_cut))
-    return Extracted(places.astype(np.float32), np.ascontiguousarray(faces[:, ::-1], np.int32), is_cut)

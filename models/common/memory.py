@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import psutil
 import torch
@@ -55,23 +56,34 @@ def first_fit(needs: Sequence[Need], free: FreeMemory) -> int | None:
     return None
 
 
-@dataclass(frozen=True)
-class MemoryPlan:
-    """place: of the way of running that was chosen, in the order in which they were given. sentence: tells the artist
-    which it is, what it needs, and what was free.
-    """
+class Named(Protocol):
+    """A way of running, by what messages call it."""
 
-    place: int
+    @property
+    def name(self) -> str: ...
+
+
+Way = TypeVar("Way", bound=Named)
+
+
+@dataclass(frozen=True)
+class MemoryPlan(Generic[Way]):
+    """mode: to run in. sentence: tells the artist which it is, what it needs, and what was free."""
+
+    mode: Way
     sentence: str
 
 
-def choose_way(names: Sequence[str], needs: Sequence[Need], free: FreeMemory, device: torch.device) -> MemoryPlan:
-    """The first of these ways of running, from the fastest on, that fits into the free memory; the last where none
-    does. names, needs: of each.
+def choose_way(
+    modes: Sequence[Way], need_of: Callable[[Way], Need], free: FreeMemory, device: torch.device
+) -> MemoryPlan[Way]:
+    """The first mode, from the fastest on, that fits into the free memory; the leanest, which is the last, where none
+    does.
     """
+    needs = [need_of(mode) for mode in modes]
     fitting = first_fit(needs, free)
     place = len(needs) - 1 if fitting is None else fitting
-    name, need = names[place], needs[place]
+    mode, need = modes[place], needs[place]
     if free.is_shared:
         told = f"about {_gib(need.device_bytes + need.host_bytes)}; {_gib(free.host_bytes)} are free"
     else:
@@ -80,8 +92,8 @@ def choose_way(names: Sequence[str], needs: Sequence[Need], free: FreeMemory, de
             f"{_gib(free.device_bytes)} and {_gib(free.host_bytes)} are free"
         )
     if fitting is None:
-        return MemoryPlan(place, f"Memory mode {name}, the leanest, may not be enough: it needs {told}.")
-    return MemoryPlan(place, f"Memory mode {name}: it needs {told}.")
+        return MemoryPlan(mode, f"Memory mode {mode.name}, the leanest, may not be enough: it needs {told}.")
+    return MemoryPlan(mode, f"Memory mode {mode.name}: it needs {told}.")
 
 
 def _gib(size: int) -> str:

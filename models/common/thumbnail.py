@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from models.common.normals import vertex_normals
+
 SUPERSAMPLES = 2  # a side: the picture is drawn so much larger and averaged
 SUBPIXEL_BITS = 4  # of the corners' places
 MARGIN = 0.06  # of the side that stays clear on each side
@@ -40,7 +42,7 @@ def draw_thumbnail(vertices: np.ndarray, faces: np.ndarray, view: ThumbnailView 
     view = view or ThumbnailView()
     side = view.side_px * SUPERSAMPLES
     turned = _turned(vertices, view)
-    normals = _vertex_normals(turned, faces)
+    normals = vertex_normals(turned, faces, by_area=True)
     low, high = turned[:, :2].min(axis=0), turned[:, :2].max(axis=0)
     scale = side * (1 - 2 * MARGIN) / max(float((high - low).max()), np.finfo(np.float32).tiny)
     flat = (turned[:, :2] - (low + high) / 2) * scale * [1, -1] + side / 2
@@ -64,16 +66,6 @@ def _turned(vertices: np.ndarray, view: ThumbnailView) -> np.ndarray:
     about_x = np.array([[1, 0, 0], [0, np.cos(e), -np.sin(e)], [0, np.sin(e), np.cos(e)]])
     turned: np.ndarray = vertices.astype(np.float64) @ (about_x @ about_y).T
     return turned
-
-
-def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Area-weighted, (V, 3) unit vectors; 0 where a vertex has no face with an area."""
-    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
-    of_face = np.cross(b - a, c - a)
-    summed = np.stack(
-        [np.bincount(faces.ravel(), of_face[:, axis].repeat(3), len(vertices)) for axis in range(3)], axis=1
-    )
-    return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
 def _lit(normals: np.ndarray) -> np.ndarray:  # (N, 3)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import fast_simplification
 import numpy as np
 import trimesh
+
+from models.common.reduction import reduce_faces
 
 MOST_FACES = 50_000  # of what the networks see: UniRig was trained on meshes reduced so far
 MOST_VERTEX_SAMPLES = 8192  # of the points, those that are vertices
@@ -77,10 +78,7 @@ def reduce_mesh(vertices: np.ndarray, faces: np.ndarray, most_faces: int = MOST_
     """
     mesh = trimesh.Trimesh(vertices, faces)
     if len(mesh.faces) > most_faces:
-        points, triangles = fast_simplification.simplify(
-            mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32), target_count=most_faces
-        )
-        mesh = trimesh.Trimesh(points, triangles)
+        mesh = trimesh.Trimesh(*reduce_faces(mesh.vertices, mesh.faces, most_faces))
     if not len(mesh.faces) or not mesh.area > 0:
         raise ValueError("no surface with an area is left of the mesh")
     return Surface(

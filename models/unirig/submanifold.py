@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Convolution over occupied voxels only (Graham et al. 2018, arXiv 1711.10275), in plain torch.
 
-Every point keeps a feature of its own, also where several share a voxel. The centre tap sees the point's own feature;
+Every point keeps a feature of its own, also where several share a voxel. The middle tap sees the point's own feature;
 any other tap sees the first point of the voxel beside it, so that the result is the same in every run.
 """
 
@@ -15,21 +15,29 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class VoxelLinks:
-    """For every tap of a kernel, which points hear which: (to, of), each (M,) int64; in the order of the weights."""
+    """Which occupied voxels hear which.
 
+    voxel: (N,) int64, that of each point. first: (M,) int64, the first point of each voxel. taps: for every tap of a
+    kernel but its middle, in the order of the weights, the voxels that hear and those that they hear: (to, of), each
+    (K,) int64, rising.
+    """
+
+    voxel: Tensor
+    first: Tensor
     taps: tuple[tuple[Tensor, Tensor], ...]
 
 
 @dataclass(frozen=True)
 class VoxelTable:
-    """Where points lie, sorted for looking up.
+    """The occupied voxels, for looking up.
 
-    keys: (N,) int64, the voxels of the points as numbers, rising. points: (N,) int64, the points in that order; those
-    of one voxel stay as they were. strides: what one step along x, y and z adds to a key.
+    keys: (M,) int64, the voxels as numbers, rising. voxel, first: see VoxelLinks. strides: what one step along x, y and
+    z adds to a key.
     """
 
     keys: Tensor
-    points: Tensor
+    voxel: Tensor
+    first: Tensor
     strides: tuple[int, int, int]
 
     @classmethod
@@ -37,29 +45,30 @@ class VoxelTable:
         """margin: how many voxels beyond the outermost may be asked for."""
         _, rows, columns = (int(side) + 1 + 2 * margin for side in grid.amax(dim=0))
         strides = (rows * columns, columns, 1)
-        keys, points = ((grid + margin) * grid.new_tensor(strides)).sum(dim=1).sort(stable=True)
-        return cls(keys, points, strides)
+        of_points, points = ((grid + margin) * grid.new_tensor(strides)).sum(dim=1).sort(stable=True)
+        keys, rank = torch.unique_consecutive(of_points, return_inverse=True)
+        voxel = torch.empty_like(points)
+        voxel[points] = rank
+        return cls(keys, voxel, points[torch.searchsorted(of_points, keys)], strides)
 
     def find(self, offset: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
-        """Points that have an occupied voxel at this offset, and the first point in each of those voxels."""
-        # Asked in rising order, neighbouring answers lie side by side in memory.
+        """Voxels beside which another is occupied at this offset, and that one."""
         wanted = self.keys + sum(step * stride for step, stride in zip(offset, self.strides, strict=True))
         at = torch.searchsorted(self.keys, wanted).clamp_(max=len(wanted) - 1)
         found = (self.keys[at] == wanted).nonzero()[:, 0]
-        return self.points[found], self.points[at[found]]
+        return found, at[found]
 
 
 def link_voxels(grid: Tensor, kernel: int) -> VoxelLinks:
     """The links of a cubic kernel of odd side, to be used by every convolution of that side over these points.
 
-    grid: (N, 3) integer, not negative; N ≥ 1. The work is a sort and kernel³ binary searches a point.
+    grid: (N, 3) integer, not negative; N ≥ 1. The work is a sort and kernel³ binary searches a voxel.
     """
     reach = kernel // 2
     table = VoxelTable.of(grid.long(), reach)
     steps = range(-reach, reach + 1)
-    everyone = torch.arange(len(grid), device=grid.device)
-    offsets = [(x, y, z) for x in steps for y in steps for z in steps]
-    return VoxelLinks(tuple((everyone, everyone) if not any(offset) else table.find(offset) for offset in offsets))
+    offsets = [(x, y, z) for x in steps for y in steps for z in steps if (x, y, z) != (0, 0, 0)]
+    return VoxelLinks(table.voxel, table.first, tuple(table.find(offset) for offset in offsets))
 
 
 class SubmanifoldConv3d(nn.Module):
@@ -79,10 +88,16 @@ class SubmanifoldConv3d(nn.Module):
 
 
 def submanifold_conv(features: Tensor, weight: Tensor, bias: Tensor | None, links: VoxelLinks) -> Tensor:
-    """(N, C) → (N, O). Empty voxels count as zeros; only pairs of occupied ones are multiplied."""
-    taps = weight.permute(1, 2, 3, 4, 0).reshape(len(links.taps), features.shape[1], -1)  # (taps, C, O)
-    out = features.new_zeros(len(features), weight.shape[0])
+    """(N, C) → (N, O). Empty voxels count as zeros; only pairs of occupied ones are multiplied.
+
+    Points of one voxel hear the same from around it, which is computed once.
+    """
+    taps = list(weight.permute(1, 2, 3, 4, 0).reshape(-1, features.shape[1], weight.shape[0]))  # (C, O) each
+    own = features @ taps.pop(len(taps) // 2)
+    beside = features[links.first]
+    heard = features.new_zeros(len(beside), weight.shape[0])
     for tap, (to, of) in zip(taps, links.taps, strict=True):
-        # A point occurs once among those that a tap reaches, so that nothing is added in an order left to chance.
-        out[to] += features[of] @ tap
+        # A voxel occurs once among those that a tap reaches, so that nothing is added in an order left to chance.
+        heard.index_add_(0, to, (beside[of] @ tap).to(heard.dtype))
+    out = own + heard[links.voxel]
     return out if bias is None else out + bias

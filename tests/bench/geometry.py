@@ -27,7 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from models.common.device import pick_device, usual_dtype
-from models.common.isosurface import Cube, Sampler, march, sample_surface
+from models.common.isosurface import Cube, Sampler, sample_surface
+from models.common.marching import march
 from models.common.memory import GIB, free_memory, peak_resident_bytes
 from models.step1x3d.geometry.conditioner import VisualEncoder
 from models.step1x3d.geometry.config import TransformerConfig, VaeConfig, VisualEncoderConfig

@@ -126,8 +126,9 @@ def bones(count: int) -> tuple[np.ndarray, np.ndarray]:
 def measure_growth(ledger: Ledger, options: argparse.Namespace) -> dict[str, Any]:
     """Processor seconds of both kernels' links, a convolution and an attention, and their share of n log n.
 
-    The voxels shrink as the points grow, so that a point has as many neighbours in every row; with the published voxels
-    (`convolution_fixed`) more points also have more neighbours, at most 26.
+    The voxels shrink as the points grow, so that a point has about as many neighbours in every row; with the published
+    voxels (`convolution_fixed`) more points also have more neighbours. What the convolution multiplies is pairs: each
+    point with itself, and each occupied voxel with those of its 26 neighbours that are occupied.
     """
     surface = reduce_mesh(body().vertices.astype(np.float32), body().faces)
     rows = []
@@ -138,20 +139,23 @@ def measure_growth(ledger: Ledger, options: argparse.Namespace) -> dict[str, Any
         features = torch.randn(size, CHANNELS, device=ledger.device)
         weight = torch.randn(CHANNELS, 3, 3, 3, CHANNELS, device=ledger.device)
         q, k, v = torch.randn(3, size, HEADS, CHANNELS // HEADS, device=ledger.device)
-        links, fixed_links = link_voxels(grid, 3), link_voxels(fixed, 3)
+        all_links = {"convolution": link_voxels(grid, 3), "convolution_fixed": link_voxels(fixed, 3)}
         order = curve_orders(curve_codes(grid, curve_depth(grid)))[0].order[padded_patches(size, PATCH, ledger.device)]
         works = {
             "links": lambda grid=grid: (link_voxels(grid, 3), link_voxels(grid, 5)),
-            "convolution": lambda x=features, w=weight, links=links: submanifold_conv(x, w, None, links),
-            "convolution_fixed": lambda x=features, w=weight, links=fixed_links: submanifold_conv(x, w, None, links),
+            **{
+                name: lambda x=features, w=weight, links=each: submanifold_conv(x, w, None, links)
+                for name, each in all_links.items()
+            },
             "attention": lambda q=q, k=k, v=v, order=order: patch_attention(q, k, v, order),
         }
-        heard = {
-            "neighbours": round(sum(len(to) for to, _ in links.taps) / size - 1, 2),
-            "neighbours_fixed": round(sum(len(to) for to, _ in fixed_links.taps) / size - 1, 2),
-        }
+        pairs = {name: size + sum(len(to) for to, _ in each.taps) for name, each in all_links.items()}
+        seconds = {name: best_seconds(work, ledger.device) for name, work in works.items()}
         rows.append(
-            {"points": size} | heard | {name: best_seconds(work, ledger.device) for name, work in works.items()}
+            {"points": size}
+            | seconds
+            | {f"{name}_pairs_a_point": round(count / size, 2) for name, count in pairs.items()}
+            | {f"{name}_ns_a_pair": round(seconds[name] / count * 1e9) for name, count in pairs.items()}
         )
     for row in rows:
         scale = row["points"] * math.log2(row["points"]) / (SIZES[0] * math.log2(SIZES[0]))

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Times the parts of texturing that no network does: rasterising, unwrapping, baking.
 
-    python -m tests.bench.texture [--texture-px 2048] [--json FILE]
+    python -m tests.bench.texture [--texture-px 2048] [--only PART] [--rounds 4] [--json FILE]
 
-Prints Markdown tables of wall and processor seconds. Rasterising is compared with Embree's ray casting in the same run
-where embreex is installed: wall seconds of a shared machine say little, their ratio more.
+Prints Markdown tables of wall and processor seconds, and of the process's largest size during each part. Rasterising is
+compared with Embree's ray casting in the same run where embreex is installed: wall seconds of a shared machine say
+little, their ratio more.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import trimesh
 
+from inference_server.core.metering import Meter
 from models.common.bake.mesh import UvMesh
 from models.common.bake.unwrap import unwrap
 from models.common.raster.batched import rasterize_batched
@@ -29,29 +30,30 @@ from models.common.raster.rasterize import pick_backend, rasterize
 from models.step1x3d.texture.bake import bake_views, official_settings, quality_settings
 from models.step1x3d.texture.cameras import DISTANCE, HALF_SIDE, six_cameras
 from models.step1x3d.texture.geometry_maps import render_geometry_maps
-from models.step1x3d.texture.mesh_preparation import fit_to_views
+from models.step1x3d.texture.mesh_preparation import place_in_views
 
 VIEW_PX = 768
-ROUNDS = 3
 
 
 def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texture-px", type=int, default=2048)
+    parser.add_argument("--only", choices=("raster", "bake"))
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     mesh = make_mesh()
     print(f"{len(mesh.faces):,} faces, {len(mesh.vertices):,} vertices, backend {pick_backend()}\n")
-    rows = [*raster_rows(mesh), *bake_rows(mesh, options.texture_px)]
-    print("| part | seconds | processor seconds |\n|---|---|---|")
+    parts = {"raster": lambda: raster_rows(mesh, options), "bake": lambda: bake_rows(mesh, options)}
+    rows = [row for name in ([options.only] if options.only else parts) for row in parts[name]()]
+    print("| part | seconds | processor seconds | largest MiB |\n|---|---|---|---|")
     for row in rows:
-        print(f"| {row['part']} | {row['wall']:.2f} | {row['processor']:.2f} |")
+        print(f"| {row['part']} | {row['wall']:.2f} | {row['processor']:.2f} | {row['peak_mib']} |")
     times = {row["part"]: row for row in rows}
     if "Embree" in times:
         for kind in ("wall", "processor"):
             print(f"\nrasteriser / Embree, {kind}: {times['six views'][kind] / times['Embree'][kind]:.2f}")
-    print(f"\nlargest size of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return 0
@@ -62,21 +64,23 @@ def make_mesh() -> UvMesh:
     ball = trimesh.creation.icosphere(subdivisions=5)
     directions = np.array(ball.vertices)
     bumps = 1.0 + 0.25 * np.sin(6 * directions[:, :1]) * np.cos(5 * directions[:, 1:2] + 1.0)
-    vertices, faces = fit_to_views(directions * bumps), np.array(ball.faces, np.int32)
+    faces = np.array(ball.faces, np.int32)
+    vertices = place_in_views(directions * bumps, faces, centers=False)
     return UvMesh(vertices, faces, unwrap(vertices, faces).uv)
 
 
-def raster_rows(mesh: UvMesh) -> list[dict[str, Any]]:
+def raster_rows(mesh: UvMesh, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Six views at 768²."""
+    rounds = options.rounds
     windows = [to_window(mesh.vertices, camera, VIEW_PX, VIEW_PX) for camera in six_cameras()]
     size = (VIEW_PX, VIEW_PX)
     rows = [
-        measure("six views", lambda: [rasterize(window, mesh.faces, *size) for window in windows]),
-        measure("six views, torch", lambda: [rasterize_batched(w, mesh.faces, *size, 0.0) for w in windows]),
-        measure("position and normal maps", lambda: render_geometry_maps(mesh.vertices, mesh.faces, VIEW_PX)),
+        measure("six views", lambda: [rasterize(window, mesh.faces, *size) for window in windows], rounds),
+        measure("six views, torch", lambda: [rasterize_batched(w, mesh.faces, *size, 0.0) for w in windows], rounds),
+        measure("position and normal maps", lambda: render_geometry_maps(mesh.vertices, mesh.faces, VIEW_PX), rounds),
     ]
     caster = embree_caster(mesh)
-    return [*rows, measure("Embree", caster)] if caster else rows
+    return [*rows, measure("Embree", caster, rounds)] if caster else rows
 
 
 def embree_caster(mesh: UvMesh) -> Callable[[], Any] | None:
@@ -99,28 +103,34 @@ def embree_caster(mesh: UvMesh) -> Callable[[], Any] | None:
     return lambda: [scene.run(origins, directions, output=True) for origins, directions in rays]
 
 
-def bake_rows(mesh: UvMesh, texture_px: int) -> list[dict[str, Any]]:
+def bake_rows(mesh: UvMesh, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Layout and both bakes of six pictures of noise that is smooth over 32 pixels."""
+    px, rounds = options.texture_px, options.rounds
     generator = np.random.default_rng(1)
     images = generator.integers(0, 256, (6, VIEW_PX // 32, VIEW_PX // 32, 3), np.uint8).repeat(32, 1).repeat(32, 2)
     return [
-        measure("unwrap", lambda: unwrap(mesh.vertices, mesh.faces), rounds=1),
-        measure(f"bake into {texture_px}²", lambda: bake_views(images, mesh, quality_settings(texture_px))),
-        measure(f"official bake into {texture_px}²", lambda: bake_views(images, mesh, official_settings(texture_px))),
+        measure("unwrap", lambda: unwrap(mesh.vertices, mesh.faces), 1),
+        measure(f"bake into {px}²", lambda: bake_views(images, mesh, quality_settings(px)), rounds),
+        measure(f"official bake into {px}²", lambda: bake_views(images, mesh, official_settings(px)), rounds),
     ]
 
 
-def measure(part: str, work: Callable[[], Any], rounds: int = ROUNDS) -> dict[str, Any]:
-    """The best of some rounds, each clock for itself; the first round, which may compile, is not counted."""
-    if rounds > 1:
-        work()
-    wall, processor = [], []
-    for _ in range(rounds):
-        clocks = time.perf_counter(), time.process_time()
-        work()
-        wall.append(time.perf_counter() - clocks[0])
-        processor.append(time.process_time() - clocks[1])
-    return {"part": part, "wall": min(wall), "processor": min(processor)}
+def measure(part: str, work: Callable[[], Any], rounds: int) -> dict[str, Any]:
+    """The best of some rounds, each clock for itself, and what the process held at most during the first, which may
+    compile and is counted only where it is the only one.
+    """
+    with Meter() as meter:
+        first = clocked(work)
+    taken = [clocked(work) for _ in range(rounds - 1)] or [first]
+    wall, processor = (min(times) for times in zip(*taken, strict=True))
+    return {"part": part, "wall": wall, "processor": processor, "peak_mib": meter.peak_bytes >> 20}
+
+
+def clocked(work: Callable[[], Any]) -> tuple[float, float]:
+    """Wall and processor seconds of the work."""
+    clocks = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - clocks[0], time.process_time() - clocks[1]
 
 
 if __name__ == "__main__":

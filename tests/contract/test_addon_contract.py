@@ -48,6 +48,9 @@ SCHEMAS = {
     documents.JobUnchanged: "JobUnchanged",
     documents.JobSummary: "JobSummary",
     documents.JobList: "JobList",
+    documents.Download: "DownloadDocument",
+    documents.Weights: "WeightDocument",
+    documents.WeightList: "WeightList",
     documents.ErrorDocument: "ErrorDocument",
     ServerWords: "ErrorBody",
 }
@@ -140,6 +143,7 @@ def test_the_form_and_the_queries_exist(document: dict[str, Any]) -> None:
     assert {"image", "settings"} <= resolved(document, other["schema"])["properties"].keys()
     assert "settings" in schemas["ContinueRequest"]["properties"]
     assert {"stage", "settings", "seed"} <= schemas["RerunRequest"]["properties"].keys()
+    assert schemas["FetchRequest"]["required"] == ["licence"]
 
 
 def test_the_handshake_is_the_servers() -> None:

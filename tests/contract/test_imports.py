@@ -100,6 +100,7 @@ RULES = (
             "inference_server.config",
             "inference_server.errors",
             "inference_server.logs",
+            "inference_server.weights",
         ),
         frozenset({"flask", "werkzeug", "waitress", "sqlalchemy"}),
     ),

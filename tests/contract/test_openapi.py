@@ -114,7 +114,8 @@ def test_the_manual_names_every_address_and_every_cause(document: dict[str, Any]
     text = (Path(__file__).resolve().parents[2] / "docs/server.md").read_text(encoding="utf-8")
     named = {(path, method) for method, path in re.findall(r"`(GET|POST|DELETE) (/v1/[^`? ]+)", text)}
     assert named == {
-        (re.sub("{job_id}", "<id>", re.sub("{name}", "<name>", path)), m) for path, m, _ in operations(document)
+        (re.sub("{(job|weight)_id}", "<id>", re.sub("{name}", "<name>", path)), m)
+        for path, m, _ in operations(document)
     }
     causes = {cause for _, _, operation in operations(document) for cause in causes_of(operation)}
     rows = {
@@ -178,10 +179,14 @@ def assert_as_described(document: dict[str, Any], path: str, reply: TestResponse
 
 def test_real_replies_are_as_described(open_desk: Desk, document: dict[str, Any], jobs: dict[str, str]) -> None:
     ask = open_desk.ask
-    for path in ("/v1/health", "/v1/capabilities", "/v1/openapi.json", "/v1/jobs"):
+    for path in ("/v1/health", "/v1/capabilities", "/v1/openapi.json", "/v1/jobs", "/v1/weights"):
         assert_as_described(document, path, ask("GET", path))
         assert_as_described(document, path, ask("GET", path, token="wrong"))
     assert_as_described(document, "/v1/health", ask("GET", "/v1/health", token=None))
+    fetch = "/v1/weights/{weight_id}/fetch"
+    for weight_id, body in (("birefnet", {"licence": "mine"}), ("birefnet", {}), ("nothing", {"licence": "MIT"})):
+        assert_as_described(document, fetch, ask("POST", fetch.format(weight_id=weight_id), json=body))
+        assert_as_described(document, fetch, ask("DELETE", fetch.format(weight_id=weight_id)))
     assert_as_described(document, "/v1/jobs", open_desk.send(image=PICTURE, settings='{"height_m": 1.5}'))
     assert_as_described(document, "/v1/jobs", open_desk.send(image=b"text"))
     assert_as_described(document, "/v1/jobs", ask("GET", "/v1/jobs?limit=0"))
@@ -259,6 +264,7 @@ def test_nothing_that_is_sent_breaks_the_server(
     assert {202, 400, 404} <= seen["POST /v1/jobs/{job_id}/rerun"]
     assert {400, 404} <= seen["POST /v1/jobs/{job_id}/correct"]  # accepted ones: tests of corrections
     assert {200, 404} <= seen["GET /v1/jobs/{job_id}"]
+    assert {400, 404} <= seen["POST /v1/weights/{weight_id}/fetch"]
 
 
 @pytest.mark.full

@@ -21,7 +21,7 @@ def by_clicks(driver: Driver, picture: str, other: str) -> Steps:
     """From a picture to its approval; the server is installed where it is not."""
     driver.watch_addon()
     yield from driver.open_tab()
-    yield from _prepare(driver)
+    yield from prepare(driver)
     bpy.context.scene.figurine.pause_after = "normalize"
     bpy.context.scene.figurine.texture_px = "1024"
     yield from drop(driver, picture)
@@ -46,7 +46,8 @@ def by_clicks(driver: Driver, picture: str, other: str) -> Steps:
     check_ticks(driver)
 
 
-def _prepare(driver: Driver) -> Steps:
+def prepare(driver: Driver) -> Steps:
+    """Install the server where it is not."""
     if driver.shows("Install Server"):
         yield from allow_online_access(driver)
         yield from install(driver)

@@ -304,9 +304,9 @@ def _pose(driver: Driver, rig: bpy.types.Object) -> Steps:
         yield 0.5
     assert rig.mode == "POSE", f"{rig.name} is in {rig.mode} mode"
     yield from click_bone(driver, rig, _POSED_BONE)
-    rest = _vertices(rig)
+    rest = vertices(rig)
     yield from rotate(driver, _ANGLE_DEG)
-    posed = _vertices(rig)
+    posed = vertices(rig)
     driver.shot("posed")
     moved = np.linalg.norm(posed - rest, axis=1) > _MOVED_M
     driver.log(f"{moved.sum()} of {len(moved)} vertices moved")
@@ -315,11 +315,11 @@ def _pose(driver: Driver, rig: bpy.types.Object) -> Steps:
     assert 0.002 < moved.mean() < 0.3, "an arm is a small part of a character"
     yield from driver.press("Z", ctrl=True)
     yield 0.5
-    assert np.abs(_vertices(armature()) - rest).max() < 1e-5, "undo did not bring the arm back"
+    assert np.abs(vertices(armature()) - rest).max() < 1e-5, "undo did not bring the arm back"
     driver.look_at("VIEW_3D", "UI")
 
 
-def _vertices(rig: bpy.types.Object) -> np.ndarray:
+def vertices(rig: bpy.types.Object) -> np.ndarray:
     """The figure as it is posed: (V, 3) world, metres."""
     mesh = next(item for item in rig.children if item.type == "MESH")
     evaluated = mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())

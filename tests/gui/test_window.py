@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.integration.jobs import figurine
+
 from .blender import EXAMPLES, HERE, Desk, sit_down
 from .chroot import Unavailable
 
@@ -102,6 +104,14 @@ def test_a_picture_is_approved_by_clicks(desk: Desk) -> None:
     _assert_nothing_runs(desk)
 
 
+def test_a_character_is_worked_on_by_clicks(desk: Desk) -> None:
+    """Installs the server where no test above has, and may stand alone."""
+    output = desk.play("workbench", "by_clicks", timeout_s=800, picture=str(EXAMPLES / "fox_kid.png"))
+    assert not _FAULTS.findall(output)
+    _assert_prompt(output)
+    _assert_nothing_runs(desk)
+
+
 def test_voxels_by_clicks(desk: Desk) -> None:
     """Needs no server, and may stand alone."""
     output = desk.play("voxels", "by_clicks", timeout_s=500)
@@ -111,6 +121,25 @@ def test_voxels_by_clicks(desk: Desk) -> None:
 def test_a_voxel_animation_is_baked_by_clicks(desk: Desk) -> None:
     """Needs no server, and may stand alone."""
     output = desk.play("voxel_bake", "by_clicks", timeout_s=300)
+    assert not _FAULTS.findall(output)
+
+
+def test_a_figure_is_exported_from_the_window(desk: Desk) -> None:
+    """Needs no server, and may stand alone."""
+    made = desk.folder / "made"
+    done = figurine("run", EXAMPLES / "fox_kid.png", "--out", made, home=desk.folder / "made-home")
+    assert done.exit_code == 0, done.stderr
+    exports = desk.folder / "exports"
+    exports.mkdir()
+    output = desk.play("output", "by_clicks", timeout_s=400, figure=str(made / "fox_kid.glb"), folder=str(exports))
+    assert not _FAULTS.findall(output)
+    _assert_prompt(output)
+    assert sorted(path.suffix for path in exports.glob("*/*")) == [".fbx", ".fbx", ".glb", ".glb", ".stl", ".vrm"]
+
+
+def test_a_picture_of_the_viewport_by_clicks(desk: Desk) -> None:
+    """Needs no server, and may stand alone."""
+    output = desk.play("viewport", "by_clicks", timeout_s=600)
     assert not _FAULTS.findall(output)
 
 

@@ -21,6 +21,7 @@ import bpy
 from tests.integration import (
     addon_failure_cases,
     addon_import_cases,
+    addon_output_cases,
     addon_pose_cases,
     addon_registration_cases,
     addon_state_cases,
@@ -28,7 +29,14 @@ from tests.integration import (
 from tests.integration.addon_scene import Bench
 
 # Posing registers operators by themselves, which the add-on as a whole cannot be switched on after.
-MODULES = (addon_import_cases, addon_state_cases, addon_failure_cases, addon_registration_cases, addon_pose_cases)
+MODULES = (
+    addon_import_cases,
+    addon_state_cases,
+    addon_failure_cases,
+    addon_registration_cases,
+    addon_pose_cases,
+    addon_output_cases,
+)
 
 
 def main(fixtures: Path, scratch: Path, answer: Path, wanted: list[str]) -> None:

@@ -262,7 +262,8 @@ def _traces() -> dict[str, Any]:
         if os.path.isdir("/proc/self/fd")
         else [],
         "menus": [
-            len(menu._dyn_ui_initialize()) for menu in (bpy.types.VIEW3D_MT_add, bpy.types.TOPBAR_MT_file_import)
+            len(menu._dyn_ui_initialize())
+            for menu in (bpy.types.VIEW3D_MT_add, bpy.types.TOPBAR_MT_file_import, bpy.types.TOPBAR_MT_file_export)
         ],
     }
 

@@ -20,7 +20,9 @@ import numpy as np
 from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of
 
 HERE = Path(__file__).parent
-CASE_FILES = tuple(f"addon_{part}_cases.py" for part in ("import", "state", "failure", "registration", "pose"))
+CASE_FILES = tuple(
+    f"addon_{part}_cases.py" for part in ("import", "state", "failure", "registration", "pose", "output")
+)
 VOXEL_CASE_FILES = "voxel_*cases.py"
 TIMEOUT_S = 500
 # Name of the result → picture and what else the job is asked for.

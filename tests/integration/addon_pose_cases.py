@@ -234,6 +234,9 @@ def case_shapes_come_and_go(bench: Bench) -> None:
     first, second = bring(bench, "fox_kid"), bring(bench, "fox_kid")
     before = data_blocks()
     bpy.ops.figurine.switch_ik(limb="left_hand")
+    handles = [bone for bone in second.pose.bones if bone.bone.get("figurine_role") == "handle"]
+    assert len(handles) == 2 and all(bone.custom_shape for bone in handles)
+    assert not shapes.are_shown(second)
     for rig in (first, second):
         bpy.context.view_layer.objects.active = rig
         assert bpy.ops.figurine.switch_shapes() == {"FINISHED"}
@@ -246,7 +249,7 @@ def case_shapes_come_and_go(bench: Bench) -> None:
     assert all(bone.custom_shape for bone in first.pose.bones)
     bpy.context.view_layer.objects.active = first
     bpy.ops.figurine.switch_shapes()
-    assert data_blocks() == before
+    assert [bone for rig in (first, second) for bone in rig.pose.bones if bone.custom_shape] == handles
     bpy.ops.figurine.switch_shapes()
     shapes.remove_all()  # as when the add-on is switched off
     assert data_blocks() == before and not any(bone.custom_shape for bone in first.pose.bones)

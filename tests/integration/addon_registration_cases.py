@@ -51,15 +51,24 @@ def case_every_state_can_be_drawn(bench: Bench) -> None:
     """Names of icons differ between versions, and a wrong one ends the drawing of its panel."""
     install()
     assert addon_utils.enable(MODULE, default_set=True) is not None
-    runtime, views, errors, mirror, preferences = (
+    runtime, views, errors, mirror, preferences, documents = (
         importlib.import_module(f"{MODULE}.{name}")
-        for name in ("runtime", "jobs.views", "errors", "mirror", "preferences")
+        for name in ("runtime", "jobs.views", "errors", "mirror", "preferences", "documents")
     )
     now, chosen = runtime.current(), bpy.context.preferences.addons[MODULE].preferences
     chosen.command = "figurine serve"
     jobs = tuple(
         views.JobView(str(number), state, "fox", stage="geometry", created_s=float(number))
         for number, state in enumerate(get_args(views.ViewState))
+    )
+    fetch = documents.Download("downloading", 1, 2, None)
+    models = views.ModelsView(
+        tuple(
+            documents.Weights(state, state, "does it", "MIT", "maker/one", state, 1, True, 0, download)
+            for state in ("present", "absent", "damaged")
+            for download in (None, fetch)
+        ),
+        is_known=True,
     )
     now.complain(errors.FigurineError("It broke.", "Mend it."))
     now.say("It is there.", offers_import=True, key="1")
@@ -69,7 +78,7 @@ def case_every_state_can_be_drawn(bench: Bench) -> None:
         for state in ("unknown", "running", "unreachable"):
             error = errors.ServerNotRunning() if state == "unreachable" else None
             for shown in ((job,) for job in jobs):
-                now.snapshot = views.Snapshot(views.ServerView(state, error=error), shown)
+                now.snapshot = views.Snapshot(views.ServerView(state, error=error), shown, models=models)
                 now.focus = shown[0].key
                 mirror.mirror_jobs(bpy.context.window_manager.figurine, now)
                 titles |= {draw(panel).lines[0] for panel in PANELS}

@@ -12,7 +12,14 @@ import pytest
 from PIL import Image
 
 from inference_server.stages.normalize import editors, pose_edit
+from tests.integration.addon_fixtures import make_results
 from tests.integration.tiny_store import SIDE_PX, STEPS
+
+
+@pytest.fixture(scope="session")
+def imported_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """fixtures.json of finished jobs, for the add-on's cases."""
+    return make_results(tmp_path_factory.mktemp("addon-results"))
 
 
 @pytest.fixture(scope="session")

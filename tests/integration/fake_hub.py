@@ -10,16 +10,22 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+_LONGEST_STALL_S = 60.0
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub:
-    """What it serves and how it misbehaves. cut_after: bytes after which every download breaks off."""
+    """What it serves and how it misbehaves. cut_after: bytes after which every download breaks off. stall_after: bytes
+    after which every download stands still until `go_on`. announced_size: what it says that a file has.
+    """
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.digest = hashlib.sha256(content).hexdigest()
         self.cut_after: int | None = None
+        self.stall_after: int | None = None
+        self.go_on = threading.Event()
+        self.announced_size = len(content)
         self.status = 200
         self.error_code = ""
         self.ranges: list[str] = []
@@ -38,8 +44,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.hub.ranges.append(self.headers.get("Range", ""))
         body = self.hub.content[start:]
+        first = len(body) if self.hub.stall_after is None else self.hub.stall_after
         with suppress(ConnectionError):  # who only wants the header hangs up
-            self.wfile.write(body if self.hub.cut_after is None else body[: self.hub.cut_after])
+            self.wfile.write((body if self.hub.cut_after is None else body[: self.hub.cut_after])[:first])
+            if self.hub.stall_after is not None:
+                self.hub.go_on.wait(_LONGEST_STALL_S)
+                self.wfile.write(body[first:])
 
     def log_message(self, *words: Any) -> None:
         """Tests are quiet."""
@@ -58,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {
                 "X-Repo-Commit": COMMIT,
                 "X-Linked-Etag": f'"{hub.digest}"',
-                "X-Linked-Size": str(size),
+                "X-Linked-Size": str(hub.announced_size),
                 "ETag": f'"{hub.digest}"',
                 "Accept-Ranges": "bytes",
                 "Content-Length": str(size - start),
@@ -83,6 +93,7 @@ def serve_hub(content: bytes) -> Iterator[FakeHub]:
     try:
         yield hub
     finally:
+        hub.go_on.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -13,6 +13,8 @@ PANELS = (
     "FIGURINE_PT_jobs",
     "FIGURINE_PT_pose",
     "FIGURINE_PT_voxels",
+    "FIGURINE_PT_output",
+    "FIGURINE_PT_models",
     "FIGURINE_MT_help",
     "FIGURINE_MT_server",
     "FIGURINE_MT_object",
@@ -21,12 +23,13 @@ PANELS = (
 
 class Recorder:
     """lines: texts, operators in [brackets] and (grey) where they cannot be pressed, bars as <text>, in order. icons:
-    of labels, by their text.
+    of labels, by their text; pictures: those of their own, by the same.
     """
 
     def __init__(self, above: Recorder | None = None, *, open_panels: bool = True) -> None:
         self.lines: list[str] = [] if above is None else above.lines
         self.icons: dict[str, str] = {} if above is None else above.icons
+        self.pictures: dict[str, int] = {} if above is None else above.pictures
         self.open_panels = open_panels
 
     def _part(self, *_: Any, **__: Any) -> Recorder:
@@ -38,6 +41,7 @@ class Recorder:
         _require_icon(icon)
         self.lines.append(text)
         self.icons[text] = icon
+        self.pictures[text] = icon_value
 
     def separator(self) -> None:
         pass

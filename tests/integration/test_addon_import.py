@@ -8,18 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.addon_fixtures import Verdict, case_names, make_results, run_cases
+from tests.integration.addon_fixtures import Verdict, case_names, run_cases
 
 pytestmark = [
     pytest.mark.blender,
     pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="the bpy module is not installed"),
 ]
-
-
-@pytest.fixture(scope="session")
-def imported_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """fixtures.json of finished jobs."""
-    return make_results(tmp_path_factory.mktemp("addon-results"))
 
 
 @pytest.fixture(scope="module")

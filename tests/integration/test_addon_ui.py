@@ -123,6 +123,20 @@ def test_approval(case: str, archive: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "case",
     [
+        "the_viewport_needs_a_window",
+        "a_row_has_its_picture_and_its_time",
+        "every_model_has_its_row",
+        "a_model_is_downloaded",
+        "a_server_elsewhere_is_tested",
+    ],
+)
+def test_inputs_models_and_servers(case: str, archive: Path, tmp_path: Path) -> None:
+    run(f"addon_input_cases.{case}", archive, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
         "a_mask_belongs_to_its_picture",
         "a_busy_picture_is_cut_out_by_the_mask_that_is_given_to_it",
         "the_picture_of_each_step_can_be_chosen",

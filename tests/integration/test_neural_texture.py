@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
+from tests.integration.inspector import inspect
 from tests.integration.jobs import kept_result
 from tests.integration.server_process import Server
 
@@ -21,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from inference_server.core.settings import JobSettings
 from inference_server.core.stage import Control, Device, RunContext
-from inference_server.core.types import Mesh, NormalizedImage, TexturedMesh, TextureInput
+from inference_server.core.types import Mesh, MeshLayout, NormalizedImage, TexturedMesh, TextureInput
 from inference_server.errors import BakeFailed, Cancelled, OutOfMemory, WeightsCorrupt, WeightsMissing
 from models.step1x3d.texture.pipeline import MODES, Sizes
 from tests.integration.tiny_weights import TEXTURE_IDS, add_texture_weights, registry_of, store_of
@@ -67,6 +71,67 @@ def test_a_job_is_cancelled_while_views_are_painted_and_keeps_its_shape(server: 
     assert {item["stage"] for item in job["stages"]} == {"normalize", "geometry"}
 
 
+def own_mesh(folder: Path) -> tuple[Path, np.ndarray, np.ndarray, np.ndarray]:
+    """A ball of triangles off the origin as an artist's OBJ, each in a cell of its own of the texture, with a vertex of
+    no face far away: the file, its vertices (V, 3), faces (F, 3) and UVs (F, 3, 2).
+    """
+    shape = trimesh.creation.icosphere(subdivisions=2)
+    vertices = np.round(np.vstack([shape.vertices * 0.4 + [2.0, 1.0, 0.5], [[9.0, 30.0, 9.0]]]), 6)
+    faces = np.asarray(shape.faces)
+    cells = np.arange(len(faces))
+    corner = np.stack([cells % 20, cells // 20], axis=1)[:, None] + np.array([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9]])
+    uv = np.round(corner / 20, 6)
+    lines = ["o ball", *("v {} {} {}".format(*place) for place in vertices.tolist())]
+    lines += ["vt {} {}".format(*place) for place in uv.reshape(-1, 2).tolist()]
+    lines += [
+        "f " + " ".join(f"{vertex + 1}/{3 * number + index + 1}" for index, vertex in enumerate(face))
+        for number, face in enumerate(faces.tolist())
+    ]
+    path = folder / "ball.obj"
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    return path, vertices, faces, uv
+
+
+@pytest.mark.full
+@pytest.mark.blender
+def test_an_artists_own_mesh_is_painted_by_the_network_and_stays_as_it_is(server: Server, tmp_path: Path) -> None:
+    path, vertices, faces, uv = own_mesh(tmp_path)
+    picture = tmp_path / "disc.png"
+    Image.fromarray(disc().rgba).save(picture)
+    settings = {"engines": {"texture": "neural"}, "texture_steps": 2, "texture_px": 1024}
+    with path.open("rb") as first, picture.open("rb") as second:
+        files = {"mesh": (path.name, first), "image": (picture.name, second)}
+        made = server.request("POST", "/v1/jobs", files=files, data={"settings": json.dumps(settings)})
+    assert made.status_code == 202, made.text
+    job = server.wait(made.json()["id"])
+    assert job["state"] == "done", job["error"]
+
+    def artifact(name: str) -> bytes:
+        return server.request("GET", f"/v1/jobs/{job['id']}/artifacts/{name}").content
+
+    report = json.loads(artifact("report.json"))
+    assert [stage["stage"] for stage in report["stages"]] == ["normalize", "texture", "export"]
+    (stage,) = (item for item in report["stages"] if item["stage"] == "texture")
+    assert stage["engine"] == "neural" and stage["fallback_reason"] == ""
+    warnings = [warning["sentence"] for warning in report["warnings"] if warning["stage"] == "texture"]
+    assert not any("outline" in sentence or "laid out" in sentence for sentence in warnings), warnings
+    with np.load(io.BytesIO(artifact("texture.npz"))) as layout:
+        assert np.array_equal(layout["sizes"], np.full(len(faces), 3))
+        assert np.array_equal(layout["vertices"].reshape(-1, 3), faces)
+        assert np.abs(layout["uv"].reshape(-1, 3, 2) - uv).max() < 1e-6
+    texture = np.asarray(Image.open(io.BytesIO(artifact("texture.png"))))
+    assert texture.shape == (1024, 1024, 3)
+    assert len(np.unique(texture.reshape(-1, 3), axis=0)) > 100
+    (tmp_path / "figure.fbx").write_bytes(artifact("figure.fbx"))
+    (seen,) = inspect(tmp_path / "figure.fbx")
+    (mesh,) = seen["meshes"]
+    assert np.array_equal(mesh["polygons"], faces)
+    # Blender's axes: the house's (x, y, z) is its (x, -z, y). It drops what is of no face.
+    assert np.abs(np.array(mesh["vertices"])[:, [0, 2, 1]] * [1, 1, -1] - vertices[:-1]).max() < 1e-4
+    assert np.abs(np.array(mesh["uv"]).reshape(-1, 3, 2) - uv).max() < 1e-5
+    assert any(image["size"] == [1024, 1024] and image["deviation"] > 0.01 for image in seen["images"])
+
+
 @pytest.fixture
 def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """In this process, with small views and a small bake."""
@@ -91,11 +156,18 @@ def disc() -> NormalizedImage:
     return NormalizedImage(rgba, (), (), 0.8)
 
 
-def run(stage: Any, mesh: Mesh, image: NormalizedImage, seed: int = 1, control: Control | None = None) -> Any:
+def run(
+    stage: Any,
+    mesh: Mesh,
+    image: NormalizedImage,
+    seed: int = 1,
+    control: Control | None = None,
+    layout: MeshLayout | None = None,
+) -> Any:
     document = JobSettings(texture_steps=3, texture_px=1024).to_document()
     chosen = {name: document[name] for name in stage.setting_names}
     context = RunContext("texture", "neural", seed, chosen, control or Control())
-    return stage.run(TextureInput(mesh, image), context), context
+    return stage.run(TextureInput(mesh, image, layout), context), context
 
 
 def test_a_seed_decides_the_texture(stage: Any) -> None:
@@ -112,6 +184,21 @@ def test_a_picture_of_something_else_is_told(stage: Any) -> None:
     rgba[40:50, 10:90, 3] = 255
     context = run(stage, ball(), NormalizedImage(rgba, (), (), 0.1))[1]
     assert any("outline is not the mesh's" in sentence for sentence in context.notes)
+
+
+def test_a_layout_that_is_there_is_kept_and_one_that_tears_is_not(stage: Any) -> None:
+    shape = ball()
+    cells = np.arange(len(shape.faces))
+    corner = np.stack([cells % 36, cells // 36], axis=1)[:, None] + np.array([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9]])
+    corners = np.arange(3 * len(cells), dtype=np.int32).reshape(-1, 3)
+    uv = (corner / 36).astype(np.float32)
+    kept, context = run(stage, shape, disc(), layout=MeshLayout(corners, cells.astype(np.int32), uv))
+    assert np.array_equal(kept.uv, uv) and np.array_equal(kept.mesh.faces, shape.faces)
+    assert not any("laid out" in sentence for sentence in context.notes)
+    assert np.unique(kept.base_color.reshape(-1, 3), axis=0).shape[0] > 100
+    layout = MeshLayout(corners, cells.astype(np.int32), np.zeros_like(uv))
+    fresh, context = run(stage, shape, disc(), layout=layout)
+    assert not np.array_equal(fresh.uv, layout.uv) and any("laid out" in sentence for sentence in context.notes)
 
 
 def test_every_step_is_told_and_can_be_the_last(stage: Any) -> None:

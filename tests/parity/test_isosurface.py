@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.common import isosurface
-from models.common.isosurface import Cube, EmptyField, Extracted, FieldNotFinite, Sampler, march, sample_surface
+from models.common import isosurface, marching
+from models.common.isosurface import Cube, EmptyField, FieldNotFinite, Sampler, sample_surface
+from models.common.marching import Extracted, march
 from tests.parity.analytic_fields import HALF_SIDE, SHAPES, Field, plate, ring_and_ball, specks, sphere, steps, waves
 
 RESOLUTION = 128
@@ -114,7 +115,7 @@ def test_what_no_coarse_grid_saw_is_reached_by_following(monkeypatch: pytest.Mon
 
 
 def test_samples_on_the_level_would_tear_the_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isosurface, "CLEARANCE", 0.0)
+    monkeypatch.setattr(marching, "CLEARANCE", 0.0)
     assert not (edge_counts(followed(steps, 64).faces) == 2).all()
 
 
@@ -180,3 +181,34 @@ def test_grids_of_a_resolution(resolution: int, sides: tuple[int, ...]) -> None:
 def test_a_resolution_that_cannot_be_halved_is_refused() -> None:
     with pytest.raises(ValueError, match="385 cannot be halved often enough"):
         Cube(HALF_SIDE, 385).levels()
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("layers", [1, 7])
+def test_slabs_give_the_mesh_that_the_whole_grid_gives(name: str, layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cube = Cube(HALF_SIDE, 48)
+    values = sampler(SHAPES[name]).ask_all(48)
+    monkeypatch.setattr(marching, "SLAB_SAMPLES", values.size * 2)
+    whole = march(values, cube)
+    told: list[float] = []
+    monkeypatch.setattr(marching, "SLAB_SAMPLES", layers * 51**2)
+    slabs = march(values, cube, on_progress=told.append)
+    assert told == sorted(told) and len(told) >= 48 // layers and told[0] == 0 and told[-1] < 1
+    assert np.array_equal(slabs.faces, whole.faces) and slabs.is_cut == whole.is_cut
+    assert np.array_equal(slabs.vertices[:, 1:], whole.vertices[:, 1:])
+    # Along the slabs, places are counted from nearer by: the whole grid's are rounded to a larger number's last bit.
+    assert np.abs(slabs.vertices - whole.vertices).max() <= 2 * np.finfo(np.float32).eps
+
+
+def test_marching_ends_between_two_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marching, "SLAB_SAMPLES", 33**2)
+    told: list[float] = []
+
+    def stop(share: float) -> None:
+        told.append(share)
+        if share > 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        march(sampler(sphere).ask_all(32), Cube(HALF_SIDE, 32), on_progress=stop)
+    assert len(told) == 18

@@ -16,15 +16,16 @@ from models.common.bake import blend as blending
 from models.common.bake import projection
 from models.common.bake.blend import blend
 from models.common.bake.fill import complete_officially, fill_vertices, inpaint
-from models.common.bake.mesh import UvMesh, vertex_normals
+from models.common.bake.mesh import UvMesh
 from models.common.bake.projection import Painted, splat_view
+from models.common.normals import vertex_normals
 from models.common.raster.camera import orbit_camera, to_window
 from models.common.raster.rasterize import rasterize
 from models.step1x3d.texture import geometry_maps
 from models.step1x3d.texture.bake import official_settings, six_views
 from models.step1x3d.texture.cameras import six_cameras, six_map_cameras, to_std
 from models.step1x3d.texture.geometry_maps import render_geometry_maps, weld
-from models.step1x3d.texture.mesh_preparation import fit_to_views
+from models.step1x3d.texture.mesh_preparation import place_in_views
 from models.step1x3d.texture.reference_image import prepare_reference
 
 CAMERA_ATOL = 2e-7
@@ -85,7 +86,7 @@ def test_points_land_in_the_pictures_where_they_should(cameras: dict[str, Any]) 
 @pytest.mark.shared
 def test_scale_frame_and_normals_of_the_prepared_mesh(golden: Path) -> None:
     vectors = np.load(golden / "mesh_prep.npz")
-    fitted = fit_to_views(vectors["raw_vertices"])
+    fitted = place_in_views(vectors["raw_vertices"], vectors["raw_faces"], centers=False)
     expected = vectors["uv1_vertices_norm"][vectors["uv1_faces"]]
     assert np.abs(fitted[vectors["raw_faces"]] - expected).max() < 1e-6
     places = to_std(vectors["uv1_vertices_norm"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from models.unirig.serialization import curve_codes, curve_orders, grid_coordina
 from models.unirig.skin import SkinNetwork, add_children
 from models.unirig.skin_config import PUBLISHED_SKIN, SkinConfig, skin_config
 from models.unirig.skinning import PointInput, load_skin_network, weigh_points
-from models.unirig.submanifold import VoxelTable, link_voxels, submanifold_conv
+from models.unirig.submanifold import link_voxels, submanifold_conv
 from tests.parity.unirig_skin_own import OWN, OWN_VECTORS, PARENTS, own_input, own_network, weights_of
 
 SKIN_ATOL = 1e-4
@@ -214,7 +215,8 @@ def first_borrowed(count: int, patch: int, device: object = "cpu") -> Tensor:
 
 
 def mirrored_taps(grid: Tensor, kernel: int) -> submanifold.VoxelLinks:
-    return submanifold.VoxelLinks(link_voxels(grid, kernel).taps[::-1])
+    links = link_voxels(grid, kernel)
+    return replace(links, taps=links.taps[::-1])
 
 
 def whole_subtrees(prior: Tensor, parents: Tensor) -> Tensor:
@@ -226,14 +228,13 @@ def whole_subtrees(prior: Tensor, parents: Tensor) -> Tensor:
 
 def centre_of_first(features: Tensor, weight: Tensor, bias: Tensor | None, links: submanifold.VoxelLinks) -> Tensor:
     """Points of one voxel all as its first."""
-    middle = len(links.taps) // 2
-    shared = own_table().find((0, 0, 0))
-    taps = (*links.taps[:middle], shared, *links.taps[middle + 1 :])
-    return submanifold_conv(features, weight, bias, submanifold.VoxelLinks(taps))
+    return submanifold_conv(features[links.first][links.voxel], weight, bias, links)
 
 
-def own_table() -> VoxelTable:
-    return VoxelTable.of(grid_coordinates(torch.from_numpy(own_input().points), OWN.grid_size), 1)
+def last_of_each(grid: Tensor, kernel: int) -> submanifold.VoxelLinks:
+    """The last point of each voxel is heard."""
+    links = link_voxels(grid, kernel)
+    return replace(links, first=links.first.scatter(0, links.voxel, torch.arange(len(grid))))
 
 
 def no_gray(code: Tensor, bits: int) -> Tensor:
@@ -249,6 +250,7 @@ def no_gray(code: Tensor, bits: int) -> Tensor:
         ("point_transformer.normalise_heads", lambda x: x),
         ("point_transformer.padded_patches", first_borrowed),
         ("point_transformer.link_voxels", mirrored_taps),
+        ("point_transformer.link_voxels", last_of_each),
         ("serialization.encode_hilbert", serialization.encode_z),
         ("serialization._from_gray", lambda code, bits: code),
         ("submanifold.submanifold_conv", centre_of_first),

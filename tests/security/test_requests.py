@@ -20,6 +20,9 @@ PLACES = [
     ("GET", "/v1/health"),
     ("GET", "/v1/jobs"),
     ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/weights"),
+    ("POST", "/v1/weights/birefnet/fetch"),
+    ("DELETE", "/v1/weights/birefnet/fetch"),
     ("GET", "/v1/nothing"),
     ("GET", "/"),
     ("PUT", "/v1/jobs"),
@@ -254,8 +257,15 @@ def test_no_header_lets_a_foreign_page_read(desk: Desk, method: str, path: str, 
 def test_reading_has_no_effects(desk: Desk) -> None:
     jobs = [desk.bring_to(state) for state in ("done", "failed", "waiting", "queued")]
     before = [desk.store.get(job_id) for job_id in jobs]
-    files = sorted(desk.config.jobs_root.rglob("*"))
-    paths = ["/v1/health", "/v1/capabilities", "/v1/openapi.json", "/v1/jobs"]
+    files = sorted(desk.config.home.rglob("*"))
+    paths = [
+        "/v1/health",
+        "/v1/capabilities",
+        "/v1/openapi.json",
+        "/v1/jobs",
+        "/v1/weights",
+        "/v1/weights/birefnet/fetch",
+    ]
     for job_id in jobs:
         paths += [f"/v1/jobs/{job_id}{rest}" for rest in ("", "/artifacts/preview.png", "/artifacts")]
         paths += [f"/v1/jobs/{job_id}/{verb}" for verb in ("continue", "retry", "rerun")]
@@ -263,7 +273,7 @@ def test_reading_has_no_effects(desk: Desk) -> None:
         for method in ("GET", "HEAD"):
             assert desk.ask(method, path).status_code in (200, 404, 405), path
     assert [desk.store.get(job_id) for job_id in jobs] == before
-    assert sorted(desk.config.jobs_root.rglob("*")) == files
+    assert sorted(desk.config.home.rglob("*")) == files
 
 
 def test_the_token_is_in_no_reply(desk: Desk) -> None:

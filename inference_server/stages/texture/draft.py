@@ -72,11 +72,12 @@ def _in_picture(mesh: Mesh) -> Float32:
 
 def _project(mesh: Mesh, layout: MeshLayout, rgba: UInt8, ctx: RunContext) -> TexturedMesh:
     """A mesh that somebody made, seen from its front. rgba: (S, S, 4). Raises BakeFailed, EngineUnavailable."""
-    from models.common.bake import errors, photo
+    from models.common.bake import errors, outline, photo
     from models.common.bake.mesh import UvMesh
 
     try:
-        camera, notes = photo.frame_camera(rgba, mesh.vertices)
+        camera = photo.frame_camera(rgba, mesh.vertices[np.unique(mesh.faces)])
+        notes = outline.outline_notes(rgba, mesh.vertices, mesh.faces)
         ctx.progress(_FRAMED, 1)
         textured = photo.project_photo(
             rgba,

@@ -19,8 +19,6 @@ _ADDED_FILE = "Step1X-3D-Texture/step1x-3d-ig2v.safetensors"
 _MODULES = ("torch", "diffusers", "transformers", "xatlas", "fast_simplification")
 # Shares of the stage's progress: the mesh is laid out, the steps are walked, the rest is the bake.
 _PREPARED, _WALKED = 0.1, 0.85
-# Below this the outlines of picture and mesh are hardly those of one subject.
-_LIKE = 0.6
 
 
 class NeuralTexture:
@@ -53,15 +51,14 @@ class NeuralTexture:
         """Import torch; the networks are read when it is their turn."""
         from models.common import device as devices
         from models.common import offload
-        from models.common.bake import errors
+        from models.common.bake import errors, outline
         from models.common.bake import mesh as meshes
-        from models.step1x3d.texture import bake, coverage, likeness, memory, mesh_preparation, pipeline
+        from models.step1x3d.texture import bake, memory, mesh_preparation, pipeline
 
         self._code = SimpleNamespace(
             errors=errors,
             bake=bake,
-            likeness=likeness,
-            coverage=coverage,
+            outline=outline,
             preparation=mesh_preparation,
             meshes=meshes,
             memory=memory,
@@ -95,7 +92,8 @@ class NeuralTexture:
             target = self._target(value, prepared, ctx)
             self._enter_mode(ctx)
             ctx.progress(_PREPARED, 1)
-            self._compare_outlines(rgba, prepared, ctx)
+            for sentence in self._code.outline.outline_notes(rgba, prepared.vertices, prepared.faces):
+                ctx.note(sentence)
             with weight_errors(*WEIGHT_IDS):
                 views = self._leaner.run(ctx, lambda: self._paint(rgba, prepared, ctx))
             rules = self._code.bake.quality_settings(ctx.settings["texture_px"])
@@ -127,14 +125,6 @@ class NeuralTexture:
             plan = self._plan()
         self._model.enter(plan.mode)
         ctx.note(plan.sentence)
-
-    def _compare_outlines(self, rgba: Any, prepared: Any, ctx: RunContext) -> None:
-        front = self._code.coverage.front_outline(prepared)
-        likeness = self._code.likeness.outline_likeness(rgba[..., 3], front)
-        if likeness < _LIKE:
-            ctx.note(
-                f"The picture's outline is not the mesh's ({likeness:.0%} alike): its colours may lie in wrong places."
-            )
 
     def _paint(self, rgba: Any, prepared: Any, ctx: RunContext) -> Any:
         def tell(done: int, total: int) -> None:

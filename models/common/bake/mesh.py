@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mesh that is textured, its normals, and what a mesh must hold for it."""
+"""The mesh that is textured, and what a mesh must hold for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 from models.common.bake.errors import MeshUnusable
 
 MOST_FACES = 1_000_000  # more costs minutes to unwrap and says nothing that a 4096² texture could show
-SHORTEST_NORMAL = 1e-20  # squared; below it a sum of face normals has no direction
-NO_DIRECTION = (0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +48,3 @@ def check_mesh(vertices: np.ndarray, faces: np.ndarray) -> None:
         )
     if np.ptp(vertices[faces].reshape(-1, 3), axis=0).max() <= 0.0:
         raise MeshUnusable("All faces of the mesh lie in one point. Give a mesh with a surface.")
-
-
-def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(F, 3) float64, as long as twice the face's area."""
-    a, b, c = (vertices[faces[:, corner]].astype(np.float64) for corner in range(3))
-    return np.cross(b - a, c - a)
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray, *, by_area: bool) -> np.ndarray:
-    """(V, 3) float32, unit. by_area: larger faces count more; otherwise all the same."""
-    normals = face_normals(vertices, faces)
-    if not by_area:
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), SHORTEST_NORMAL)
-    sums = np.stack(
-        [np.bincount(faces.reshape(-1), np.repeat(normals[:, axis], 3), minlength=len(vertices)) for axis in range(3)],
-        axis=1,
-    )
-    squared = (sums**2).sum(axis=1, keepdims=True)
-    unit = sums / np.sqrt(np.maximum(squared, SHORTEST_NORMAL))
-    return np.where(squared > SHORTEST_NORMAL, unit, NO_DIRECTION).astype(np.float32)

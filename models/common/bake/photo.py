@@ -17,7 +17,6 @@ from models.common.raster.camera import Camera, orbit_camera, orthographic
 
 LARGEST_RENDER_PX = 2048
 SMALLEST_RENDER_PX = 256
-ANOTHER_SHAPE = 1.2  # a mesh this much wider or narrower than the photo's subject is probably another's
 ROOM = 2.0  # the viewer stands this many extents of the mesh away
 
 
@@ -58,19 +57,20 @@ def project_photo(
     return PhotoTexture(mesh.uv, texture.rgb, texture.seen, (*notes, *texture.notes))
 
 
-def frame_camera(
-    rgba: np.ndarray, vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0
-) -> tuple[Camera, tuple[str, ...]]:
+def frame_camera(rgba: np.ndarray, vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0) -> Camera:
     """An orthographic camera that puts the mesh where the photo's subject is, by their outlines' boxes.
 
     rgba: (H, W, 4) uint8. vertices: (V, 3), +y up, the front toward +z. azimuth, elevation: radians, from where the
-    photo was taken; see `orbit_camera`. Returns the camera for `project_photo` and notes for the user.
-    Raises ViewsUnusable.
+    photo was taken; see `orbit_camera`. Returns the camera for `project_photo`. Raises ViewsUnusable.
     """
     _check_photo(rgba)
-    solid = pad_to_square(rgba)[..., 3] >= SOLID
-    rows, columns = (np.flatnonzero(solid.any(axis=axis)) for axis in (1, 0))
-    side = len(solid)
+    return frame_subject(pad_to_square(rgba)[..., 3] >= SOLID, vertices, azimuth, elevation)
+
+
+def frame_subject(subject: np.ndarray, vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0) -> Camera:
+    """As `frame_camera`, for what the subject covers of a square: (S, S) bool, not empty."""
+    rows, columns = (np.flatnonzero(subject.any(axis=axis)) for axis in (1, 0))
+    side = len(subject)
     photo_low = np.array([columns[0], side - 1 - rows[-1]]) / side - 0.5  # to the right and up, centre 0
     photo_high = np.array([columns[-1] + 1, side - rows[0]]) / side - 0.5
     world_to_view = orbit_camera(azimuth, elevation, 0.0)
@@ -81,15 +81,7 @@ def frame_camera(
     extent = float(np.ptp(vertices, axis=0).max())
     world_to_view[:2, 3] = (photo_low + photo_high) / 2.0 * scale - (low + high)[:2] / 2.0
     world_to_view[2, 3] = -high[2] - ROOM * extent
-    camera = Camera(world_to_view, orthographic(scale / 2.0, extent, 2.0 * ROOM * extent + extent))
-    notes = []
-    wider = ratio[0] / scale
-    if not 1.0 / ANOTHER_SHAPE <= wider <= ANOTHER_SHAPE:
-        notes.append(
-            f"The mesh is {wider:.1f} times as wide as the photo's subject of the same height; "
-            "it may be of another subject, or seen from another side."
-        )
-    return camera, tuple(notes)
+    return Camera(world_to_view, orthographic(scale / 2.0, extent, 2.0 * ROOM * extent + extent))
 
 
 def pad_to_square(rgba: np.ndarray) -> np.ndarray:  # (H, W, 4) uint8

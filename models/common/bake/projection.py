@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.common.bake.mesh import UvMesh, vertex_normals
+from models.common.bake.mesh import UvMesh
 from models.common.bake.trust import trusted_pixels
+from models.common.normals import vertex_normals
 from models.common.raster.camera import Camera, PixelRule, to_window, uv_to_window
 from models.common.raster.fragments import Fragments
 from models.common.raster.rasterize import EXACT, RasterRules, interpolate, pick_backend, rasterize

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
-from models.common.memory import FreeMemory, Need, choose_way, free_memory
+from models.common.memory import FreeMemory, MemoryPlan, Need, choose_way, free_memory
 from models.step1x3d.geometry.checkpoint import ModelConfigs
 from models.step1x3d.geometry.conditioner import VisualEncoder
 from models.step1x3d.geometry.pipeline import MODES, Hardware, Mode
@@ -24,25 +22,14 @@ LABEL_TOKENS = 3
 SAMPLE_BYTES = 16
 
 
-@dataclass(frozen=True)
-class MemoryPlan:
-    """mode: to run in. sentence: tells the artist which it is, what it needs, and what was free."""
-
-    mode: Mode
-    sentence: str
-
-
 def plan_memory(
     configs: ModelConfigs, hardware: Hardware, resolution: int, free: FreeMemory | None = None
-) -> MemoryPlan:
-    """The first mode, from the fastest on, that fits into the free memory; the leanest where none does.
-
-    resolution: cells a side of the surface's grid. free: as it is now, unless given.
-    """
-    free = free or free_memory(hardware.device)
-    needs = [need_of(mode, configs, hardware, resolution) for mode in MODES]
-    plan = choose_way([mode.name for mode in MODES], needs, free, hardware.device)
-    return MemoryPlan(MODES[plan.place], plan.sentence)
+) -> MemoryPlan[Mode]:
+    """See `choose_way`. resolution: cells a side of the surface's grid. free: as it is now, unless given."""
+    device = hardware.device
+    return choose_way(
+        MODES, lambda mode: need_of(mode, configs, hardware, resolution), free or free_memory(device), device
+    )
 
 
 def need_of(mode: Mode, configs: ModelConfigs, hardware: Hardware, resolution: int) -> Need:

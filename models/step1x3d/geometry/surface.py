@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.common.isosurface import Cube, EmptyField, Field, Sampler, SurfaceError, march, sample_surface
+from models.common.isosurface import Cube, EmptyField, Field, Sampler, SurfaceError, sample_surface
+from models.common.marching import march
 from models.step1x3d.geometry.mesh_cleanup import (
     Triangles,
     decimate,
@@ -60,7 +61,6 @@ def extract(field: Field, options: SurfaceOptions, on_progress: Callable[[float]
 
     field: (N, 3) float32 in the cube → (N,), positive inside. on_progress: called before each chunk and each step with
     a share of the whole, 0..1, and ten times a second while a large mesh is reduced; what it raises stops the work.
-    Marching cannot be interrupted: some seconds for a grid of 512.
     Raises SurfaceError: EmptyField, FieldNotFinite; MemoryError; ValueError where the resolution has no coarse grid.
     """
     sampler = Sampler(field, options.half_side, options.chunk_points, lambda share: on_progress(SAMPLED * share))
@@ -87,7 +87,7 @@ def _closed(sampler: Sampler, options: SurfaceOptions, on_progress: Callable[[fl
     cube = Cube(options.half_side, options.resolution)
     volume = sample_surface(sampler, cube, options.level)
     on_progress(SAMPLED)
-    found = march(volume.values, cube, options.level)
+    found = march(volume.values, cube, options.level, lambda share: on_progress(SAMPLED + (MARCHED - SAMPLED) * share))
     cut = ("The shape reached the wall of the space that the network knows and was closed flat there.",)
     return Triangles(found.vertices, found.faces), volume.queries, cut if found.is_cut else ()
 

@@ -16,7 +16,6 @@ from models.common.fourier import fourier_features, octaves
 from models.step1x3d.geometry.config import VaeConfig
 from models.step1x3d.geometry.vae_blocks import LAYER_NORM_EPS, CrossBlock, SelfStack
 
-NORMAL_CHANNELS = 3
 # Logarithms of variances beyond these are numerically no better than these.
 LOGVAR_RANGE = (-30.0, 20.0)
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from models.common.bake.mesh import vertex_normals
+from models.common.normals import vertex_normals
 from models.common.raster.camera import Camera, to_window, uv_to_window
 from models.common.raster.fragments import Fragments
 from models.common.raster.rasterize import RasterRules, interpolate, rasterize
@@ -36,11 +36,6 @@ def find_coverage(mesh: PreparedMesh, latent_px: int, texture_px: int, device: t
         visible.append(_visible_texels(layout, _look(mesh, camera, VISIBILITY_PX).face, len(mesh.faces)))
     tensors = (torch.from_numpy(np.stack(item)).to(device) for item in (covered, uv, cosines, visible))
     return cover(*tensors)
-
-
-def front_outline(mesh: PreparedMesh) -> np.ndarray:
-    """(S, S) bool: where the front view sees the mesh."""
-    return _look(mesh, six_cameras()[0], VISIBILITY_PX).covered
 
 
 def _look(mesh: PreparedMesh, camera: Camera, size: int) -> Fragments:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.common.bake.mesh import check_mesh, vertex_normals
+from models.common.bake.mesh import check_mesh
+from models.common.normals import vertex_normals
 from models.common.raster.camera import to_window
 from models.common.raster.rasterize import interpolate, rasterize
 from models.step1x3d.texture.cameras import six_map_cameras, to_std

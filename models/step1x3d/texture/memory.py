@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from models.common.checkpoint import CheckpointMissing, read_json, read_shapes
-from models.common.memory import FreeMemory, Need, choose_way, free_memory
+from models.common.memory import FreeMemory, MemoryPlan, Need, choose_way, free_memory
 from models.step1x3d.texture.attention import VIEWS
 from models.step1x3d.texture.denoiser import weights_of
 from models.step1x3d.texture.pipeline import LATENT_CELL_PX, MODES, Folders, Mode
@@ -37,25 +37,13 @@ class Networks:
     vae_width: int
 
 
-@dataclass(frozen=True)
-class TexturePlan:
-    """mode: to run in. sentence: tells the artist which it is, what it needs, and what was free."""
-
-    mode: Mode
-    sentence: str
-
-
 def plan_memory(
     networks: Networks, device: torch.device, dtype: torch.dtype, view_px: int, free: FreeMemory | None = None
-) -> TexturePlan:
-    """The first mode, from the fastest on, that fits into the free memory; the leanest where none does.
-
-    free: as it is now, unless given.
-    """
-    free = free or free_memory(device)
-    needs = [need_of(mode, networks, device, dtype, view_px) for mode in MODES]
-    plan = choose_way([mode.name for mode in MODES], needs, free, device)
-    return TexturePlan(MODES[plan.place], plan.sentence)
+) -> MemoryPlan[Mode]:
+    """See `choose_way`. free: as it is now, unless given."""
+    return choose_way(
+        MODES, lambda mode: need_of(mode, networks, device, dtype, view_px), free or free_memory(device), device
+    )
 
 
 def need_of(mode: Mode, networks: Networks, device: torch.device, dtype: torch.dtype, view_px: int) -> Need:

@@ -10,6 +10,7 @@ import numpy as np
 from models.common.bake.layout import lay_out
 from models.common.bake.mesh import UvMesh, check_mesh
 from models.common.bake.unwrap import unwrap
+from models.common.reduction import reduce_faces
 
 MOST_FACES = 50_000  # the network was trained with no more; finer shape is in the painted colours
 REACH = 0.5  # the largest coordinate of a prepared mesh
@@ -36,7 +37,7 @@ def prepare_mesh(vertices: np.ndarray, faces: np.ndarray, *, centers: bool = Tru
     the bounding box to the origin first, which a mesh that stands on the ground needs; the official flow does not.
     Raises MeshUnusable, UnwrapperMissing.
     """
-    vertices, faces = reduce_faces(place_in_views(vertices, faces, centers=centers), faces)
+    vertices, faces = reduce_faces(place_in_views(vertices, faces, centers=centers), faces, MOST_FACES)
     layout = unwrap(vertices, faces)
     return PreparedMesh(vertices[layout.source], layout.faces, layout.uv, UvMesh(vertices, faces, layout.uv))
 
@@ -61,29 +62,10 @@ def prepare_target(vertices: np.ndarray, faces: np.ndarray, prepared: PreparedMe
 
 
 def place_in_views(vertices: np.ndarray, faces: np.ndarray, *, centers: bool) -> np.ndarray:
-    """See `prepare_mesh`: (V, 3) float32, reduced by nothing. Raises MeshUnusable."""
-    check_mesh(vertices, faces)
-    if centers:
-        used = vertices[faces].reshape(-1, 3)
-        vertices = vertices - (used.min(axis=0) + used.max(axis=0)) / 2
-    return fit_to_views(vertices)
-
-
-def reduce_faces(vertices: np.ndarray, faces: np.ndarray, most: int = MOST_FACES) -> tuple[np.ndarray, np.ndarray]:
-    """Collapse edges by quadric error until at most so many faces are left; a smaller mesh stays as it is.
-
-    Source: Garland and Heckbert, "Surface Simplification Using Quadric Error Metrics", 1997.
+    """See `prepare_mesh`: (V, 3) float32, reduced by nothing. Vertices of no face are moved along, wherever that puts
+    them. Raises MeshUnusable.
     """
-    if len(faces) <= most:
-        return vertices, faces
-    import fast_simplification
-
-    points, triangles = fast_simplification.simplify(
-        np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32), target_count=most
-    )
-    return points.astype(np.float32), triangles.astype(np.int32)
-
-
-def fit_to_views(vertices: np.ndarray) -> np.ndarray:  # (V, 3)
-    """Scale the largest coordinate to ±REACH, (V, 3) float32; nothing is moved."""
-    return (vertices.astype(np.float64) * (REACH / np.abs(vertices).max())).astype(np.float32)
+    check_mesh(vertices, faces)
+    used = vertices[np.unique(faces)].astype(np.float64)
+    middle = (used.min(axis=0) + used.max(axis=0)) / 2 if centers else np.zeros(3)
+    return ((vertices - middle) * (REACH / np.abs(used - middle).max())).astype(np.float32)

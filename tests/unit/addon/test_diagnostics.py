@@ -6,11 +6,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from blender_addon.diagnostics import diagnostics
+from blender_addon.documents import Weights
 from blender_addon.errors import FigurineError
+from blender_addon.jobs.views import ModelsView
 from blender_addon.runtime import Runtime
 
 
@@ -23,9 +26,21 @@ def test_it_names_what_matters_and_the_end_of_the_log(runtime: Runtime) -> None:
     assert "line 900 " not in text
 
 
+def test_it_names_the_models_that_are_there(runtime: Runtime) -> None:
+    def model(weight_id: str, state: Literal["present", "absent"]) -> Weights:
+        return Weights(weight_id, "", "", "", "", state, None, False, 0, None)
+
+    assert "Models:" not in diagnostics(runtime, "5.0.1")
+    told = ModelsView((model("one", "present"), model("two", "absent")), is_known=True)
+    runtime.snapshot = replace(runtime.snapshot, models=told)
+    assert "Models: one\n" in diagnostics(runtime, "5.0.1")
+
+
 def test_no_token_and_no_password_is_in_it(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = {"entered": "t0ken-entered", "handshake": "t0ken-handshake", "environment": "t0ken-environment"}
     tokens["key"] = "t0ken-key"
+    tokens["hub"] = "t0ken-hub"
+    monkeypatch.setenv("HF_TOKEN", tokens["hub"])
     monkeypatch.setenv("FIGURINE_TOKEN", tokens["environment"])
     monkeypatch.setenv("FIGURINE_GEMINI_KEY", tokens["key"])
     home = runtime.choices.connection.home

@@ -11,6 +11,7 @@ import pytest
 
 from inference_server.core.types import Mesh, Rig, Skeleton, Skin, TexturedMesh
 from inference_server.core.validate import (
+    flatness_problems,
     mesh_problems,
     rig_problems,
     skeleton_problems,
@@ -145,3 +146,12 @@ def test_a_rig_has_the_problems_of_both(tiny_skeleton: Skeleton) -> None:
     assert rig_problems(Rig(tiny_skeleton, good_skin()), vertex_count=3) == []
     broken = Rig(replace(tiny_skeleton, parents=[-1, 0, -1, 0, 1]), good_skin(4))
     assert len(rig_problems(broken, vertex_count=3)) == 2
+
+
+@pytest.mark.parametrize(("thickness", "is_told"), [(0.0, True), (5e-4, True), (5e-3, False)])
+def test_a_sheet_is_told_however_it_stands(thickness: float, is_told: bool) -> None:
+    box = np.array([[x, y, z] for x in (0, 1) for y in (0, 1.5) for z in (0, thickness)])
+    turned = box @ np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]]) + [3, 0, -2]
+    faces = [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 2, 6], [1, 5, 7]]
+    mesh = Mesh(np.vstack([turned, [[9.0, 9.0, 9.0]]]), faces)  # and a vertex of no face
+    assert bool(flatness_problems(mesh)) is is_told

@@ -20,6 +20,7 @@ from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.model import Artifact, Job, StageEntry
 from inference_server.jobs.queue import TableQueue
 from inference_server.jobs.store import JobStore
+from inference_server.weights_downloads import Downloads
 
 TOKEN = "a-token-of-thirty-two-characters"
 PICTURE = b"\x89PNG\r\n\x1a\n and nothing that a decoder would like"
@@ -56,7 +57,14 @@ class Desk:
         self.store = JobStore(self.config.database)
         self.folders = JobFolders(self.config.jobs_root)
         self.services = Services(
-            self.config, self.store, self.folders, TableQueue(self.store), TOKEN, "1.2.3", Supervisor()
+            self.config,
+            self.store,
+            self.folders,
+            TableQueue(self.store),
+            TOKEN,
+            "1.2.3",
+            Supervisor(),
+            Downloads(self.config.home, self.config.weights_root),
         )
         self.app = create_app(self.services)
         self.client = self.app.test_client()

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mark as Asset: the active figure goes to the asset browser."""
+
+# No postponed annotations: Blender reads them as they are.
+from pathlib import Path
+
+import bpy
+
+from ..errors import FigurineError, typed_file_errors
+from ..output.asset import mark_figure
+from ..output.subject import obstacle, subject_of
+from ..pose.rig import active_rig
+
+_SAVE = " Save the file, and mark it again, to have it in a catalog."
+
+
+class FIGURINE_OT_mark_asset(bpy.types.Operator):
+    """Mark the active figure as an asset of this file, with a picture of it and in a catalog by its body"""
+
+    bl_idname = "figurine.mark_asset"
+    bl_label = "Mark as Asset"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a figure of this file."""
+        reason = obstacle(context)
+        if not reason and active_rig(context).library:
+            reason = f"{active_rig(context).name} is linked from another file: mark it there."
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Mark it."""
+        folder = Path(bpy.data.filepath).parent
+        try:
+            with typed_file_errors(folder):
+                collection = mark_figure(context, subject_of(context))
+        except FigurineError as error:
+            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            return {"CANCELLED"}
+        hint = "" if bpy.data.filepath else _SAVE
+        self.report({"INFO"}, f"{collection.name} is in the asset browser, under Current File.{hint}")
+        return {"FINISHED"}
+
+
+CLASSES = (FIGURINE_OT_mark_asset,)

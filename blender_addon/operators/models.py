@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Download: have the server fetch a network's weights, after its licence was shown."""
+
+# No postponed annotations: Blender reads them as they are.
+import textwrap
+
+import bpy
+from bpy.props import StringProperty
+
+from .. import runtime
+from ..documents import Weights
+from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text
+from ..wording import sentence_case
+
+_DIALOG_WIDTH_PX = 420
+_DIALOG_CHARACTERS = 58
+_GONE = "The server does not list these weights any more."
+
+
+class FIGURINE_OT_fetch_model(bpy.types.Operator):
+    """Download weights onto the server"""
+
+    bl_idname = "figurine.fetch_model"
+    bl_label = "Download"
+    bl_description = (
+        "Have the server download these weights, after showing their licence and size. What was fetched before is "
+        "gone on from"
+    )
+
+    weight_id: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    licence: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey without a server, without its means, and without Online Access."""
+        reason = fetch_obstacle(runtime.current())
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Show what would be downloaded, from whom, and under which licence."""
+        model = self._model()
+        if model is None:
+            return {"CANCELLED"}
+        self.licence = model.licence
+        return context.window_manager.invoke_props_dialog(
+            self, width=_DIALOG_WIDTH_PX, title=f"Download {model.title}", confirm_text="Agree and Download"
+        )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What is agreed to."""
+        now = runtime.current()
+        model = find_model(now, self.weight_id)
+        if model is not None:
+            draw_terms(self.layout, model, now.snapshot.models.free_bytes)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask for it; the panel shows how far it is. licence: of whoever calls it without the dialog."""
+        model = self._model()
+        if model is None:
+            return {"CANCELLED"}
+        if self.licence != model.licence:
+            self.report({"WARNING"}, f"The licence of {model.title} is {model.licence}: it has to be agreed to.")
+            return {"CANCELLED"}
+        runtime.current().engine.fetch_model(model.id, model.licence)
+        return {"FINISHED"}
+
+    def _model(self) -> Weights | None:
+        """The one that is meant, where it can be fetched; otherwise it is said why not."""
+        model = find_model(runtime.current(), self.weight_id)
+        if model is None:
+            self.report({"WARNING"}, _GONE)
+        elif model.state == "present":
+            self.report({"WARNING"}, f"{model.title} is on the server already.")
+        elif is_underway(model):
+            self.report({"WARNING"}, f"{model.title} is being fetched.")
+        else:
+            return model
+        return None
+
+
+class FIGURINE_OT_cancel_model(bpy.types.Operator):
+    """End this download, or put its error away. What was fetched stays on the server for the next time"""
+
+    bl_idname = "figurine.cancel_model"
+    bl_label = "Cancel Download"
+
+    weight_id: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Grey where none is fetched or failed."""
+        has_any = any(model.download is not None for model in runtime.current().snapshot.models.models)
+        if not has_any:
+            cls.poll_message_set("No model is being downloaded.")
+        return has_any
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Ask for it."""
+        model = find_model(runtime.current(), self.weight_id)
+        if model is None or model.download is None:
+            self.report({"WARNING"}, _GONE if model is None else f"{model.title} is not being downloaded.")
+            return {"CANCELLED"}
+        runtime.current().engine.cancel_model(model.id)
+        return {"FINISHED"}
+
+
+class FIGURINE_OT_open_model_page(bpy.types.Operator):
+    """Open the publisher's page in the browser: what the model is, and its licence in full"""
+
+    bl_idname = "figurine.open_model_page"
+    bl_label = "Open the Publisher's Page"
+
+    weight_id: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Hand the address to the browser."""
+        model = find_model(runtime.current(), self.weight_id)
+        page = "" if model is None else page_of(model)
+        if not page:
+            self.report({"WARNING"}, _GONE if model is None else f"{model.title} has no page on the hub.")
+            return {"CANCELLED"}
+        return bpy.ops.wm.url_open(url=page)
+
+
+def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> None:
+    """What is downloaded, how much, from whom, under which licence."""
+    column = layout.column()
+    _draw_lines(column, f"{sentence_case(model.use)}.")
+    rest = f", of which {size_text(model.fetched_bytes)} are there" if model.fetched_bytes else ""
+    column.label(text=f"Size: {model_size(model)}{rest}", translate=False)
+    column.label(text=f"Free on the server: {size_text(free_bytes)}", translate=False)
+    if model.size_bytes is not None and model.size_bytes - model.fetched_bytes > free_bytes:
+        column.label(text="That is too little. Free some space there first.", icon="ERROR")
+    column.label(text=f"From: {model.repository}", translate=False)
+    column.label(text=f"Licence: {model.licence}", translate=False)
+    column.operator("figurine.open_model_page", icon="URL").weight_id = model.id
+    _draw_lines(column, "Downloading means that you agree to this licence. The server fetches it, not Blender.")
+
+
+def _draw_lines(layout: bpy.types.UILayout, text: str) -> None:
+    """A sentence in lines that fit the dialog, whose region is not known while it is drawn."""
+    lines = layout.column(align=True)
+    for line in textwrap.wrap(text, _DIALOG_CHARACTERS):
+        lines.label(text=line, translate=False)
+
+
+CLASSES = (FIGURINE_OT_fetch_model, FIGURINE_OT_cancel_model, FIGURINE_OT_open_model_page)

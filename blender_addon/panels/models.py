@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The networks' weights on the server: which are there, what the others cost in bytes and terms, Download."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import runtime
+from ..documents import Weights
+from ..models import fetch_obstacle, is_underway, model_progress, model_share, model_size, size_text, summary
+from ..wording import sentence_case
+from .layout import draw_faint, draw_text, draw_words
+
+_ICONS = {"present": "CHECKMARK", "absent": "RADIOBUT_OFF", "damaged": "ERROR"}
+
+
+class FIGURINE_PT_models(bpy.types.Panel):
+    """Weights of the neural engine."""
+
+    bl_label = "Models"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Figurine"
+    bl_order = 8
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Every set, or why none can be told."""
+        layout, now = self.layout, runtime.current()
+        view = now.snapshot.models
+        if now.snapshot.server.state != "running":
+            draw_faint(layout, "What the neural engine needs is told by the server when it runs.", is_in_box=False)
+            if now.choices.is_managed:
+                layout.operator("figurine.start_server", icon="PLAY")
+            return
+        if view.error is not None:
+            draw_words(layout, view.error.message, view.error.hint)
+            return
+        if not view.is_known:
+            draw_faint(layout, "Asking the server.", is_in_box=False)
+            return
+        draw_faint(layout, summary(view), is_in_box=False)
+        obstacle = fetch_obstacle(now)
+        if obstacle:
+            draw_text(layout, obstacle, "INFO", is_in_box=False)
+            if not view.obstacle:
+                layout.operator("figurine.allow_online", icon="PREFERENCES")
+        for model in view.models:
+            _draw_model(layout.box(), model)
+
+
+def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:
+    row = box.row()
+    row.label(text=model.title, icon=_ICONS[model.state], translate=False)
+    right = row.row()
+    right.alignment = "RIGHT"
+    right.active = False
+    right.label(text=model_size(model), translate=False)
+    row.operator("figurine.open_model_page", text="", icon="URL", emboss=False).weight_id = model.id
+    draw_faint(box, f"{sentence_case(model.use)}. Licence: {model.licence}.")
+    if is_underway(model):
+        row = box.row(align=True)
+        row.progress(factor=model_share(model), text=model_progress(model), type="BAR")
+        row.operator("figurine.cancel_model", text="", icon="X").weight_id = model.id
+        return
+    if model.state == "damaged":
+        draw_text(box, "Its files differ from those that were fetched: download it anew.", "ERROR")
+    if model.download is not None and model.download.error is not None:
+        draw_words(box, model.download.error.message, model.download.error.hint)
+        box.operator("figurine.cancel_model", text="Dismiss", icon="X").weight_id = model.id
+    if model.state != "present":
+        rest = f"Go On Downloading · {size_text(model.fetched_bytes)} are there" if model.fetched_bytes else "Download…"
+        box.operator("figurine.fetch_model", text=rest, icon="IMPORT").weight_id = model.id
+
+
+CLASSES = (FIGURINE_PT_models,)
