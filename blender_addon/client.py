@@ -32,6 +32,7 @@ from .documents import (
     parse,
 )
 from .errors import DiskFull, NotFigurine, PictureUnreadable, ResultDamaged, WrongVersion, typed_file_errors
+from .phrases import phrase
 from .transport import Transport
 
 __all__ = [
@@ -263,7 +264,9 @@ class Client:
                 for chunk in self._transport.read_chunks(reply):
                     size_bytes += len(chunk)
                     if size_bytes > artifact.size_bytes:
-                        raise ResultDamaged(artifact.name, f"it has more than {artifact.size_bytes} bytes")
+                        raise ResultDamaged(
+                            artifact.name, phrase("it has more than {size_bytes} bytes", size_bytes=artifact.size_bytes)
+                        )
                     digest.update(chunk)
                     with typed_file_errors(partial.parent, _THEN):
                         stream.write(chunk)
@@ -271,7 +274,14 @@ class Client:
                 with typed_file_errors(partial.parent, _THEN):
                     stream.flush()
         if size_bytes != artifact.size_bytes:
-            raise ResultDamaged(artifact.name, f"it has {size_bytes} bytes instead of {artifact.size_bytes}")
+            raise ResultDamaged(
+                artifact.name,
+                phrase(
+                    "it has {size_bytes} bytes instead of {announced_bytes}",
+                    size_bytes=size_bytes,
+                    announced_bytes=artifact.size_bytes,
+                ),
+            )
         if digest.hexdigest() != artifact.sha256:
             raise ResultDamaged(artifact.name, "its content has another digest")
 

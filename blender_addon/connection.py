@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from .documents import DocumentInvalid, parse
 from .errors import AddressInvalid, OnlineAccessOff, ServerNotInstalled, ServerNotRunning
+from .phrases import phrase
 
 DEFAULT_PORT = 47110
 HANDSHAKE_NAME = "server.json"
@@ -109,7 +110,7 @@ def normalise_address(text: str) -> str:
     except ValueError as error:
         raise AddressInvalid(text, str(error)) from error
     if parts.scheme not in ("http", "https"):
-        raise AddressInvalid(text, f"{parts.scheme} is not http or https")
+        raise AddressInvalid(text, phrase("{scheme} is not http or https", scheme=parts.scheme))
     if parts.query or parts.fragment or parts.path.strip("/") not in ("", "v1"):
         raise AddressInvalid(text, "only a machine and a port belong there")
     if port is None and parts.scheme == "http":
@@ -170,7 +171,7 @@ def _shown_host(text: str, host: str) -> str:
         except ValueError as error:
             raise AddressInvalid(text, str(error)) from error
     if not re.fullmatch(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", host):
-        raise AddressInvalid(text, f"{host!r} is no name of a machine")
+        raise AddressInvalid(text, phrase("{host!r} is no name of a machine", host=host))
     if re.fullmatch(r"[0-9.]+", host):
         try:
             return str(ipaddress.IPv4Address(host))

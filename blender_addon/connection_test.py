@@ -9,6 +9,7 @@ import threading
 from .client import Client
 from .connection import Connection, find_endpoint
 from .errors import FigurineError, InternalFault
+from .phrases import phrase
 from .transport import Aborted
 
 
@@ -60,4 +61,9 @@ class ConnectionTest:
         finally:
             self._client.close()
         works = "its worker runs" if health.worker is not None and health.worker.alive else "its worker does not run"
-        return f"Reachable: version {health.version}, {' + '.join(engines)}, {works}."
+        return phrase(
+            "Reachable: version {version}, {engines}, {works}.",
+            version=health.version,
+            engines=" + ".join(engines),
+            works=phrase(works),
+        )

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from .phrases import phrase
+
 
 @dataclass(frozen=True)
 class ServerWords:
@@ -96,7 +98,10 @@ class ServerEnded(FigurineError):
     retryable = True
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The server ended by itself: {reason}.", "Click Start Server; jobs go on where they were.")
+        super().__init__(
+            phrase("The server ended by itself: {reason}.", reason=phrase(reason)),
+            "Click Start Server; jobs go on where they were.",
+        )
 
 
 class LinkError(FigurineError):
@@ -111,7 +116,7 @@ class ServerNotRunning(LinkError):
     def __init__(self, url: str = "", details: str = "") -> None:
         if url:
             super().__init__(
-                f"No server answers at {url}.",
+                phrase("No server answers at {url}.", url=url),
                 "Click Start Server, or start it on that machine, or correct the address in Preferences.",
                 details,
             )
@@ -124,7 +129,11 @@ class ServerSilent(LinkError):
 
     def __init__(self, url: str, timeout_s: float, details: str = "") -> None:
         super().__init__(
-            f"The server at {url} takes the connection and has not answered for {timeout_s:g} seconds.",
+            phrase(
+                "The server at {url} takes the connection and has not answered for {timeout_s:g} seconds.",
+                url=url,
+                timeout_s=timeout_s,
+            ),
             "It is asked again by itself. If it stays so, stop and start the server.",
             details,
         )
@@ -135,7 +144,7 @@ class ServerGone(LinkError):
 
     def __init__(self, url: str, details: str = "") -> None:
         super().__init__(
-            f"The server at {url} does not answer any more, in the middle of a job.",
+            phrase("The server at {url} does not answer any more, in the middle of a job.", url=url),
             "Nothing is lost: click Start Server, and the job goes on where it was.",
             details,
         )
@@ -146,7 +155,7 @@ class NotFigurine(LinkError):
 
     def __init__(self, url: str, details: str = "") -> None:
         super().__init__(
-            f"What answers at {url} is not a Figurine server.",
+            phrase("What answers at {url} is not a Figurine server.", url=url),
             "Another program may use this port: click Start Server, which takes a free one, or correct the address in "
             "Preferences.",
             details,
@@ -158,7 +167,11 @@ class WrongVersion(LinkError):
 
     def __init__(self, server_version: str, our_version: str) -> None:
         super().__init__(
-            f"The server is version {server_version}, and this add-on is version {our_version}.",
+            phrase(
+                "The server is version {server_version}, and this add-on is version {our_version}.",
+                server_version=server_version,
+                our_version=our_version,
+            ),
             "Click Install Server to bring it to the same version, and start it again; or update the add-on.",
         )
 
@@ -168,7 +181,7 @@ class BadToken(LinkError):
 
     def __init__(self, url: str, details: str = "") -> None:
         super().__init__(
-            f"The server at {url} does not accept the token.",
+            phrase("The server at {url} does not accept the token.", url=url),
             "Enter the token that it was started with in Preferences; clear it for the server that this add-on starts.",
             details,
         )
@@ -182,7 +195,8 @@ class AddressInvalid(LinkError):
     def __init__(self, text: str, why: str) -> None:
         shown = without_login(text)
         super().__init__(
-            f"“{shown}” is no address of a server: {why}.", "Enter one like 127.0.0.1:47110 in Preferences."
+            phrase("“{shown}” is no address of a server: {why}.", shown=shown, why=phrase(why)),
+            "Enter one like 127.0.0.1:47110 in Preferences.",
         )
 
 
@@ -193,7 +207,10 @@ class OnlineAccessOff(LinkError):
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"{address} is another machine, and Blender's Allow Online Access is off. Nothing was sent.",
+            phrase(
+                "{address} is another machine, and Blender's Allow Online Access is off. Nothing was sent.",
+                address=address,
+            ),
             "Turn on Preferences > System > Network > Allow Online Access, or use a server on this machine.",
         )
 
@@ -202,7 +219,7 @@ class PictureUnreadable(FigurineError):
     """The file of the picture cannot be sent."""
 
     def __init__(self, name: str, why: str, hint: str = "Choose another picture.") -> None:
-        super().__init__(f"{name} cannot be used: {why}.", hint)
+        super().__init__(phrase("{name} cannot be used: {why}.", name=name, why=phrase(why)), hint)
 
 
 class Refused(FigurineError):
@@ -236,7 +253,11 @@ class JobLost(FigurineError):
     def forgotten(cls, name: str) -> JobLost:
         """The server answers, and has no such job."""
         return cls(
-            f"The server does not have the job {name} any more: old jobs are deleted, or its data folder was emptied.",
+            phrase(
+                "The server does not have the job {name} any more: old jobs are deleted, or its data "
+                "folder was emptied.",
+                name=name,
+            ),
             "Click Retry to send the picture again, or choose it anew.",
         )
 
@@ -244,7 +265,7 @@ class JobLost(FigurineError):
     def elsewhere(cls, name: str) -> JobLost:
         """The job is on a server that is not the chosen one."""
         return cls(
-            f"The job {name} is on another server than the one that is chosen now.",
+            phrase("The job {name} is on another server than the one that is chosen now.", name=name),
             "Choose that server again in Preferences to see it, or click Retry to send the picture to this one.",
         )
 
@@ -253,7 +274,9 @@ class ResultMissing(FigurineError):
     """The job's files were deleted on the server."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The server does not have the files of {name} any more.", "Generate it again.")
+        super().__init__(
+            phrase("The server does not have the files of {name} any more.", name=name), "Generate it again."
+        )
 
 
 class ResultDamaged(FigurineError):
@@ -262,7 +285,10 @@ class ResultDamaged(FigurineError):
     retryable = True
 
     def __init__(self, file: str, why: str) -> None:
-        super().__init__(f"{file} did not arrive as the server announced it: {why}.", "Click Retry to fetch it again.")
+        super().__init__(
+            phrase("{file} did not arrive as the server announced it: {why}.", file=file, why=phrase(why)),
+            "Click Retry to fetch it again.",
+        )
 
 
 class DiskFull(FigurineError):
@@ -271,16 +297,22 @@ class DiskFull(FigurineError):
     retryable = True
 
     def __init__(self, folder: str, then: str = "try again", shortage: str = "") -> None:
-        message = f"No space is left on this machine, in {folder}."
+        message = phrase("No space is left on this machine, in {folder}.", folder=folder)
         if shortage:
-            message = f"There is too little space on this machine, in {folder}: {shortage}."
-        super().__init__(message, f"Free some space there, then {then}.")
+            message = phrase(
+                "There is too little space on this machine, in {folder}: {shortage}.", folder=folder, shortage=shortage
+            )
+        super().__init__(message, phrase("Free some space there, then {then}.", then=phrase(then)))
 
     @classmethod
     def foreseen(cls, folder: str, needed_bytes: int, free_bytes: int, then: str) -> DiskFull:
         """It would run full."""
         needed_gb, free_gb = math.ceil(needed_bytes / 1e8) / 10, math.floor(free_bytes / 1e8) / 10
-        return cls(folder, then, f"{needed_gb} GB are needed, {free_gb} GB are free")
+        return cls(
+            folder,
+            then,
+            phrase("{needed_gb} GB are needed, {free_gb} GB are free", needed_gb=needed_gb, free_gb=free_gb),
+        )
 
 
 class FolderUnwritable(FigurineError):
@@ -289,7 +321,10 @@ class FolderUnwritable(FigurineError):
     retryable = True
 
     def __init__(self, folder: str, why: str, then: str = "try again") -> None:
-        super().__init__(f"{folder} cannot be written: {why}.", f"Make the folder writable, then {then}.")
+        super().__init__(
+            phrase("{folder} cannot be written: {why}.", folder=folder, why=phrase(why)),
+            phrase("Make the folder writable, then {then}.", then=phrase(then)),
+        )
 
 
 class FolderUnknown(FigurineError):
@@ -297,7 +332,7 @@ class FolderUnknown(FigurineError):
 
     def __init__(self, text: str) -> None:
         super().__init__(
-            f"“{text}” lies beside the open Blender file, which was never saved: it was not taken.",
+            phrase("“{text}” lies beside the open Blender file, which was never saved: it was not taken.", text=text),
             "Enter the whole path in Preferences, or save the file first.",
         )
 
@@ -307,7 +342,7 @@ class JournalDamaged(FigurineError):
 
     def __init__(self, kept_as: str) -> None:
         super().__init__(
-            f"The list of jobs on this machine was damaged; it was set aside as {kept_as}.",
+            phrase("The list of jobs on this machine was damaged; it was set aside as {kept_as}.", kept_as=kept_as),
             "Jobs that the server has are still listed, and can be imported from there.",
         )
 
@@ -316,7 +351,9 @@ class OutputUnwritable(FigurineError):
     """The file that the command line is to write cannot be written."""
 
     def __init__(self, output: Path, why: str) -> None:
-        super().__init__(f"{output} cannot be written: {why}.", "Give another file with -o.")
+        super().__init__(
+            phrase("{output} cannot be written: {why}.", output=output, why=phrase(why)), "Give another file with -o."
+        )
 
 
 class InternalFault(FigurineError):
@@ -324,7 +361,7 @@ class InternalFault(FigurineError):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
-            f"The add-on met a fault of its own: {type(error).__name__}.",
+            phrase("The add-on met a fault of its own: {fault}.", fault=type(error).__name__),
             "Jobs on the server go on. Copy the diagnostics and report it.",
             "".join(traceback.format_exception(error)),
         )
@@ -334,7 +371,7 @@ class MeshUnusable(FigurineError):
     """The mesh cannot be sent; nothing was changed."""
 
     def __init__(self, name: str, why: str, then: str) -> None:
-        super().__init__(f"{name} cannot be used: {why}.", then)
+        super().__init__(phrase("{name} cannot be used: {why}.", name=name, why=phrase(why)), then)
 
 
 class ImportFailed(FigurineError):

@@ -18,6 +18,7 @@ from .figure.provenance import PREFIX, facts_of
 from .figure.result_folder import ResultFiles, read_result
 from .figure.rollback import all_or_nothing, make_active_collection, restore_work
 from .figure.weights import GROUPS_PROPERTY
+from .phrases import phrase
 from .units import metres_per_unit
 
 MAX_INFLUENCES = 4
@@ -61,7 +62,7 @@ def import_result(
     scene = context.scene
     if not scene.is_editable:
         raise ImportFailed(
-            f"The scene {scene.name} is linked from another file and cannot be changed.",
+            phrase("The scene {scene} is linked from another file and cannot be changed.", scene=scene.name),
             "Open a scene of this file and import again.",
         )
     with all_or_nothing() as before:
@@ -85,7 +86,7 @@ def reason_to_wait(context: bpy.types.Context) -> str:
         for operator in window.modal_operators:
             # Those written in Python are in bpy.types; some add-ons run one for as long as Blender is open.
             if not hasattr(bpy.types, operator.bl_idname):
-                return f"{operator.name} is running"
+                return phrase("{name} is running", name=phrase(operator.name))
     if any(bpy.app.is_job_running(job) for job in _BUSY_JOBS):
         return "a render is running"
     return ""
@@ -106,8 +107,13 @@ def _load(files: ResultFiles, name: str) -> tuple[bpy.types.Object, list[bpy.typ
     figures = [entry for entry in loaded if entry.type == "MESH"]
     if len(rigs) != 1 or not figures or len(rigs) + len(figures) != len(loaded):
         raise ImportFailed(
-            f"{files.fbx.name} is not a figure: it holds {len(rigs)} armatures, {len(figures)} meshes and "
-            f"{len(loaded) - len(rigs) - len(figures)} other objects.",
+            phrase(
+                "{name} is not a figure: it holds {armatures} armatures, {meshes} meshes and {others} other objects.",
+                name=files.fbx.name,
+                armatures=len(rigs),
+                meshes=len(figures),
+                others=len(loaded) - len(rigs) - len(figures),
+            ),
             "Import a result that Figurine made.",
         )
     armature.check_skeleton(rigs[0], files.bones)
@@ -127,12 +133,12 @@ def _run_importer(path: Path) -> None:
                 finished = bpy.ops.import_scene.fbx(**options)
     except RuntimeError as error:
         raise ImportFailed(
-            f"Blender cannot read {path.name}: the file is damaged or is no FBX file that it knows.",
+            phrase("Blender cannot read {name}: the file is damaged or is no FBX file that it knows.", name=path.name),
             "Import it again from the job list: the files are fetched again.",
             details=str(error),
         ) from error
     if finished != {"FINISHED"}:
-        raise ImportFailed(f"Blender did not import {path.name}.", _REPORT_IT)
+        raise ImportFailed(phrase("Blender did not import {name}.", name=path.name), _REPORT_IT)
 
 
 @contextmanager
@@ -164,7 +170,7 @@ def _check_binding(figure: bpy.types.Object, rig: bpy.types.Object) -> None:
     modifiers = [(modifier.type, modifier.object) for modifier in figure.modifiers if modifier.type == "ARMATURE"]
     groups = {group.name for group in figure.vertex_groups}
     if modifiers != [("ARMATURE", rig)] or not groups <= set(rig.data.bones.keys()):
-        raise ImportFailed(f"{figure.name} is not bound to its skeleton in the FBX file.", _REPORT_IT)
+        raise ImportFailed(phrase("{name} is not bound to its skeleton in the FBX file.", name=figure.name), _REPORT_IT)
 
 
 def _settle(rig: bpy.types.Object, figures: list[bpy.types.Object], files: ResultFiles, name: str) -> None:

@@ -25,6 +25,7 @@ from .figure.rollback import all_or_nothing, restore_work
 from .importer import ImportOptions, import_result, reason_to_wait
 from .jobs.aim import Aim
 from .jobs.views import JobView
+from .phrases import phrase
 from .runtime import FileMark, Runtime
 
 # In other modes an import would end what the artist does.
@@ -91,7 +92,7 @@ def reason_to_offer(asked: FileMark | None, here: FileMark) -> str:
     if not asked.is_same(here):
         return "It was made for another Blender file, so it was not imported by itself."
     if asked.scene != here.scene:
-        return f"It was made for the scene {asked.scene}, which the first window does not show."
+        return phrase("It was made for the scene {scene}, which the first window does not show.", scene=asked.scene)
     return ""
 
 
@@ -99,7 +100,7 @@ def reason_to_postpone(context: bpy.types.Context) -> str:
     """What the artist is in the middle of, as a sentence; "" where a result may come in."""
     reason = reason_to_wait(context)
     if reason:
-        return f"The result is here. It is imported as soon as that is over: {reason}."
+        return phrase("The result is here. It is imported as soon as that is over: {reason}.", reason=phrase(reason))
     if context.mode not in _MODES_TO_IMPORT_IN:
         return "The result is here. It is imported as soon as you are in Object Mode or Pose Mode."
     return ""

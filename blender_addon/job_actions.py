@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .jobs.views import JobView
+from .phrases import phrase
 from .wording import ENDED_STATES, STATE_LABELS
 
 NO_JOB = "Choose a job in the list first."
@@ -40,7 +41,7 @@ def rerun_obstacle(job: JobView) -> str:
         return "This job textured a mesh. Texture Selected Mesh makes a new one."
     if job.aim is not None and job.aim.parts:
         verb = "Update Skin" if job.aim.purpose == "skin" else "Rig Selected Mesh"
-        return f"This job was for meshes of a Blender file. {verb} makes a new one."
+        return phrase("This job was for meshes of a Blender file. {verb} makes a new one.", verb=verb)
     return "" if job.state in ENDED_STATES else "This job has not ended."
 
 
@@ -85,7 +86,7 @@ def cancel_obstacle(job: JobView) -> str:
         return "This job is being cancelled."
     if job.state in ("sending", "queued", "running", "waiting"):
         return ""
-    return f"There is nothing to cancel: {STATE_LABELS[job.state].lower()}."
+    return phrase("There is nothing to cancel: {state}.", state=STATE_LABELS[job.state].recased(str.lower))
 
 
 def delete_obstacle(job: JobView) -> str:

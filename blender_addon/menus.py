@@ -6,6 +6,8 @@ from __future__ import annotations
 import bpy
 
 from . import runtime
+from .languages import told
+from .phrases import phrase
 
 
 class FIGURINE_MT_help(bpy.types.Menu):
@@ -16,7 +18,7 @@ class FIGURINE_MT_help(bpy.types.Menu):
     def draw(self, context: bpy.types.Context) -> None:
         """What helps when something does not work."""
         layout = self.layout
-        layout.label(text=f"Figurine {runtime.current().version}")
+        layout.label(text=told(phrase("Figurine {version}", version=runtime.current().version)))
         layout.separator()
         layout.operator("figurine.copy_diagnostics", icon="COPYDOWN")
         layout.operator("figurine.open_log", icon="TEXT")

@@ -7,6 +7,7 @@ import re
 
 from .documents import Weights
 from .jobs.views import ModelsView, Snapshot
+from .phrases import phrase
 from .runtime import Runtime
 from .wording import percent
 
@@ -25,8 +26,8 @@ _CHOOSE = "Choose one in Preferences that was installed with figurine[neural]."
 def size_text(size_bytes: int) -> str:
     """A size as people say it: "178 MB", "7.2 GB"."""
     if size_bytes >= _KILO**3:
-        return f"{size_bytes / _KILO**3:.1f} GB"
-    return f"{max(1, round(size_bytes / _KILO**2))} MB" if size_bytes else "0 MB"
+        return phrase("{value:.1f} GB", value=size_bytes / _KILO**3)
+    return phrase("{max} MB", max=max(1, round(size_bytes / _KILO**2))) if size_bytes else "0 MB"
 
 
 def model_size(model: Weights) -> str:
@@ -49,9 +50,10 @@ def model_progress(model: Weights) -> str:
         return ""
     if download.total_bytes and download.step == "downloading":
         done, total = size_text(download.done_bytes), size_text(download.total_bytes)
-        return f"{percent(model_share(model))} · {done} of {total}"
+        share = percent(model_share(model))
+        return phrase("{percent} · {done} of {total}", percent=share, done=done, total=total)
     if download.total_bytes and download.step == "checking":
-        return f"Checking · {percent(model_share(model))}"
+        return phrase("Checking · {percent}", percent=percent(model_share(model)))
     return _STEPS[download.step]
 
 
@@ -64,7 +66,13 @@ def summary(view: ModelsView) -> str:
     """How many are there, how large those are, and what is free."""
     here = [model for model in view.models if model.state == "present"]
     size = size_text(sum(model.size_bytes or 0 for model in here))
-    return f"{len(here)} of {len(view.models)} are on the server, {size}; {size_text(view.free_bytes)} are free there."
+    return phrase(
+        "{count} of {count_2} are on the server, {size}; {size_text} are free there.",
+        count=len(here),
+        count_2=len(view.models),
+        size=size,
+        size_text=size_text(view.free_bytes),
+    )
 
 
 def page_of(model: Weights) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from .clipboard import PICTURE_SUFFIXES
 from .errors import PictureUnreadable, typed_file_errors
 from .job_settings import safe_name
+from .phrases import phrase
 
 # Pictures that were pasted or saved earlier and may still be shown in a panel.
 _KEPT_FOLDERS = 20
@@ -105,6 +106,8 @@ def write_png(rgba: np.ndarray, size: tuple[int, int], target: Path) -> None:
         copy.file_format = "PNG"
         copy.save()
     except RuntimeError as error:
-        raise PictureUnreadable(target.stem, f"it could not be written to {target.parent}") from error
+        raise PictureUnreadable(
+            target.stem, phrase("it could not be written to {folder}", folder=target.parent)
+        ) from error
     finally:
         bpy.data.images.remove(copy)

@@ -21,6 +21,7 @@ from .mirror import mirror_jobs, tag_redraw, visible_panels, visible_preferences
 from .models import arrivals
 from .operators.common import file_mark
 from .operators.paste_picture import finish_paste
+from .phrases import phrase
 from .preferences import choices
 from .runtime import Runtime
 
@@ -97,7 +98,9 @@ def _tick_safely() -> float:
     except Exception as error:
         _log.exception("The pump's turn failed.")
         hint = "Use Copy Diagnostics and report it. Restarting Blender helps; jobs are kept."
-        problem = FigurineError(f"Something in Figurine failed: {error!r}.", hint, details=traceback.format_exc())
+        problem = FigurineError(
+            phrase("Something in Figurine failed: {error!r}.", error=error), hint, details=traceback.format_exc()
+        )
         runtime.current().complain(problem)
         return IDLE_DELAY_S
     finally:
@@ -120,7 +123,7 @@ def _take_events(now: Runtime) -> None:
         if isinstance(event, SnapshotChanged):
             _tell_failures(now, now.snapshot, event.snapshot)
             for title in arrivals(now.snapshot, event.snapshot):
-                now.say(f"{title} is on the server.", "The next job that needs it uses it.")
+                now.say(phrase("{title} is on the server.", title=title), "The next job that needs it uses it.")
             now.snapshot = event.snapshot
         elif isinstance(event, ResultReady):
             now.results = [result for result in now.results if result.key != event.key] + [event]
@@ -160,7 +163,12 @@ def _import_next(context: bpy.types.Context, now: Runtime) -> None:
     reason = reason_to_offer(now.files.get(ready.key), file_mark(now))
     if reason:
         now.results = now.results[1:]
-        now.say(f"{ready.view.name} is done. {reason}", "", key=ready.key, offers_import=True)
+        now.say(
+            phrase("{name} is done. {reason}", name=ready.view.name, reason=phrase(reason)),
+            "",
+            key=ready.key,
+            offers_import=True,
+        )
         return
     postponed = reason_to_postpone(context)
     if postponed != now.postponed:

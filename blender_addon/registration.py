@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from . import command_line, menus, preferences, previews, properties, pump, runtime
+from . import command_line, keys, languages, menus, preferences, previews, properties, pump, runtime
 from .animation import settings as animation_settings
 from .job import JobEngine
 from .operators import (
@@ -108,6 +108,7 @@ _MODULES = (
     mark_asset,
     model_operators,
     menus,
+    keys,
     main,
     jobs,
     pose,
@@ -155,12 +156,14 @@ def _steps() -> list[Step]:
         for kind in module.CLASSES
     ]
     return [
+        (languages.add_tables, languages.remove_tables),
         *classes,
         (properties.add_properties, properties.remove_properties),
         (animation_settings.add_settings, animation_settings.remove_settings),
         (previews.add_previews, previews.remove_previews),
         (_open_runtime, _close_runtime),
         (menus.add_menus, menus.remove_menus),
+        (keys.add_keys, keys.remove_keys),
         (_keep_shapes, shapes.remove_all),
         (command_line.add_command, command_line.remove_command),
         (pump.start, pump.stop),

@@ -22,6 +22,7 @@ import requests
 from .connection import HANDSHAKE_NAME, Handshake, normalise_address, read_handshake
 from .errors import FigurineError, ServerEnded, ServerNotInstalled, ServerStartFailed
 from .locks import hold_lock
+from .phrases import phrase
 from .setup.install import current_environment, environment_python, is_sound
 from .setup.processes import clean_environment, end_hard, end_softly, end_tree, group_options, start_mark
 
@@ -65,7 +66,7 @@ def split_command(text: str, is_windows: bool) -> list[str]:
         return [part.replace('"', "") for part in _WINDOWS_PART.findall(text)]
     except ValueError as error:
         raise ServerStartFailed(
-            f"The Server Command in Preferences cannot be read: {str(error).lower()}.",
+            phrase("The Server Command in Preferences cannot be read: {why}.", why=str(error).lower()),
             "Correct it there, or clear it to use the installed server.",
         ) from error
 
@@ -163,7 +164,9 @@ class ServerProcess:
         except FigurineError as caught:
             error = caught
         except OSError as caught:
-            error = ServerStartFailed(f"The server cannot be started or stopped: {caught}.", self.remedy)
+            error = ServerStartFailed(
+                phrase("The server cannot be started or stopped: {why}.", why=caught), self.remedy
+            )
         with self._lock:
             if self._child is not None and self._child.poll() is not None:
                 self._close_pipe(self._child)
@@ -207,10 +210,17 @@ class ServerProcess:
                 _write_record(self._home, found.pid)
                 return found
             if child.poll() is not None and not self._is_other_starting():
-                raise ServerStartFailed(f"The server ended when it was started: {self._last_words()}", self.remedy)
+                raise ServerStartFailed(
+                    phrase("The server ended when it was started: {last_words}", last_words=self._last_words()),
+                    self.remedy,
+                )
             if is_over:
                 self._stop_child(child, None)
-                why = f"The server does not answer after {_START_TIMEOUT_S:.0f} seconds: {self._last_words()}"
+                why = phrase(
+                    "The server does not answer after {seconds:.0f} seconds: {last_words}",
+                    seconds=_START_TIMEOUT_S,
+                    last_words=self._last_words(),
+                )
                 raise ServerStartFailed(why, self.remedy)
         return None
 
@@ -287,7 +297,13 @@ class ServerProcess:
         if exit_code != 0:
             named = self._named_errors()
             killed = "the system or somebody killed it; a machine that is out of memory does that"
-            raise ServerEnded(named[-1] if named else killed if exit_code < 0 else f"its exit code is {exit_code}")
+            raise ServerEnded(
+                named[-1]
+                if named
+                else killed
+                if exit_code < 0
+                else phrase("its exit code is {exit_code}", exit_code=exit_code)
+            )
 
     def _said(self) -> str:
         """The end of what the server printed."""

@@ -8,7 +8,9 @@ from typing import Literal
 
 from .connection import is_exposed
 from .errors import FigurineError, ServerEnded
+from .phrases import joined, phrase, untranslated
 from .runtime import Runtime
+from .wording import engine_label
 
 StatusKind = Literal[
     "installing", "not_installed", "outdated", "stopped", "starting", "running", "stopping", "failed", "checking"
@@ -45,7 +47,11 @@ def _managed(runtime: Runtime) -> ServerStatus:
     if not runtime.can_start:
         return ServerStatus("not_installed", "Server Not Installed")
     if runtime.is_outdated:
-        detail = f"The installed server is version {runtime.installed}, the add-on is {runtime.version}."
+        detail = phrase(
+            "The installed server is version {installed}, the add-on is {version}.",
+            installed=runtime.installed,
+            version=runtime.version,
+        )
         return ServerStatus("outdated", "Server Needs an Update", detail)
     if process == "failed" and runtime.server is not None:
         title = "Server Ended" if isinstance(runtime.server.error, ServerEnded) else "Server Did Not Start"
@@ -63,15 +69,17 @@ def _at_address(runtime: Runtime) -> ServerStatus:
 
 def _running(runtime: Runtime) -> ServerStatus:
     server = runtime.snapshot.server
-    engines = " + ".join(engine for engine in server.engines if engine != "blender")
-    facts = [fact for fact in (server.version, engines) if fact]
+    facts = [untranslated(server.version)] if server.version else []
+    engines = [engine_label(engine) for engine in server.engines if engine != "blender"]
+    if engines:
+        facts.append(joined(engines, " + "))
     if not runtime.choices.is_managed:
-        facts.append(server.url.partition("://")[2])
+        facts.append(untranslated(server.url.partition("://")[2]))
     if is_exposed(server.url):
-        facts.append("not encrypted")
+        facts.append(phrase("not encrypted"))
     if server.worker_alive is False:
-        facts.append("its worker is starting")
-    return ServerStatus("running", "Server Running", " · ".join(facts))
+        facts.append(phrase("its worker is starting"))
+    return ServerStatus("running", "Server Running", joined(facts, " · "))
 
 
 def _not_answering(runtime: Runtime) -> ServerStatus | None:
@@ -103,7 +111,7 @@ def obstacle(runtime: Runtime, has_picture: bool, *, leaves_the_computer: bool =
     if status.kind == "stopping":
         return "The server is stopping. Wait a moment, then press Generate."
     if status.kind == "failed" and runtime.snapshot.server.state in ("wrong_version", "bad_token", "offline"):
-        return f"{status.title}. What to do is said at the top of this panel."
+        return phrase("{title}. What to do is said at the top of this panel.", title=phrase(status.title))
     if not has_picture:
         return "Choose a picture first: a file, Paste, an image of this file, or drop one here."
     if leaves_the_computer and not runtime.choices.connection.online_access:

@@ -13,6 +13,7 @@ import numpy as np
 from mathutils import Matrix
 
 from .errors import PictureUnreadable
+from .phrases import phrase
 from .pictures import new_picture_file, write_png
 
 # The first look, to find where something is; and the picture, as large as the server reads one.
@@ -93,7 +94,9 @@ class _View:
         try:
             offscreen = gpu.types.GPUOffScreen(width, height)
         except Exception as error:  # the driver's own words
-            raise PictureUnreadable("The viewport", f"the graphics card gives no room for it: {error}") from error
+            raise PictureUnreadable(
+                "The viewport", phrase("the graphics card gives no room for it: {error}", error=error)
+            ) from error
         try:
             offscreen.draw_view3d(
                 self._context.scene,

@@ -4,40 +4,56 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 
+from .phrases import Phrase, phrase
+
 # In the order in which they run.
-STAGE_LABELS: Mapping[str, str] = {
-    "normalize": "Cut Out",
-    "geometry": "Shape",
-    "texture": "Texture",
-    "rig": "Skeleton",
-    "export": "Files",
+STAGE_LABELS: Mapping[str, Phrase] = {
+    "normalize": phrase("Cut Out"),
+    "geometry": phrase("Shape"),
+    "texture": phrase("Texture"),
+    "rig": phrase("Skeleton"),
+    "export": phrase("Files"),
 }
 # The pictures of a job that waits, in the order in which each comes of the one before.
-PICTURE_LABELS: Mapping[str, str] = {
-    "before": "Before",
-    "background": "Cut Out",
-    "resolution": "Enlarged",
-    "tilt": "Upright",
-    "pose": "Redrawn",
-    "after": "After",
+PICTURE_LABELS: Mapping[str, Phrase] = {
+    "before": phrase("Before"),
+    "background": phrase("Cut Out"),
+    "resolution": phrase("Enlarged"),
+    "tilt": phrase("Upright"),
+    "pose": phrase("Redrawn"),
+    "after": phrase("After"),
 }
-STATE_LABELS: Mapping[str, str] = {
-    "sending": "Sending",
-    "queued": "In the queue",
-    "running": "Running",
-    "waiting": "Waiting",
-    "fetching": "Fetching",
-    "done": "Done",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-    "lost": "Lost",
+STATE_LABELS: Mapping[str, Phrase] = {
+    "sending": phrase("Sending"),
+    "queued": phrase("In the queue"),
+    "running": phrase("Running"),
+    "waiting": phrase("Waiting"),
+    "fetching": phrase("Fetching"),
+    "done": phrase("Done"),
+    "failed": phrase("Failed"),
+    "cancelled": phrase("Cancelled"),
+    "lost": phrase("Lost"),
 }
+ENGINE_LABELS: Mapping[str, Phrase] = {"draft": phrase("draft"), "neural": phrase("neural"), "hosted": phrase("hosted")}
 # What still goes on by itself, or can: such a job can be cancelled.
 OPEN_STATES = ("sending", "queued", "running", "waiting", "fetching")
 # Not on the server any more, or never again: such a job can be tried again, deleted or run anew.
 ENDED_STATES = ("done", "failed", "cancelled", "lost")
+
+
+def engine_label(engine: str) -> str:
+    """The engine's name within a sentence; an engine of a later server keeps its own."""
+    return ENGINE_LABELS.get(engine, engine)
+
+
+# Chinese and Japanese have no spaces: a line may end after any of their signs, but not before a closing one nor after
+# an opening one.
+_OPENING, _CLOSING = "「『（《", "」』）》、。，：；！？・ー…"
+_SIGN = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
+_UNITS = re.compile(rf"(\s*)([{_OPENING}]*[{_SIGN}][{_CLOSING}]*|[^\s{_SIGN}]+[{_CLOSING}]*)")
 
 
 def stage_label(stage: str) -> str:
@@ -50,13 +66,13 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float) -> Phrase:
     """A time as people say it: "a moment", "12 s", "3 min"."""
     if seconds < 1:
-        return "a moment"
+        return phrase("a moment")
     if seconds < 90:
-        return f"{round(seconds)} s"
-    return f"{round(seconds / 60)} min"
+        return phrase("{seconds} s", seconds=round(seconds))
+    return phrase("{minutes} min", minutes=round(seconds / 60))
 
 
 def percent(fraction: float) -> str:
@@ -69,8 +85,9 @@ def wrapped(text: str, width_px: float, measure: Callable[[str], float]) -> list
     lines: list[str] = []
     for paragraph in text.splitlines():
         line = ""
-        for word in paragraph.split():
-            joined = f"{line} {word}" if line else word
+        for found in _UNITS.finditer(paragraph):
+            gap, word = found.groups()
+            joined = f"{line} {word}" if line and gap else f"{line}{word}"
             if measure(joined) <= width_px:
                 line = joined
                 continue

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ClipUnusable
+from ..phrases import phrase
 from ..pose.rotations import about
 from .source import WorldClip, role_of_joint
 
@@ -34,18 +35,23 @@ def read_bvh(path: Path) -> WorldClip:
     """Raises ClipUnusable for what is no BVH file, or none that is whole."""
     try:
         if path.stat().st_size > _LARGEST_FILE_bytes:
-            raise ClipUnusable(f"{path.name} is larger than 200 MB.", "Use a shorter clip.")
+            raise ClipUnusable(phrase("{name} is larger than 200 MB.", name=path.name), "Use a shorter clip.")
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise ClipUnusable(f"{path.name} cannot be read: {error.strerror}.", "Choose another file.") from error
+        raise ClipUnusable(
+            phrase("{name} cannot be read: {why}.", name=path.name, why=error.strerror), "Choose another file."
+        ) from error
     words = iter(text.split())
     try:
         joints = _read_hierarchy(words)
         fps, rows = _read_motion(words, sum(len(joint.channels) for joint in joints))
     except (StopIteration, RuntimeError, ValueError, KeyError, IndexError) as error:
-        raise ClipUnusable(f"{path.name} is no whole BVH file.", _HINT, details=str(error)) from error
+        raise ClipUnusable(phrase("{name} is no whole BVH file.", name=path.name), _HINT, details=str(error)) from error
     if len(rows) < 2:
-        raise ClipUnusable(f"{path.name} holds no animation: it has {len(rows)} frames.", "Use a file with motion.")
+        raise ClipUnusable(
+            phrase("{name} holds no animation: it has {count} frames.", name=path.name, count=len(rows)),
+            "Use a file with motion.",
+        )
     return _pose(joints, rows, fps)
 
 

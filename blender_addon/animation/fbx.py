@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ClipUnusable
 from ..figure.rollback import borrowed
+from ..phrases import phrase
 from ..pose.rig import role_of
 from .fitting import frames_per_second
 from .source import WorldClip, role_of_joint
@@ -26,17 +27,21 @@ def read_fbx(path: Path) -> WorldClip:
         _import(path)
         rigs = [entry for entry in bpy.context.scene.objects if entry.type == "ARMATURE" and entry.select_get()]
         if not rigs:
-            raise ClipUnusable(f"{path.name} holds no armature.", "Choose a file with a skeleton and its animation.")
+            raise ClipUnusable(
+                phrase("{name} holds no armature.", name=path.name), "Choose a file with a skeleton and its animation."
+            )
         moving = [rig for rig in rigs if _action(rig) is not None]
         if not moving:
-            raise ClipUnusable(f"{path.name} holds no animation.", "Choose a file with a skeleton and its animation.")
+            raise ClipUnusable(
+                phrase("{name} holds no animation.", name=path.name), "Choose a file with a skeleton and its animation."
+            )
         return _read(max(moving, key=lambda rig: sum(bool(_role(bone)) for bone in rig.data.bones)))
 
 
 def _import(path: Path) -> None:
     """What was imported is selected afterwards, and nothing else."""
     if not path.is_file():
-        raise ClipUnusable(f"{path.name} is not there.", "Choose another file.")
+        raise ClipUnusable(phrase("{name} is not there.", name=path.name), "Choose another file.")
     for entry in bpy.context.view_layer.objects:
         entry.select_set(False)
     before = {entry.as_pointer() for entry in bpy.data.objects}
@@ -48,7 +53,7 @@ def _import(path: Path) -> None:
         finished = bpy.ops.import_scene.fbx(filepath=str(path), use_anim=True, ignore_leaf_bones=False)
     except RuntimeError as error:
         raise ClipUnusable(
-            f"Blender cannot read {path.name}: the file is damaged or is no FBX file that it knows.",
+            phrase("Blender cannot read {name}: the file is damaged or is no FBX file that it knows.", name=path.name),
             "Export it again as a binary FBX file, or use BVH.",
             details=str(error),
         ) from error
@@ -56,7 +61,10 @@ def _import(path: Path) -> None:
         if not is_enabled:
             addon_utils.disable(_OLD_IMPORTER)
     if finished != {"FINISHED"}:
-        raise ClipUnusable(f"Blender did not import {path.name}.", "Export it again as a binary FBX file, or use BVH.")
+        raise ClipUnusable(
+            phrase("Blender did not import {name}.", name=path.name),
+            "Export it again as a binary FBX file, or use BVH.",
+        )
     for entry in bpy.context.view_layer.objects:
         entry.select_set(entry.as_pointer() not in before)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ClipUnusable
+from ..phrases import phrase
 from ..pose.rotations import between
 from ..pose.skeleton import BodyKind, Points, RestSkeleton, to_character
 from ..skeleton_map import MIXAMO_NAMES, MIXAMO_PREFIX, UNITY_NAMES, VRM_BONES, bone_name, role_of_name
@@ -70,8 +71,13 @@ class WorldClip:
         )
         if skeleton.kind != kind or "hips" not in skeleton.by_role:
             raise ClipUnusable(
-                f"The joints of {file} are not named like a {kind}'s that Figurine knows: it has "
-                f"{', '.join(self.names[:4])}{'…' if len(self.names) > 4 else ''}.",
+                phrase(
+                    "The joints of {file} are not named like a {kind}'s that Figurine knows: it has {join}{what}.",
+                    file=file,
+                    kind=kind,
+                    join=", ".join(self.names[:4]),
+                    what="…" if len(self.names) > 4 else "",
+                ),
                 "Use names of Mixamo, VRM, Unity or Figurine.",
             )
         return SourceClip(skeleton, turn @ self.rotations @ turn.T, self.heads @ turn.T, self.fps)

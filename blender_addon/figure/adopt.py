@@ -12,6 +12,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..errors import ImportFailed
+from ..phrases import phrase
 from ..pose.ik import COLLECTION, paused
 from ..pose.rig import HANDLE_ROLE, active_rig, read_rig, role_of
 from ..pose.rotations import Matrix3, Vector3
@@ -46,12 +47,14 @@ def find_original(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
     found = scene.objects.get(name)
     if found is None or found.type != "ARMATURE":
         raise ImportFailed(
-            f"{name}, the figure that this was made for, is not in this scene any more.",
+            phrase("{name}, the figure that this was made for, is not in this scene any more.", name=name),
             "If it was renamed, give it that name again and press Import in the job list; Rerun… makes a figure of its "
             "own, at once.",
         )
     if not (found.is_editable and found.data.is_editable):
-        raise ImportFailed(f"{found.name} is linked from another file and cannot be changed.", "Make it local first.")
+        raise ImportFailed(
+            phrase("{name} is linked from another file and cannot be changed.", name=found.name), "Make it local first."
+        )
     return found
 
 

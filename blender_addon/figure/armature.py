@@ -10,6 +10,7 @@ import bpy
 from mathutils import Matrix, Vector
 
 from ..errors import ImportFailed
+from ..phrases import phrase
 from ..skeleton_map import GROUPS, group_of, side_of
 from .result_folder import Bone
 
@@ -37,10 +38,10 @@ def check_skeleton(armature: bpy.types.Object, bones: Sequence[Bone]) -> None:
     for bone in bones:
         parent = held[bone.name].parent
         if (parent.name if parent else "") != bone.parent:
-            raise _mismatch(f"{bone.name} hangs on another bone")
+            raise _mismatch(phrase("{bone} hangs on another bone", bone=bone.name))
         head = armature.matrix_world @ held[bone.name].head_local
         if (head - Vector(bone.head)).length > _SAME_PLACE * max(1.0, reach):
-            raise _mismatch(f"{bone.name} is somewhere else")
+            raise _mismatch(phrase("{bone} is somewhere else", bone=bone.name))
 
 
 def restore_rest_pose(armature: bpy.types.Object, bones: Sequence[Bone], scale: float) -> None:
@@ -94,6 +95,6 @@ def _collect(data: bpy.types.Armature, name: str, members: Sequence[Bone]) -> No
 
 def _mismatch(reason: str) -> ImportFailed:
     return ImportFailed(
-        f"rig.json does not belong to the FBX file beside it: {reason}.",
+        phrase("rig.json does not belong to the FBX file beside it: {reason}.", reason=phrase(reason)),
         "Import it again from the job list: the files are fetched again.",
     )

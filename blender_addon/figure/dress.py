@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 
 from ..errors import ImportFailed, MeshUnusable
+from ..phrases import phrase
 from .materials import settle_material
 from .provenance import PREFIX
 from .rollback import all_or_nothing, restore_work
@@ -44,7 +45,11 @@ def dress(context: bpy.types.Context, folder: Path, name: str, provenance: Mappi
     mesh = item.data
     if len(mesh.uv_layers) >= _MOST_UV_MAPS:
         raise ImportFailed(
-            f"{item.name} has {_MOST_UV_MAPS} UV maps already, as many as Blender takes.",
+            phrase(
+                "{name} has {most} UV maps already, as many as Blender takes.",
+                name=item.name,
+                most=_MOST_UV_MAPS,
+            ),
             "Remove one in Object Data, and import the texture again.",
         )
     with all_or_nothing() as before:
@@ -77,11 +82,14 @@ def _target(context: bpy.types.Context, name: str) -> bpy.types.Object:
     found = context.scene.objects.get(name) or context.object
     if found is None or found.type != "MESH":
         raise ImportFailed(
-            f"{name}, which the texture was made for, is not in this scene.",
+            phrase("{name}, which the texture was made for, is not in this scene.", name=name),
             "Select the mesh, also under another name, and press Import in the job list.",
         )
     if not found.data.is_editable:
-        raise ImportFailed(f"{found.name} is linked from another file and cannot be changed.", "Make it local first.")
+        raise ImportFailed(
+            phrase("{name} is linked from another file and cannot be changed.", name=found.name),
+            "Make it local first.",
+        )
     return found
 
 
@@ -98,11 +106,13 @@ def _corner_uv(folder: Path, sent: SentMesh, item: bpy.types.Object) -> np.ndarr
         with np.load(folder / LAYOUT_FILE, allow_pickle=False) as found:
             uv, vertices, sizes = (found[key] for key in ("uv", "vertices", "sizes"))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ImportFailed(f"{LAYOUT_FILE} cannot be read: {error}.", _FETCH_AGAIN) from error
+        raise ImportFailed(
+            phrase("{name} cannot be read: {why}.", name=LAYOUT_FILE, why=error), _FETCH_AGAIN
+        ) from error
     is_same = np.array_equal(sizes, sent.sizes) and np.array_equal(vertices, sent.corners)
     if not is_same or uv.shape != (len(sent.loops), 2) or not np.isfinite(uv).all():
         raise ImportFailed(
-            f"{item.name} has other faces than the mesh that the texture was made for.",
+            phrase("{name} has other faces than the mesh that the texture was made for.", name=item.name),
             "Undo what was changed of its faces, or select the mesh as it was, and import the texture again. Otherwise "
             "texture it again.",
         )

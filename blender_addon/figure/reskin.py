@@ -10,6 +10,7 @@ import bpy
 
 from ..errors import ImportFailed
 from ..jobs.aim import Aim
+from ..phrases import phrase
 from ..pose.rig import active_rig
 from .provenance import PREFIX, facts_of
 from .result_folder import read_report
@@ -30,14 +31,18 @@ def obstacle(context: bpy.types.Context) -> str:
         return "Leave this mode first: Update Skin works in Object, Pose and an armature's Edit Mode."
     meshes = meshes_of(armature, context.scene)
     if not any(len(item.data.polygons) for item in meshes):
-        return f"{armature.name} moves no mesh of this scene. Rig Selected Mesh gives a mesh its bones."
+        return phrase(
+            "{name} moves no mesh of this scene. Rig Selected Mesh gives a mesh its bones.", name=armature.name
+        )
     reasons = [reason for reason in map(mesh_obstacle, meshes) if reason]
     if reasons:
         return reasons[0]
     if abs(armature.matrix_world.determinant()) < _LEAST_VOLUME:
-        return f"{armature.name} is scaled to nothing: give it a scale first."
+        return phrase("{name} is scaled to nothing: give it a scale first.", name=armature.name)
     if not read_bones(armature):
-        return f"{armature.name} has no bone that deforms: turn on Deform in the properties of its bones."
+        return phrase(
+            "{name} has no bone that deforms: turn on Deform in the properties of its bones.", name=armature.name
+        )
     return ""
 
 
@@ -49,17 +54,21 @@ def reskin(context: bpy.types.Context, folder: Path, aim: Aim, origin: Mapping[s
     armature = context.scene.objects.get(aim.armature)
     if armature is None or armature.type != "ARMATURE":
         raise ImportFailed(
-            f"{aim.armature}, whose skin was to be updated, is not in this scene any more.",
+            phrase("{armature}, whose skin was to be updated, is not in this scene any more.", armature=aim.armature),
             "If it was renamed, give it that name again and press Import in the job list.",
         )
     if armature.mode == "EDIT":
-        raise ImportFailed(f"{armature.name} is in Edit Mode.", "Leave it, and press Import in the job list.")
+        raise ImportFailed(
+            phrase("{name} is in Edit Mode.", name=armature.name), "Leave it, and press Import in the job list."
+        )
     weights, report = read_weights(folder), read_report(folder)
     _check_bones(armature, weights.bones)
     body = find_body(context.scene, aim.parts, weights)
     for item in body.objects:
         if not is_bound(item, armature):
-            raise ImportFailed(f"{item.name} is not bound to {armature.name} any more.", _AGAIN)
+            raise ImportFailed(
+                phrase("{name} is not bound to {name_2} any more.", name=item.name, name_2=armature.name), _AGAIN
+            )
     write_weights(body, weights)
     facts = facts_of(report, {})
     for name in (f"{PREFIX}stage_rig", f"{PREFIX}digest_weights"):
@@ -73,5 +82,8 @@ def _check_bones(armature: bpy.types.Object, sent: tuple[str, ...]) -> None:
     now = {bone.name for bone in read_bones(armature)}
     gone, new = sorted(set(sent) - now), sorted(now - set(sent))
     if gone or new:
-        what = f"{gone[0]} is not there any more" if gone else f"{new[0]} was added"
-        raise ImportFailed(f"The bones of {armature.name} are others than those that were sent: {what}.", _AGAIN)
+        what = phrase("{name} is not there any more", name=gone[0]) if gone else phrase("{name} was added", name=new[0])
+        raise ImportFailed(
+            phrase("The bones of {name} are others than those that were sent: {what}.", name=armature.name, what=what),
+            _AGAIN,
+        )

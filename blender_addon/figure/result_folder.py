@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImportFailed
+from ..phrases import phrase
 
 RIG_FORMAT, RIG_VERSION = "figurine-rig", 1
 RIG_FILE, REPORT_FILE = "rig.json", "report.json"
@@ -55,8 +56,10 @@ def read_result(folder: Path) -> ResultFiles:
     """Find the FBX and read the documents beside it. Raises ImportFailed."""
     models = sorted(folder.glob("*.fbx"))
     if len(models) != 1:
-        found = "no FBX file" if not models else f"{len(models)} FBX files and not one"
-        raise ImportFailed(f"The result cannot be imported: its folder holds {found}.", _FETCH_AGAIN)
+        found = "no FBX file" if not models else phrase("{count} FBX files and not one", count=len(models))
+        raise ImportFailed(
+            phrase("The result cannot be imported: its folder holds {found}.", found=phrase(found)), _FETCH_AGAIN
+        )
     bones, kind = read_skeleton(folder)
     return ResultFiles(models[0], bones, kind, read_report(folder))
 
@@ -65,7 +68,7 @@ def read_report(folder: Path) -> Mapping[str, Any]:
     """report.json, empty where there is none. Raises ImportFailed."""
     report = _read_json(folder / REPORT_FILE) if (folder / REPORT_FILE).exists() else {}
     if report and not {"digests", "stages"} <= report.keys():
-        raise ImportFailed(f"{REPORT_FILE} is not the report of a job.", _FETCH_AGAIN)
+        raise ImportFailed(phrase("{report_file} is not the report of a job.", report_file=REPORT_FILE), _FETCH_AGAIN)
     return report
 
 
@@ -74,13 +77,16 @@ def read_skeleton(folder: Path) -> tuple[tuple[Bone, ...], str]:
     rig = _read_json(folder / RIG_FILE)
     if rig.get("format") != RIG_FORMAT or rig.get("version") != RIG_VERSION:
         raise ImportFailed(
-            f"{RIG_FILE} is not a skeleton that this version of the add-on reads.",
+            phrase("{rig_file} is not a skeleton that this version of the add-on reads.", rig_file=RIG_FILE),
             "Use the add-on and the server of the same version.",
         )
     try:
         bones = tuple(_bone(entry) for entry in rig["bones"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ImportFailed(f"{RIG_FILE} has a bone that cannot be read: {error!r}.", _FETCH_AGAIN) from error
+        raise ImportFailed(
+            phrase("{rig_file} has a bone that cannot be read: {error!r}.", rig_file=RIG_FILE, error=error),
+            _FETCH_AGAIN,
+        ) from error
     _check_tree(bones)
     return bones, str(rig.get("kind", "generic"))
 
@@ -89,11 +95,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise ImportFailed(f"{path.name} is missing in the result's folder.", _FETCH_AGAIN) from error
+        raise ImportFailed(phrase("{path} is missing in the result's folder.", path=path.name), _FETCH_AGAIN) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise ImportFailed(f"{path.name} cannot be read: {error}.", _FETCH_AGAIN) from error
+        raise ImportFailed(phrase("{name} cannot be read: {why}.", name=path.name, why=error), _FETCH_AGAIN) from error
     if not isinstance(document, dict):
-        raise ImportFailed(f"{path.name} is not a document of Figurine.", _FETCH_AGAIN)
+        raise ImportFailed(phrase("{path} is not a document of Figurine.", path=path.name), _FETCH_AGAIN)
     return document
 
 
@@ -131,10 +137,15 @@ def _check_tree(bones: tuple[Bone, ...]) -> None:
     """Raises ImportFailed unless the bones are one tree of unique names."""
     parents = {bone.name: bone.parent for bone in bones}
     if len(parents) != len(bones) or [bone.parent for bone in bones].count("") != 1:
-        raise ImportFailed(f"{RIG_FILE} does not hold one skeleton with a name for each bone.", _FETCH_AGAIN)
+        raise ImportFailed(
+            phrase("{rig_file} does not hold one skeleton with a name for each bone.", rig_file=RIG_FILE), _FETCH_AGAIN
+        )
     for name in parents:
         above, steps = parents[name], 0
         while above:
             if above not in parents or steps > len(bones):
-                raise ImportFailed(f"{RIG_FILE} names a parent for {name} that cannot be one.", _FETCH_AGAIN)
+                raise ImportFailed(
+                    phrase("{rig_file} names a parent for {name} that cannot be one.", rig_file=RIG_FILE, name=name),
+                    _FETCH_AGAIN,
+                )
             above, steps = parents[above], steps + 1

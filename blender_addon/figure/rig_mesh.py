@@ -14,6 +14,7 @@ from mathutils import Matrix
 
 from ..errors import ImportFailed
 from ..jobs.aim import Aim
+from ..phrases import phrase
 from .armature import dress, restore_rest_pose
 from .provenance import facts_of
 from .result_folder import Bone, read_report, read_skeleton
@@ -55,9 +56,11 @@ def _binding_of(item: bpy.types.Object) -> str:
         rigs.append(item.parent)
     if not rigs:
         return ""
-    return (
-        f"{item.name} is bound to {rigs[0].name} already: Update Skin weighs it anew. For other bones, remove its "
-        "Armature modifier first."
+    return phrase(
+        "{name} is bound to {name_2} already: Update Skin weighs it anew. For other bones, remove"
+        " its Armature modifier first.",
+        name=item.name,
+        name_2=rigs[0].name,
     )
 
 
@@ -106,7 +109,7 @@ def _placed(body: SentBody, weights: Weights) -> tuple[Matrix, float]:
     if not off < _SAME_SHAPE * np.ptp(now, axis=0).max():
         names = ", ".join(item.name for item in body.objects)
         raise ImportFailed(
-            f"{names} changed in shape, or against each other, since they were sent.",
+            phrase("{names} changed in shape, or against each other, since they were sent.", names=names),
             "Undo that and press Import in the job list, or press Rig Selected Mesh again.",
         )
     if np.abs(turn - np.eye(3)).max() < _NO_TURN:

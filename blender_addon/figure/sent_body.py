@@ -14,6 +14,7 @@ from mathutils import Matrix
 
 from ..errors import MeshUnusable
 from ..jobs.aim import SentPart
+from ..phrases import phrase
 from ..pose.rig import HANDLE_ROLE, role_of
 from ..pose.skeleton import kind_of, to_character
 from .result_folder import RIG_FORMAT, RIG_VERSION
@@ -81,21 +82,27 @@ def read_body(objects: Sequence[bpy.types.Object], frame: Matrix, metres_per_uni
     body = SentBody(solid, tuple(read_mesh(item, frame) for item in solid), frame, metres_per_unit)
     triangles = int(sum((mesh.sizes - 2).sum() for mesh in body.meshes))
     if triangles > MOST_TRIANGLES:
-        why = f"all together have {triangles:,} triangles, and {MOST_TRIANGLES:,} are the most"
-        raise MeshUnusable(f"{solid[0].name} with the others", why, "Decimate them first.")
+        why = phrase(
+            "all together have {triangles:,} triangles, and {most_triangles:,} are the most",
+            triangles=triangles,
+            most_triangles=MOST_TRIANGLES,
+        )
+        raise MeshUnusable(phrase("{name} with the others", name=solid[0].name), why, "Decimate them first.")
     return body
 
 
 def mesh_obstacle(item: bpy.types.Object) -> str:
     """Why this mesh cannot be given bones or weights, for the artist; "" where it can."""
     if not item.data.is_editable or not (item.is_editable or item.override_library):
-        return f"{item.name} is linked from another file: make it local first."
+        return phrase("{name} is linked from another file: make it local first.", name=item.name)
     sharing = () if item.data.users < 2 else bpy.data.objects
     others = [other.name for other in sharing if other is not item and other.data is item.data]
     if others:
-        return (
-            f"{item.name} shares its mesh, and so its weights, with {others[0]}: choose Object > Relations > Make "
-            "Single User > Object & Data first."
+        return phrase(
+            "{name} shares its mesh, and so its weights, with {value}: choose Object > Relations > "
+            "Make Single User > Object & Data first.",
+            name=item.name,
+            value=others[0],
         )
     return shape_obstacle(item)
 

@@ -12,6 +12,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..errors import MeshUnusable
+from ..phrases import phrase
 
 MOST_TRIANGLES = 1_000_000  # the server's limit too
 # Modifiers without which the mesh has another outline than the picture.
@@ -44,7 +45,7 @@ def obstacle(context: bpy.types.Context) -> str:
     if context.mode != "OBJECT":
         return "Leave the mode that the object is in first: Texture Selected Mesh works in Object Mode."
     if not active.data.is_editable:
-        return f"{active.name} is linked from another file: make it local first."
+        return phrase("{name} is linked from another file: make it local first.", name=active.name)
     return shape_obstacle(active)
 
 
@@ -54,7 +55,11 @@ def shape_obstacle(item: bpy.types.Object) -> str:
         _SHAPE_MAKERS[entry.type] for entry in item.modifiers if entry.type in _SHAPE_MAKERS and entry.show_viewport
     ]
     if made:
-        return f"{item.name} gets its shape from a modifier ({', '.join(made)}): apply that first."
+        return phrase(
+            "{name} gets its shape from a modifier ({modifiers}): apply that first.",
+            name=item.name,
+            modifiers=", ".join(made),
+        )
     return ""
 
 
@@ -66,14 +71,22 @@ def read_mesh(item: bpy.types.Object, frame: Matrix | None = None) -> SentMesh:
     places = _read(mesh.vertices, "co", 3, np.float32).astype(np.float64)
     broken = int((~np.isfinite(places)).any(axis=1).sum())
     if broken:
-        raise MeshUnusable(item.name, f"{broken} of its vertices are not finite numbers", "Delete them.")
+        raise MeshUnusable(
+            item.name, phrase("{count} of its vertices are not finite numbers", count=broken), "Delete them."
+        )
     starts, sizes = _kept_faces(mesh)
     if not len(sizes):
         raise MeshUnusable(item.name, "it has no faces", "Choose a mesh with a surface.")
     triangles = int((sizes - 2).sum())
     if triangles > MOST_TRIANGLES:
         raise MeshUnusable(
-            item.name, f"it has {triangles:,} triangles, and {MOST_TRIANGLES:,} are the most", "Decimate it first."
+            item.name,
+            phrase(
+                "it has {triangles:,} triangles, and {most:,} are the most",
+                triangles=triangles,
+                most=MOST_TRIANGLES,
+            ),
+            "Decimate it first.",
         )
     matrix = np.array(item.matrix_world if frame is None else frame @ item.matrix_world, dtype=np.float64)
     step = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)

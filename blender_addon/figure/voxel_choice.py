@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import bpy
 
+from ..phrases import phrase
 from .voxel_source import armature_of
 
 LEAVE_THE_MODE = "Leave the mode that the object is in first: Voxelize works in Object Mode."
@@ -38,8 +39,10 @@ class Choice:
         """What was selected and is not part of the figure; empty where nothing."""
         if not self.left:
             return ""
-        hangs = "hangs" if len(self.left) == 1 else "hang"
-        return f"{', '.join(self.left)} {hangs} on another armature, or on none, and stayed a mesh."
+        names = ", ".join(self.left)
+        if len(self.left) == 1:
+            return phrase("{name} hangs on another armature, or on none, and stayed a mesh.", name=names)
+        return phrase("{names} hang on another armature, or on none, and stayed meshes.", names=names)
 
 
 def obstacle(context: bpy.types.Context) -> str:
@@ -50,13 +53,17 @@ def obstacle(context: bpy.types.Context) -> str:
     if active is None:
         return NO_MESH
     if active.type == "EMPTY" and active.instance_collection is not None:
-        return f"{active.name} only shows a collection: use Object > Apply > Make Instances Real first."
+        return phrase(
+            "{name} only shows a collection: use Object > Apply > Make Instances Real first.", name=active.name
+        )
     if active.type == "ARMATURE":
-        return "" if _carried(context, active) else f"No mesh that can be seen belongs to {active.name}."
+        return (
+            "" if _carried(context, active) else phrase("No mesh that can be seen belongs to {name}.", name=active.name)
+        )
     if active.type != "MESH":
         return NO_MESH
     if not active.visible_get():
-        return f"{active.name} is hidden: show it first."
+        return phrase("{name} is hidden: show it first.", name=active.name)
     return ""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ..phrases import phrase
 from ..voxel.arrays import Bytes
 from ..voxel.errors import MeshUnusable
 from ..voxel.mesh import Material
@@ -61,7 +62,9 @@ class MaterialReader:
         if image not in self._pictures:
             reason = unreadable(image)
             if reason:
-                raise MeshUnusable(f"its image {image.name} {reason[0]}", reason[1])
+                raise MeshUnusable(
+                    phrase("its image {image} {what}", image=image.name, what=phrase(reason[0])), reason[1]
+                )
             self._pictures[image] = read_pixels(image)
         return self._pictures[image]
 

@@ -12,6 +12,7 @@ from operator import attrgetter
 import bpy
 import numpy as np
 
+from ..phrases import phrase
 from ..voxel.arrays import Floats, Ints
 from ..voxel.blocky import Skeleton
 from ..voxel.errors import MeshUnusable, UvMissing
@@ -190,7 +191,10 @@ def _strongest(data: bpy.types.Mesh, bone_of: Ints) -> Influences | None:
 def _skeleton(armature: bpy.types.Object, bones: tuple[str, ...]) -> Skeleton:
     """Raises MeshUnusable where the armature has no extent."""
     if not armature.matrix_world.determinant():
-        raise MeshUnusable(f"its armature {armature.name} is scaled to nothing", "Give the armature a scale first.")
+        raise MeshUnusable(
+            phrase("its armature {name} is scaled to nothing", name=armature.name),
+            "Give the armature a scale first.",
+        )
     number = {name: index for index, name in enumerate(bones)}
     heads = np.array([armature.matrix_world @ armature.data.bones[name].head_local for name in bones])
     parents = []

@@ -16,6 +16,7 @@ from mathutils.kdtree import KDTree
 
 from ..errors import ImportFailed, MeshUnusable
 from ..jobs.aim import SentPart
+from ..phrases import phrase
 from ..units import metres_per_unit
 from .provenance import PREFIX
 from .sent_body import SentBody, mesh_obstacle, read_body
@@ -51,7 +52,9 @@ def read_weights(folder: Path) -> Weights:
         with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as found:
             vertices, indices, weights, bones = (found[key] for key in ("vertices", "indices", "weights", "bones"))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ImportFailed(f"{WEIGHTS_FILE} cannot be read: {error}.", _FETCH_AGAIN) from error
+        raise ImportFailed(
+            phrase("{name} cannot be read: {why}.", name=WEIGHTS_FILE, why=error), _FETCH_AGAIN
+        ) from error
     is_whole = (
         vertices.ndim == 2
         and vertices.shape[1] == 3
@@ -66,7 +69,9 @@ def read_weights(folder: Path) -> Weights:
         and indices.max() < len(bones)
     )
     if not is_whole:
-        raise ImportFailed(f"{WEIGHTS_FILE} holds no weights that can be used.", _FETCH_AGAIN)
+        raise ImportFailed(
+            phrase("{weights_file} holds no weights that can be used.", weights_file=WEIGHTS_FILE), _FETCH_AGAIN
+        )
     return Weights(vertices.astype(np.float64), indices, weights, tuple(map(str, bones)))
 
 
@@ -79,7 +84,9 @@ def find_body(scene: bpy.types.Scene, parts: Sequence[SentPart], weights: Weight
         raise ImportFailed(error.message, error.hint) from error
     if len(body.objects) != len(objects) or len(body.places) != len(weights.vertices):
         names = ", ".join(part.name for part in parts)
-        raise ImportFailed(f"The faces of {names} are others than those that were sent.", _SEND_AGAIN)
+        raise ImportFailed(
+            phrase("The faces of {names} are others than those that were sent.", names=names), _SEND_AGAIN
+        )
     return body
 
 
@@ -87,17 +94,27 @@ def _find(scene: bpy.types.Scene, part: SentPart) -> bpy.types.Object:
     item = scene.objects.get(part.name)
     if item is None or item.type != "MESH":
         raise ImportFailed(
-            f"{part.name}, a mesh that was sent, is not in this scene any more.",
+            phrase("{name}, a mesh that was sent, is not in this scene any more.", name=part.name),
             "If it was renamed, give it that name again and press Import in the job list.",
         )
     if item.mode == "EDIT":
-        raise ImportFailed(f"{item.name} is in Edit Mode.", "Leave it, and press Import in the job list.")
+        raise ImportFailed(
+            phrase("{name} is in Edit Mode.", name=item.name), "Leave it, and press Import in the job list."
+        )
     reason = mesh_obstacle(item)
     if reason:
         raise ImportFailed(reason, "Then press Import in the job list.")
     if len(item.data.vertices) != part.vertex_count:
         now = f"{len(item.data.vertices):,}"
-        raise ImportFailed(f"{item.name} was sent with {part.vertex_count:,} vertices and has {now} now.", _SEND_AGAIN)
+        raise ImportFailed(
+            phrase(
+                "{name} was sent with {vertex_count:,} vertices and has {now} now.",
+                name=item.name,
+                vertex_count=part.vertex_count,
+                now=now,
+            ),
+            _SEND_AGAIN,
+        )
     return item
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from ..client import ARTIFACT_NAMES, Client
 from ..documents import Job
 from ..errors import MeshUnusable, PictureUnreadable, Refused, ResultMissing, typed_file_errors
+from ..phrases import phrase
 
 WEIGHTS_FILE = "weights.npz"
 # The import needs these.
@@ -64,7 +65,11 @@ class ResultFolders:
         if size_bytes == 0:
             raise PictureUnreadable(source.name, "it is empty (zero bytes)", "Save or download it again.")
         if most_bytes is not None and size_bytes > most_bytes:
-            size = f"it has {size_bytes >> 20} MiB, and the server takes {most_bytes >> 20} MiB"
+            size = phrase(
+                "it has {size} MiB, and the server takes {most} MiB",
+                size=size_bytes >> 20,
+                most=most_bytes >> 20,
+            )
             raise PictureUnreadable(source.name, size, "Save it smaller, or as JPEG.")
         target = self._folder / key / f"{stem}{source.suffix.lower()}"
         with typed_file_errors(target.parent, "press Generate again"):
@@ -80,7 +85,11 @@ class ResultFolders:
         with typed_file_errors(target.parent, "try again"):
             size_bytes = source.stat().st_size
             if most_bytes is not None and size_bytes > most_bytes:
-                size = f"its file has {size_bytes >> 20} MiB, and the server takes {most_bytes >> 20} MiB"
+                size = phrase(
+                    "its file has {size} MiB, and the server takes {most} MiB",
+                    size=size_bytes >> 20,
+                    most=most_bytes >> 20,
+                )
                 raise MeshUnusable(source.stem, size, "Decimate it first.")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(source, target)

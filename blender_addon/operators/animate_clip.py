@@ -9,6 +9,8 @@ from ..animation.clips import clips_of
 from ..animation.fitting import fit
 from ..animation.player import TWEAKED, play
 from ..animation.settings import AMPLITUDE, SPEED
+from ..languages import told_in_report
+from ..phrases import joined, phrase
 from ..pose import ik
 from ..pose.rig import active_rig, body_kind, obstacle
 
@@ -55,18 +57,33 @@ class FIGURINE_OT_apply_clip(bpy.types.Operator):
         clips = clips_of(kind)
         if self.clip not in clips:
             whose = f"a {kind}" if kind != "other" else "this rig"
-            self.report({"ERROR"}, f"No clip for {whose} is called {self.clip}. There are: {', '.join(clips)}.")
+            self.report(
+                {"ERROR"},
+                told_in_report(
+                    phrase(
+                        "No clip for {whose} is called {clip}. There are: {known}.",
+                        whose=whose,
+                        clip=self.clip,
+                        known=", ".join(clips),
+                    )
+                ),
+            )
             return {"CANCELLED"}
         clip = clips[self.clip]
         had_handles = any(ik.is_on(armature, limb) for limb in ik.limbs_of(armature))
         rig, motion = fit(armature, clip, self.speed, self.amplitude)
         play(rig, motion, clip.name, is_loop=True)
-        said = [f"{clip.name}: {len(motion.turns) - 1} frames."]
+        said = [phrase("{name}: {frames} frames.", name=clip.name, frames=len(motion.turns) - 1)]
         if motion.speed:
-            said.append(f"The floor goes by at {motion.speed * armature.matrix_world.median_scale:.2f} units a second.")
+            said.append(
+                phrase(
+                    "The floor goes by at {speed:.2f} units a second.",
+                    speed=motion.speed * armature.matrix_world.median_scale,
+                )
+            )
         if had_handles:
             said.append("Its handles (IK) were switched off, for the clip moves the bones.")
-        self.report({"INFO"}, " ".join(said))
+        self.report({"INFO"}, told_in_report(joined(said, " ")))
         return {"FINISHED"}
 
 

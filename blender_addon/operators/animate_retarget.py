@@ -14,8 +14,11 @@ from ..animation.player import play
 from ..animation.settings import SPEED
 from ..animation.source import WorldClip
 from ..errors import ClipUnusable
+from ..languages import told_in_report
+from ..phrases import phrase
 from ..pose.rig import active_rig, body_kind
 from .animate_clip import animation_obstacle
+from .common import told_error
 
 NOT_KNOWN = "The parts of this rig are not known, so no animation of a body fits it. Breathe and Sway do."
 _READERS = {".bvh": read_bvh, ".fbx": read_fbx}
@@ -57,18 +60,30 @@ class FIGURINE_OT_retarget(bpy.types.Operator):
         try:
             source = _read(path).for_body(body_kind(armature), path.name)
         except ClipUnusable as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}".strip())
+            self.report({"ERROR"}, told_error(error))
             return {"CANCELLED"}
         rig, motion = fit_source(armature, source, self.speed, self.in_place)
         play(rig, motion, path.stem, is_loop=False)
-        self.report({"INFO"}, f"{path.stem}: {len(motion.turns)} frames on {len(motion.driven)} bones.")
+        self.report(
+            {"INFO"},
+            told_in_report(
+                phrase(
+                    "{name}: {frames} frames on {bones} bones.",
+                    name=path.stem,
+                    frames=len(motion.turns),
+                    bones=len(motion.driven),
+                )
+            ),
+        )
         return {"FINISHED"}
 
 
 def _read(path: Path) -> WorldClip:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise ClipUnusable(f"{path.name or 'This'} is no BVH or FBX file.", "Choose a .bvh or a .fbx file.")
+        raise ClipUnusable(
+            phrase("{name} is no BVH or FBX file.", name=path.name or "This"), "Choose a .bvh or a .fbx file."
+        )
     return reader(path)
 
 

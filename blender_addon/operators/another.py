@@ -17,6 +17,7 @@ from ..figure.provenance import PREFIX
 from ..job_actions import rerun_obstacle, sending_obstacle
 from ..jobs.aim import Aim, Purpose
 from ..jobs.views import JobView, ModelsView
+from ..phrases import phrase
 from ..pose.rig import active_rig
 from ..properties import LARGEST_SEED
 from ..runtime import Runtime
@@ -93,6 +94,10 @@ class FIGURINE_OT_keep_candidate(bpy.types.Operator):
 
     bl_idname = "figurine.keep_candidate"
     bl_label = "Keep This One"
+    bl_description = (
+        "Keep the active one of the figures that stand beside each other, in the place, the pose and with the "
+        "name and animation of the first; remove the others"
+    )
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender's way to declare it
 
     @classmethod
@@ -121,6 +126,10 @@ class FIGURINE_OT_upgrade(bpy.types.Operator):
 
     bl_idname = "figurine.upgrade"
     bl_label = "Upgrade to Neural"
+    bl_description = (
+        "Make this draft again from its picture by the neural engine, and put the result in its place: name, place, "
+        "pose and animation stay, the mesh is another one"
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -147,7 +156,10 @@ def another_obstacle(context: bpy.types.Context, stage: str) -> str:
         return reason
     if engine_of(original_of(figure), stage) == _DRAFT:
         what = STAGE_LABELS[stage].lower()
-        return f"Its {what} is a draft, and has no chance in it: every seed gives the same. Rerun… has its settings."
+        return phrase(
+            "Its {what} is a draft, and has no chance in it: every seed gives the same. Rerun… has its settings.",
+            what=what,
+        )
     return ""
 
 
@@ -190,7 +202,7 @@ def _told_by_last_job(now: Runtime) -> str:
             reasons = [reason for reason in reasons if _GPU in reason]
         if job.key in now.files and any(reasons):
             why = next(filter(None, reasons)).rstrip(".")
-            return f"It cannot run now: {why}. If that is mended, Generate or Rerun… tells."
+            return phrase("It cannot run now: {why}. If that is mended, Generate or Rerun… tells.", why=why)
         if job.key in now.files and any(stage.engine == "neural" for stage in job.stages):
             return ""
     return ""

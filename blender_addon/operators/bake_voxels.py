@@ -7,8 +7,10 @@ from bpy.props import IntProperty
 
 from ..figure.voxel_bake import VoxelBake, baked_from
 from ..figure.voxel_choice import choice, obstacle
+from ..languages import told, told_in_report
+from ..phrases import phrase
 from ..voxel.errors import VoxelError
-from .common import poll_reason
+from .common import poll_reason, told_error
 from .voxel_options import VoxelOptions, draw_colours
 
 TICK_s = 0.01
@@ -118,7 +120,7 @@ class FIGURINE_OT_bake_voxels(bpy.types.Operator, VoxelOptions):
             else:
                 return self._finish(context)
         except VoxelError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
         except MemoryError:
             self.report({"ERROR"}, NO_MEMORY)
         else:
@@ -138,7 +140,7 @@ class FIGURINE_OT_bake_voxels(bpy.types.Operator, VoxelOptions):
         carrier.select_set(True)
         context.view_layer.objects.active = carrier
         if self._bake.warning:
-            self.report({"WARNING"}, self._bake.warning)
+            self.report({"WARNING"}, told_in_report(self._bake.warning))
         return {"FINISHED"}
 
     def _give_up(self, context: bpy.types.Context) -> None:
@@ -149,7 +151,9 @@ class FIGURINE_OT_bake_voxels(bpy.types.Operator, VoxelOptions):
             item.hide_set(not is_shown)
 
     def _show_progress(self, context: bpy.types.Context) -> None:
-        context.workspace.status_text_set(f"Bake: frame {self._done} of {len(self._frames)}   Esc: Cancel")
+        context.workspace.status_text_set(
+            told(phrase("Bake: frame {number} of {count}   Esc: Cancel", number=self._done, count=len(self._frames)))
+        )
 
     def _end_waiting(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)

@@ -11,6 +11,8 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 from .. import runtime
 from ..job_actions import change_obstacle
 from ..job_settings import STEPS, Treatment, changed_treatment, treatment_of
+from ..languages import told
+from ..phrases import phrase
 from ..properties import DEPTH, ENGINES, HEIGHT, KINDS
 from ..units import metres_per_unit
 from .common import file_mark, find_job, poll_jobs
@@ -79,7 +81,7 @@ class FIGURINE_OT_change_job(bpy.types.Operator):
             setattr(self, step, now.steps[step])
         self.kind, self.depth = now.shape.kind, now.shape.depth
         self.height = now.shape.height_m / metres_per_unit(context.scene)
-        title, button = f"Change {job.name}", "Look Again"
+        title, button = told(phrase("Change {name}", name=job.name)), "Look Again"
         return context.window_manager.invoke_props_dialog(
             self, width=_DIALOG_WIDTH_PX, title=title, confirm_text=button
         )

@@ -12,6 +12,7 @@ from .. import runtime
 from ..errors import FigurineError
 from ..job_actions import NO_JOB
 from ..jobs.views import JobView
+from ..languages import told_in_report, told_in_tooltip
 from ..properties import FigurineRequest
 from ..runtime import FileMark, Runtime
 
@@ -47,7 +48,7 @@ def poll_jobs(
 def poll_reason(operator: type[bpy.types.Operator], reason: str) -> bool:
     """Whether nothing stands against the verb; otherwise the reason becomes the button's tooltip."""
     if reason:
-        operator.poll_message_set(reason)
+        operator.poll_message_set(told_in_tooltip(reason))
     return not reason
 
 
@@ -58,7 +59,7 @@ def find_job(
     job = runtime.current().job(key or chosen_key(context))
     reason = NO_JOB if job is None else why_not(job)
     if reason:
-        operator.report({"WARNING"}, reason)
+        operator.report({"WARNING"}, told_in_report(reason))
         return None
     return job
 
@@ -79,7 +80,12 @@ def replace_picture(now: Runtime, key: str, picture: Path, name: str = "", mask:
     now.touch()
 
 
+def told_error(error: FigurineError) -> str:
+    """What happened and what to do, as one report."""
+    return f"{told_in_report(error.message)} {told_in_report(error.hint)}".strip()
+
+
 def tell(operator: bpy.types.Operator, error: FigurineError, key: str | None = None) -> None:
     """Show the error in the panel, and where the mouse is."""
     runtime.current().complain(error, key)
-    operator.report({"WARNING"}, f"{error.message} {error.hint}".strip())
+    operator.report({"WARNING"}, told_error(error))

@@ -8,6 +8,8 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from ..clipboard import PICTURE_SUFFIXES
+from ..languages import told_in_report
+from ..phrases import Phrase, phrase
 from ..preferences import preferences
 from .common import choose_picture
 
@@ -46,7 +48,7 @@ class FIGURINE_OT_drop_picture(bpy.types.Operator):
         dropped = [Path(self.directory) / file.name for file in self.files if file.name] or [Path(self.filepath)]
         pictures = [path for path in dropped if path.suffix.lower() in PICTURE_SUFFIXES]
         if not pictures:
-            self.report({"WARNING"}, f"{dropped[0].name} is no picture. PNG, JPEG, WebP, AVIF and GIF can be used.")
+            self.report({"WARNING"}, told_in_report(_tell_no_picture(dropped[0].name)))
             return {"CANCELLED"}
         if not self.generate and len(pictures) == 1:
             choose_picture(context.scene.figurine, pictures[0])
@@ -54,19 +56,34 @@ class FIGURINE_OT_drop_picture(bpy.types.Operator):
         for done, picture in enumerate(pictures):
             choose_picture(context.scene.figurine, picture)
             if not bpy.ops.figurine.generate.poll():
-                chosen = f"{picture.name} is chosen" if len(pictures) == 1 else f"{done} of {len(pictures)} are queued"
-                self.report({"WARNING"}, f"{chosen}; the panel says why no more can be generated now.")
+                self.report({"WARNING"}, told_in_report(_tell_stopped(picture.name, done, len(pictures))))
                 return {"FINISHED"}
             bpy.ops.figurine.generate()
         if len(dropped) > 1:
-            self.report({"INFO"}, _tell_queued(len(pictures), len(dropped)))
+            self.report({"INFO"}, told_in_report(_tell_queued(len(pictures), len(dropped))))
         return {"FINISHED"}
 
 
-def _tell_queued(pictures: int, dropped: int) -> str:
-    queued = "1 picture is" if pictures == 1 else f"{pictures} pictures are"
-    others = f" No pictures, and left out: {dropped - pictures} of the files." if dropped > pictures else ""
-    return f"{queued} in the queue, each as a job.{others}"
+def _tell_queued(pictures: int, dropped: int) -> Phrase:
+    queued = phrase("{count} pictures are in the queue, each as a job.", count=pictures)
+    if pictures == 1:
+        queued = phrase("1 picture is in the queue, each as a job.")
+    if dropped == pictures:
+        return queued
+    left_out = dropped - pictures
+    return phrase("{queued} No pictures, and left out: {count} of the files.", queued=queued, count=left_out)
+
+
+def _tell_no_picture(name: str) -> Phrase:
+    return phrase("{name} is no picture. PNG, JPEG, WebP, AVIF and GIF can be used.", name=name)
+
+
+def _tell_stopped(name: str, done: int, pictures: int) -> Phrase:
+    if pictures == 1:
+        return phrase("{name} is chosen; the panel says why no more can be generated now.", name=name)
+    return phrase(
+        "{done} of {count} are queued; the panel says why no more can be generated now.", done=done, count=pictures
+    )
 
 
 class FIGURINE_FH_picture(bpy.types.FileHandler):

@@ -7,11 +7,14 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..errors import FigurineError
+from ..languages import told, told_in_report
 from ..output.figure_file import Settings, figure_file
 from ..output.places import chosen, proposed, write_whole
 from ..output.subject import obstacle, subject_of, target_obstacle, unsaved_pictures
 from ..output.targets import TARGETS, Target
 from ..output.vrm import VrmMeta
+from ..phrases import phrase
+from .common import told_error
 
 NO_AUTHOR = "A VRM names who made it: type an author."
 _AUTO = "AUTO"
@@ -108,7 +111,7 @@ class FIGURINE_OT_export_figure(bpy.types.Operator, ExportHelper):
         layout.prop(self, "target")
         reason = target_obstacle(context, target)
         if reason:
-            layout.label(text=reason, icon="ERROR")
+            layout.label(text=told(reason), icon="ERROR", translate=False)
             return
         layout.prop(self, "names")
         if not target.needs_t_pose:
@@ -132,20 +135,30 @@ class FIGURINE_OT_export_figure(bpy.types.Operator, ExportHelper):
         target, subject = TARGETS[self.target], subject_of(context)
         problem = target_obstacle(context, target) or self._unsaid(target)
         if problem:
-            self.report({"ERROR"}, problem)
+            self.report({"ERROR"}, told_in_report(problem))
             return {"CANCELLED"}
         try:
             path = chosen(self.filepath, target.suffix)
             made = figure_file(subject, self._settings(target, subject.name))
             write_whole(path, made.content)
         except FigurineError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
             return {"CANCELLED"}
         lost = unsaved_pictures(subject) if target.kind == "FBX" else []
         if lost:
-            self.report({"WARNING"}, f"Not in the file, as it was never saved or packed: {', '.join(lost)}.")
-        clips = f", {made.clips} clip{'s' * (made.clips != 1)}" if made.clips else ""
-        self.report({"INFO"}, f"Wrote {path.name}: {made.bones} bones{clips}.")
+            self.report(
+                {"WARNING"},
+                told_in_report(
+                    phrase("Not in the file, as it was never saved or packed: {names}.", names=", ".join(lost))
+                ),
+            )
+        said = phrase("Wrote {name}: {bones} bones.", name=path.name, bones=made.bones)
+        if made.clips == 1:
+            said = phrase("Wrote {name}: {bones} bones, 1 clip.", name=path.name, bones=made.bones)
+        elif made.clips:
+            text = "Wrote {name}: {bones} bones, {clips} clips."
+            said = phrase(text, name=path.name, bones=made.bones, clips=made.clips)
+        self.report({"INFO"}, told_in_report(said))
         return {"FINISHED"}
 
     def _unsaid(self, target: Target) -> str:

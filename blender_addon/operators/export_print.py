@@ -7,10 +7,13 @@ from bpy.props import EnumProperty, FloatProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..errors import FigurineError
+from ..languages import told_in_report
 from ..output.mesh_files import stl_bytes, threemf_bytes
 from ..output.places import chosen, proposed, write_whole
 from ..output.printable import PrintSettings, make_printable
 from ..output.subject import print_obstacle, subject_of
+from ..phrases import phrase
+from .common import told_error
 
 _FORMATS = (
     ("3MF", "3MF (.3mf)", "With its unit, in a small file: what current programs for printing prefer"),
@@ -88,9 +91,11 @@ class FIGURINE_OT_export_print(bpy.types.Operator, ExportHelper):
             content = stl_bytes(made.solid) if self.format == "STL" else threemf_bytes(made.solid, subject.name)
             write_whole(path, content)
         except FigurineError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"Wrote {path.name}: {made.sentence}")
+        self.report(
+            {"INFO"}, told_in_report(phrase("Wrote {name}: {sentence}", name=path.name, sentence=made.sentence))
+        )
         return {"FINISHED"}
 
 

@@ -11,6 +11,7 @@ from .. import runtime
 from ..errors import FigurineError, PictureUnreadable
 from ..job import Request
 from ..job_settings import settings_document
+from ..phrases import phrase
 from ..pictures import image_file
 from ..properties import FigurineRequest
 from ..status import obstacle
@@ -70,7 +71,7 @@ def existing_file(text: str) -> Path:
     """Of a path as Blender writes it. Raises PictureUnreadable."""
     path = Path(bpy.path.abspath(text))
     if not path.is_file():
-        raise PictureUnreadable(path.name, f"there is no such file in {path.parent}")
+        raise PictureUnreadable(path.name, phrase("there is no such file in {folder}", folder=path.parent))
     return path
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 import bpy
 
 from ..errors import FigurineError, typed_file_errors
+from ..languages import told_in_report, told_in_tooltip
 from ..output.asset import mark_figure
 from ..output.subject import obstacle, subject_of
+from ..phrases import joined, phrase
 from ..pose.rig import active_rig
+from .common import told_error
 
-_SAVE = " Save the file, and mark it again, to have it in a catalog."
+_SAVE = "Save the file, and mark it again, to have it in a catalog."
 
 
 class FIGURINE_OT_mark_asset(bpy.types.Operator):
@@ -26,9 +29,9 @@ class FIGURINE_OT_mark_asset(bpy.types.Operator):
         """Needs a figure of this file."""
         reason = obstacle(context)
         if not reason and active_rig(context).library:
-            reason = f"{active_rig(context).name} is linked from another file: mark it there."
+            reason = phrase("{name} is linked from another file: mark it there.", name=active_rig(context).name)
         if reason:
-            cls.poll_message_set(reason)
+            cls.poll_message_set(told_in_tooltip(reason))
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -38,10 +41,14 @@ class FIGURINE_OT_mark_asset(bpy.types.Operator):
             with typed_file_errors(folder):
                 collection = mark_figure(context, subject_of(context))
         except FigurineError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
             return {"CANCELLED"}
+        said = phrase("{name} is in the asset browser, under Current File.", name=collection.name)
         hint = "" if bpy.data.filepath else _SAVE
-        self.report({"INFO"}, f"{collection.name} is in the asset browser, under Current File.{hint}")
+        self.report(
+            {"INFO"},
+            told_in_report(joined((said, hint), " ") if hint else said),
+        )
         return {"FINISHED"}
 
 

@@ -9,7 +9,9 @@ from bpy.props import StringProperty
 
 from .. import runtime
 from ..documents import Weights
+from ..languages import told_in_report
 from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text
+from ..phrases import phrase
 from ..wording import sentence_case
 
 _DIALOG_WIDTH_PX = 420
@@ -45,7 +47,10 @@ class FIGURINE_OT_fetch_model(bpy.types.Operator):
             return {"CANCELLED"}
         self.licence = model.licence
         return context.window_manager.invoke_props_dialog(
-            self, width=_DIALOG_WIDTH_PX, title=f"Download {model.title}", confirm_text="Agree and Download"
+            self,
+            width=_DIALOG_WIDTH_PX,
+            title=phrase("Download {title}", title=model.title),
+            confirm_text="Agree and Download",
         )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -61,7 +66,16 @@ class FIGURINE_OT_fetch_model(bpy.types.Operator):
         if model is None:
             return {"CANCELLED"}
         if self.licence != model.licence:
-            self.report({"WARNING"}, f"The licence of {model.title} is {model.licence}: it has to be agreed to.")
+            self.report(
+                {"WARNING"},
+                told_in_report(
+                    phrase(
+                        "The licence of {title} is {licence}: it has to be agreed to.",
+                        title=model.title,
+                        licence=model.licence,
+                    )
+                ),
+            )
             return {"CANCELLED"}
         runtime.current().engine.fetch_model(model.id, model.licence)
         return {"FINISHED"}
@@ -72,9 +86,9 @@ class FIGURINE_OT_fetch_model(bpy.types.Operator):
         if model is None:
             self.report({"WARNING"}, _GONE)
         elif model.state == "present":
-            self.report({"WARNING"}, f"{model.title} is on the server already.")
+            self.report({"WARNING"}, told_in_report(phrase("{title} is on the server already.", title=model.title)))
         elif is_underway(model):
-            self.report({"WARNING"}, f"{model.title} is being fetched.")
+            self.report({"WARNING"}, told_in_report(phrase("{title} is being fetched.", title=model.title)))
         else:
             return model
         return None
@@ -100,7 +114,12 @@ class FIGURINE_OT_cancel_model(bpy.types.Operator):
         """Ask for it."""
         model = find_model(runtime.current(), self.weight_id)
         if model is None or model.download is None:
-            self.report({"WARNING"}, _GONE if model is None else f"{model.title} is not being downloaded.")
+            self.report(
+                {"WARNING"},
+                told_in_report(
+                    _GONE if model is None else phrase("{title} is not being downloaded.", title=model.title)
+                ),
+            )
             return {"CANCELLED"}
         runtime.current().engine.cancel_model(model.id)
         return {"FINISHED"}
@@ -119,7 +138,12 @@ class FIGURINE_OT_open_model_page(bpy.types.Operator):
         model = find_model(runtime.current(), self.weight_id)
         page = "" if model is None else page_of(model)
         if not page:
-            self.report({"WARNING"}, _GONE if model is None else f"{model.title} has no page on the hub.")
+            self.report(
+                {"WARNING"},
+                told_in_report(
+                    _GONE if model is None else phrase("{title} has no page on the hub.", title=model.title)
+                ),
+            )
             return {"CANCELLED"}
         return bpy.ops.wm.url_open(url=page)
 
@@ -128,13 +152,17 @@ def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> N
     """What is downloaded, how much, from whom, under which licence."""
     column = layout.column()
     _draw_lines(column, f"{sentence_case(model.use)}.")
-    rest = f", of which {size_text(model.fetched_bytes)} are there" if model.fetched_bytes else ""
-    column.label(text=f"Size: {model_size(model)}{rest}", translate=False)
-    column.label(text=f"Free on the server: {size_text(free_bytes)}", translate=False)
+    rest = (
+        phrase(", of which {size_text} are there", size_text=size_text(model.fetched_bytes))
+        if model.fetched_bytes
+        else ""
+    )
+    column.label(text=phrase("Size: {model_size}{rest}", model_size=model_size(model), rest=rest), translate=False)
+    column.label(text=phrase("Free on the server: {size_text}", size_text=size_text(free_bytes)), translate=False)
     if model.size_bytes is not None and model.size_bytes - model.fetched_bytes > free_bytes:
         column.label(text="That is too little. Free some space there first.", icon="ERROR")
-    column.label(text=f"From: {model.repository}", translate=False)
-    column.label(text=f"Licence: {model.licence}", translate=False)
+    column.label(text=phrase("From: {repository}", repository=model.repository), translate=False)
+    column.label(text=phrase("Licence: {licence}", licence=model.licence), translate=False)
     column.operator("figurine.open_model_page", icon="URL").weight_id = model.id
     _draw_lines(column, "Downloading means that you agree to this licence. The server fetches it, not Blender.")
 

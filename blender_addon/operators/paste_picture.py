@@ -11,6 +11,7 @@ import bpy
 from .. import runtime
 from ..clipboard import PictureReader, picture_path, reading_commands
 from ..errors import FigurineError
+from ..phrases import phrase
 from ..pictures import image_file, new_picture_file
 from .common import choose_picture, poll_reason, replace_picture, tell
 
@@ -76,7 +77,7 @@ def finish_paste(request: bpy.types.PropertyGroup, now: runtime.Runtime) -> None
     elif reader.picture is not None:
         choose_picture(request, reader.picture)
     elif reader.problem:
-        now.say(f"The clipboard's picture could not be kept: {reader.problem}.", _HINT)
+        now.say(phrase("The clipboard's picture could not be kept: {why}.", why=reader.problem), _HINT)
     else:
         now.say(NOTHING_THERE, _HINT)
     now.touch()

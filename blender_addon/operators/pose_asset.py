@@ -5,6 +5,8 @@
 import bpy
 from bpy.props import StringProperty
 
+from ..languages import told_in_report
+from ..phrases import phrase
 from ..pose.asset import save_pose
 from ..pose.rig import active_rig
 from .rig_operator import RigOperator
@@ -41,7 +43,9 @@ class FIGURINE_OT_save_pose(RigOperator, bpy.types.Operator):
             self.report({"ERROR"}, NO_NAME)
             return {"CANCELLED"}
         action = save_pose(active_rig(context), name)
-        self.report({"INFO"}, f"{action.name} is in the asset browser, under Current File.")
+        self.report(
+            {"INFO"}, told_in_report(phrase("{name} is in the asset browser, under Current File.", name=action.name))
+        )
         return {"FINISHED"}
 
 

@@ -5,6 +5,8 @@
 import bpy
 from bpy.props import EnumProperty
 
+from ..languages import told_in_report
+from ..phrases import phrase
 from ..pose import ik, shapes
 from ..pose.rig import active_rig
 from .rig_operator import RigOperator
@@ -28,15 +30,23 @@ class FIGURINE_OT_switch_ik(RigOperator, bpy.types.Operator):
         if not ik.limbs_of(armature):
             return NO_LIMBS
         if armature.data.library:
-            return f"The bones of {armature.name} are linked from another file: no handle can be added to them."
-        return "" if armature.visible_get() else f"{armature.name} is hidden: show it first."
+            return phrase(
+                "The bones of {name} are linked from another file: no handle can be added to them.",
+                name=armature.name,
+            )
+        return "" if armature.visible_get() else phrase("{name} is hidden: show it first.", name=armature.name)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Switch one limb, or all of them the same way."""
         armature = active_rig(context)
         limbs = [limb for limb in ik.limbs_of(armature) if self.limb in ("all", limb.key)]
         if not limbs:
-            self.report({"ERROR"}, f"This body has no {ik.LIMBS[self.limb].label.lower()}.")
+            self.report(
+                {"ERROR"},
+                told_in_report(
+                    phrase("This body has no {limb}.", limb=phrase(ik.LIMBS[self.limb].label).recased(str.lower))
+                ),
+            )
             return {"CANCELLED"}
         wanted = not any(ik.is_on(armature, limb) for limb in limbs)
         for limb in limbs:

@@ -5,6 +5,8 @@
 import bpy
 from bpy.props import EnumProperty, FloatProperty, StringProperty
 
+from ..languages import told_in_report, told_in_tooltip
+from ..phrases import phrase
 from ..pose import ik
 from ..pose.library import body_poses, hand_poses
 from ..pose.rig import PosableRig, active_rig, body_kind, read_rig, role_of
@@ -73,7 +75,7 @@ class FIGURINE_OT_apply_pose(_PoseOperator, bpy.types.Operator):
         """The pose's own."""
         armature = active_rig(context)
         pose = body_poses(body_kind(armature)).get(properties.pose) if armature else None
-        return pose.description if pose else cls.__doc__
+        return told_in_tooltip(pose.description if pose else cls.__doc__)
 
     @classmethod
     def reason(cls, armature: bpy.types.Object) -> str:
@@ -85,7 +87,17 @@ class FIGURINE_OT_apply_pose(_PoseOperator, bpy.types.Operator):
         kind = body_kind(active_rig(context))
         if self.pose not in body_poses(kind):
             known = ", ".join(body_poses(kind))
-            self.report({"ERROR"}, f"No pose for a {kind} is called {self.pose}. There are: {known}.")
+            self.report(
+                {"ERROR"},
+                told_in_report(
+                    phrase(
+                        "No pose for a {kind} is called {pose}. There are: {known}.",
+                        kind=kind,
+                        pose=self.pose,
+                        known=known,
+                    )
+                ),
+            )
             return {"CANCELLED"}
         return super().execute(context)
 

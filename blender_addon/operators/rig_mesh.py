@@ -29,6 +29,10 @@ class FIGURINE_OT_rig_mesh(bpy.types.Operator):
 
     bl_idname = "figurine.rig_mesh"
     bl_label = "Rig Selected Mesh"
+    bl_description = (
+        "Find bones for the selected meshes and bind them, by the server. An armature, vertex groups and a "
+        "modifier are added; all else stays as it is"
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -7,6 +7,7 @@ from bpy.props import EnumProperty, StringProperty
 
 from .. import runtime
 from ..job_actions import settle_obstacle
+from ..languages import told_in_tooltip
 from .common import file_mark, find_job, poll_jobs
 
 _CHOICES = (
@@ -28,7 +29,7 @@ class FIGURINE_OT_settle_rig(bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         """What this choice does."""
-        return next(words for choice, _, words in _CHOICES if choice == properties.choice)
+        return told_in_tooltip(next(words for choice, _, words in _CHOICES if choice == properties.choice))
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

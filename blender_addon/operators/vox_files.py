@@ -11,6 +11,8 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from ..errors import FigurineError, typed_file_errors
 from ..figure.voxel_object import add_voxel_object
 from ..figure.voxel_source import read_source
+from ..languages import told_in_report
+from ..phrases import phrase
 from ..voxel.figure_mesh import FigureLook, figure_mesh
 from ..voxel.lattice import LARGEST_SIZE
 from ..voxel.palette import FEWEST_COLOURS, MOST_COLOURS
@@ -19,7 +21,7 @@ from ..voxel.vox_read import read_vox
 from ..voxel.vox_write import write_vox
 from ..voxel.voxelize import VoxelSettings, vox_scene, voxelize
 from ..whole_files import write_all
-from .common import poll_reason
+from .common import poll_reason, told_error
 
 
 class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
@@ -54,10 +56,10 @@ class FIGURINE_OT_export_vox(bpy.types.Operator, ExportHelper):
             with typed_file_errors(path.parent):
                 write_all(path.parent, {path.name: write_vox(vox_scene(figure, context.object.name))})
         except FigurineError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
             return {"CANCELLED"}
         if figure.grid.warning:
-            self.report({"WARNING"}, figure.grid.warning)
+            self.report({"WARNING"}, told_in_report(figure.grid.warning))
         return {"FINISHED"}
 
 
@@ -78,13 +80,15 @@ class FIGURINE_OT_import_vox(bpy.types.Operator, ImportHelper):
         try:
             data = path.read_bytes()
         except OSError as error:
-            self.report({"ERROR"}, f"{path.name} cannot be read: {error.strerror}.")
+            self.report(
+                {"ERROR"}, told_in_report(phrase("{name} cannot be read: {why}.", name=path.name, why=error.strerror))
+            )
             return {"CANCELLED"}
         try:
             scene = read_vox(data)
             figure = figure_of_scene(scene, self.pitch)
         except FigurineError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
             return {"CANCELLED"}
         mesh = figure_mesh(figure, None, FigureLook())
         made = add_voxel_object(path.stem, mesh, figure.palette, [context.collection])
@@ -94,7 +98,16 @@ class FIGURINE_OT_import_vox(bpy.types.Operator, ImportHelper):
         context.view_layer.objects.active = made
         hidden = sum(placement.is_hidden for placement in scene.placements)
         if hidden:
-            self.report({"INFO"}, f"{hidden} of {len(scene.placements)} models are hidden in the file: left out.")
+            self.report(
+                {"INFO"},
+                told_in_report(
+                    phrase(
+                        "{hidden} of {count} models are hidden in the file: left out.",
+                        hidden=hidden,
+                        count=len(scene.placements),
+                    )
+                ),
+            )
         return {"FINISHED"}
 
 

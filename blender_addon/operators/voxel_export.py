@@ -12,9 +12,11 @@ from bpy_extras.io_utils import ExportHelper
 
 from ..errors import FigurineError, typed_file_errors
 from ..figure.voxel_faces import is_voxel_figure, read_faces, realized
+from ..languages import told_in_report
+from ..phrases import phrase
 from ..voxel.mesh_files import MM_PER_M, obj_files, ply_bytes, stl_bytes
 from ..whole_files import write_all
-from .common import poll_reason
+from .common import poll_reason, told_error
 
 _FORMATS = (
     ("PLY", "PLY (.ply)", "A colour for each vertex, and no picture"),
@@ -63,9 +65,9 @@ class FIGURINE_OT_export_voxel_mesh(bpy.types.Operator, ExportHelper):
                 else:
                     write_all(path.parent, self._files(context, path.stem))
         except FigurineError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"Wrote {path.name}")
+        self.report({"INFO"}, told_in_report(phrase("Wrote {name}", name=path.name)))
         return {"FINISHED"}
 
     def _files(self, context: bpy.types.Context, stem: str) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..figure.voxel_colours import read_pixels, unreadable
+from ..phrases import phrase
 from ..voxel.arrays import Bytes
 from ..voxel.errors import PaletteInvalid
 from ..voxel.figure_mesh import FigureLook
@@ -141,10 +142,10 @@ def _palette_of(name: str) -> Bytes | None:
         return None
     image = bpy.data.images.get(name)
     if image is None:
-        raise PaletteInvalid(f"there is no image {name} in this file")
+        raise PaletteInvalid(phrase("there is no image {name} in this file", name=name))
     reason = unreadable(image)
     if reason:
-        raise PaletteInvalid(f"its image {name} {reason[0]}")
+        raise PaletteInvalid(phrase("its image {image} {what}", image=name, what=phrase(reason[0])))
     return palette_of_picture(read_pixels(image))
 
 

@@ -15,9 +15,12 @@ from bpy.props import BoolProperty
 from ..figure.voxel_choice import choice, obstacle
 from ..figure.voxel_figure import add_figure
 from ..figure.voxel_source import armature_of, read_source
+from ..languages import told, told_in_report, told_in_tooltip
+from ..phrases import phrase
 from ..voxel.errors import VoxelError
 from ..voxel.work import FigureOrder, FigureWork, MadeFigure, make
-from .common import poll_reason
+from ..wording import percent
+from .common import poll_reason, told_error
 from .voxel_options import VoxelOptions, draw_options
 
 PATIENCE_s = 0.4  # a figure that is there by then needs no progress
@@ -43,7 +46,7 @@ class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
         """What the button's tooltip says."""
-        return "Choose size, colours and rig, then voxelize" if properties.ask else cls.bl_description
+        return told_in_tooltip("Choose size, colours and rig, then voxelize" if properties.ask else cls.bl_description)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -116,7 +119,7 @@ class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
         try:
             return work()
         except VoxelError as error:
-            self.report({"ERROR"}, f"{error.message} {error.hint}")
+            self.report({"ERROR"}, told_error(error))
         except MemoryError:
             self.report({"ERROR"}, NO_MEMORY)
         return {"CANCELLED"}
@@ -144,8 +147,15 @@ class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
         return {"RUNNING_MODAL"}
 
     def _show_progress(self, context: bpy.types.Context) -> None:
-        percent = round(100 * self._work.share)
-        context.workspace.status_text_set(f"Voxelize, {self.size} voxels high: {percent} %   Esc: Cancel")
+        context.workspace.status_text_set(
+            told(
+                phrase(
+                    "Voxelize, {size} voxels high: {percent}   Esc: Cancel",
+                    size=self.size,
+                    percent=percent(self._work.share),
+                )
+            )
+        )
 
     def _end_waiting(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
@@ -159,9 +169,9 @@ class FIGURINE_OT_voxelize(bpy.types.Operator, VoxelOptions):
             original.hide_render = True
         for warning in (made.figure.grid.warning, self._choice.warning):
             if warning:
-                self.report({"WARNING"}, warning)
+                self.report({"WARNING"}, told_in_report(warning))
         if made.figure.printed is not None:
-            self.report({"INFO"}, made.figure.printed.sentence)
+            self.report({"INFO"}, told_in_report(made.figure.printed.sentence))
         return {"FINISHED"}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..errors import typed_file_errors
+from ..phrases import phrase
 from ..whole_files import write_all
 from .errors import PlaceUnusable
 
@@ -27,7 +28,7 @@ def chosen(filepath: str, suffix: str) -> Path:
     """
     path = Path(bpy.path.abspath(filepath))
     if not path.parent.is_dir():
-        raise PlaceUnusable(f"{path.parent} is no folder.", "Choose another place.")
+        raise PlaceUnusable(phrase("{folder} is no folder.", folder=path.parent), "Choose another place.")
     stem = path.stem if path.suffix.lower() in _SUFFIXES else path.name
     if not stem.strip("."):
         raise PlaceUnusable("The file has no name.", "Type one.")

@@ -15,6 +15,7 @@ import bmesh
 import bpy
 import numpy as np
 
+from ..phrases import joined, phrase
 from .errors import ExportFailed, FigureUnusable
 from .mesh_files import Solid
 from .solid import is_watertight, sized, solids_of, volume_of, welded
@@ -73,11 +74,17 @@ class Print:
     def sentence(self) -> str:
         """What the artist is told."""
         width, depth, height = self.size_mm
-        parts = "" if self.pieces == 1 else f" {self.pieces} pieces that do not touch each other."
-        return (
-            f"{width:.1f} × {depth:.1f} × {height:.1f} mm, {self.volume_cm3:.1f} cm³, detail {self.detail_mm:.2f} mm."
-            f"{parts}"
+        said = phrase(
+            "{width:.1f} × {depth:.1f} × {height:.1f} mm, {volume:.1f} cm³, detail {detail:.2f} mm.",
+            width=width,
+            depth=depth,
+            height=height,
+            volume=self.volume_cm3,
+            detail=self.detail_mm,
         )
+        if self.pieces == 1:
+            return said
+        return joined((said, phrase("{count} pieces that do not touch each other.", count=self.pieces)), " ")
 
 
 def make_printable(subject: Subject, settings: PrintSettings) -> Print:
@@ -100,7 +107,11 @@ def make_printable(subject: Subject, settings: PrintSettings) -> Print:
             break
     else:
         raise ExportFailed(
-            f"{subject.name} did not become a closed solid at a detail of {detail_mm:.2f} mm.",
+            phrase(
+                "{name} did not become a closed solid at a detail of {detail:.2f} mm.",
+                name=subject.name,
+                detail=detail_mm,
+            ),
             "Choose another detail, or close the mesh's large holes first.",
         )
     size = np.ptp(found.vertices, axis=0)
@@ -125,7 +136,10 @@ def seen_surface(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
         count += len(points)
     points, corners = np.concatenate(vertices), np.concatenate(triangles).astype(np.int64)
     if not len(corners) or not np.isfinite(points).all() or np.ptp(points[:, 2]) <= 0:
-        raise FigureUnusable(f"{subject.name} has no faces, or no height.", "Select a figure or a mesh with a body.")
+        raise FigureUnusable(
+            phrase("{name} has no faces, or no height.", name=subject.name),
+            "Select a figure or a mesh with a body.",
+        )
     used, renumbered = np.unique(corners, return_inverse=True)
     return points[used], renumbered.reshape(-1, 3)
 

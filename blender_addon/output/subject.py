@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from ..phrases import phrase
 from ..pose.rig import HANDLE_ROLE, active_rig, body_kind, role_of
 from .errors import FigureUnusable
 from .naming import missing_bones
@@ -39,7 +40,9 @@ def obstacle(context: bpy.types.Context) -> str:
     armature = active_rig(context)
     if armature is None:
         return NO_FIGURE
-    return _busy(context) or ("" if meshes_of(armature) else f"{armature.name} moves no mesh that can be seen.")
+    return _busy(context) or (
+        "" if meshes_of(armature) else phrase("{name} moves no mesh that can be seen.", name=armature.name)
+    )
 
 
 def print_obstacle(context: bpy.types.Context) -> str:
@@ -58,8 +61,17 @@ def target_obstacle(context: bpy.types.Context, target: Target) -> str:
     missing = missing_bones([role_of(bone) for bone in armature.data.bones])
     if not missing:
         return ""
-    what = f"no bone of it is known as {missing[0]}" if body_kind(armature) == "humanoid" else "it is no humanoid"
-    return f"{armature.name} cannot be exported for {target.label}: {what}. Choose glTF or Unreal Engine."
+    why = (
+        phrase("no bone of it is known as {role}", role=missing[0])
+        if body_kind(armature) == "humanoid"
+        else "it is no humanoid"
+    )
+    return phrase(
+        "{name} cannot be exported for {program}: {why}. Choose glTF or Unreal Engine.",
+        name=armature.name,
+        program=target.label,
+        why=phrase(why),
+    )
 
 
 def subject_of(context: bpy.types.Context) -> Subject:
@@ -76,7 +88,7 @@ def check_scale(armature: bpy.types.Object) -> None:
     lengths = [axis.length for axis in linear.col]
     if linear.determinant() <= 0 or max(lengths) - min(lengths) > _UNEVEN * max(lengths):
         raise FigureUnusable(
-            f"The scale of {armature.name} is mirrored, or not the same along its axes.",
+            phrase("The scale of {name} is mirrored, or not the same along its axes.", name=armature.name),
             "Apply it (Ctrl A, Scale), then export again.",
         )
 
@@ -128,4 +140,4 @@ def _hangs_on(item: bpy.types.Object, armature: bpy.types.Object) -> bool:
 def _busy(context: bpy.types.Context) -> str:
     if context.mode in _MODES:
         return ""
-    return NO_EDITING.format(mode=context.mode.split("_")[0].capitalize() + " Mode")
+    return phrase(NO_EDITING, mode=phrase(f"{context.mode.split('_')[0].capitalize()} Mode"))

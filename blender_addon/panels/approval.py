@@ -9,6 +9,7 @@ from .. import previews
 from ..job_actions import replace_obstacle
 from ..jobs.review import Review
 from ..jobs.views import JobView
+from ..phrases import phrase
 from ..wording import PICTURE_LABELS, sentence_case
 from .layout import draw_faint, draw_text, picture_scale
 
@@ -26,7 +27,7 @@ def draw_approval(box: bpy.types.UILayout, job: JobView) -> None:
         draw_faint(box, "The pictures are on their way.")
     row = box.row()
     row.scale_y = _BIG
-    text, icon = ("Approve", "CHECKMARK") if is_about_picture else ("Continue", "PLAY")
+    text, icon = (phrase("Approve"), "CHECKMARK") if is_about_picture else (phrase("Continue"), "PLAY")
     row.operator("figurine.resume_job", text=text, icon=icon).key = job.key
     row = box.row(align=True)
     row.operator("figurine.change_job", icon="OPTIONS").key = job.key

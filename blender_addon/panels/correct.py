@@ -9,6 +9,7 @@ from ..figure.adopt import active_figure, candidates_of, original_of
 from ..operators.another import is_draft
 from ..operators.rig_mesh import rig_obstacle
 from ..operators.update_skin import skin_obstacle
+from ..phrases import phrase
 from ..pose.rig import active_rig
 from .layout import draw_faint
 
@@ -29,7 +30,7 @@ class FIGURINE_PT_correct(bpy.types.Panel):
         """What the buttons would act on, or why they cannot."""
         layout, armature = self.layout, active_rig(context)
         if armature is None and not rig_obstacle(context):
-            draw_faint(layout, f"{context.object.name} has no bones yet", is_in_box=False)
+            draw_faint(layout, phrase("{name} has no bones yet", name=context.object.name), is_in_box=False)
         else:
             draw_faint(layout, skin_obstacle(context) or armature.name, is_in_box=False)
         row = layout.row()
@@ -58,7 +59,15 @@ def _draw_choice(layout: bpy.types.UILayout, armature: bpy.types.Object, scene: 
     choice = [original, *candidates_of(original, scene)]
     box = layout.box()
     place = choice.index(armature) + 1
-    draw_faint(box, f"{place} of {len(choice)}: {armature.name}. Select another one to look at that.")
+    draw_faint(
+        box,
+        phrase(
+            "{place} of {count}: {name}. Select another one to look at that.",
+            place=place,
+            count=len(choice),
+            name=armature.name,
+        ),
+    )
     row = box.row()
     row.scale_y = _BIG
     row.operator("figurine.keep_candidate", icon="CHECKMARK")

@@ -8,6 +8,8 @@ import bpy
 from .. import previews, runtime
 from ..job_actions import cancel_obstacle, resume_obstacle, retry_obstacle
 from ..jobs.views import JobView
+from ..languages import told
+from ..phrases import phrase
 from ..properties import FigurineJobRow, FigurineWindow
 from ..runtime import Runtime
 from ..wording import STATE_LABELS, duration, percent
@@ -98,27 +100,28 @@ def chosen_job(now: Runtime, window: FigurineWindow) -> JobView | None:
 
 
 def _how_far(job: JobView) -> str:
-    left = "" if job.eta_s is None else f" · {duration(job.eta_s)}"
-    return f"{percent(job.progress)}{left}"
+    if job.eta_s is None:
+        return percent(job.progress)
+    return told(phrase("{percent} · {time}", percent=percent(job.progress), time=duration(job.eta_s)))
 
 
 def _state_text(job: JobView) -> str:
     if job.state == "done" and job.is_imported:
-        return "Imported"
+        return phrase("Imported")
     if job.is_cancelling:
-        return "Cancelling"
+        return phrase("Cancelling")
     return STATE_LABELS[job.state]
 
 
 def _draw_actions(layout: bpy.types.UILayout, job: JobView) -> None:
     row = layout.row(align=True)
     if not resume_obstacle(job):
-        text = "Approve" if job.review is not None else "Continue"
+        text = phrase("Approve") if job.review is not None else phrase("Continue")
         row.operator("figurine.resume_job", text=text, icon="PLAY").key = job.key
     elif not retry_obstacle(job):
         row.operator("figurine.retry_job", icon="FILE_REFRESH").key = job.key
     else:
-        text = "Import Again" if job.is_imported else "Import"
+        text = phrase("Import Again") if job.is_imported else phrase("Import")
         row.operator("figurine.import_job", text=text, icon="IMPORT").key = job.key
     if cancel_obstacle(job):
         row.operator("figurine.rerun_job", icon="DUPLICATE").key = job.key

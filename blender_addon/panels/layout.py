@@ -6,6 +6,7 @@ from __future__ import annotations
 import blf
 import bpy
 
+from ..languages import told
 from ..wording import wrapped
 
 # Blender's own margins, by what text stands in, in pixels at a resolution scale of 1.
@@ -33,12 +34,12 @@ def draw_text(
     is_in_box: bool = True,
     is_beside_button: bool = False,
 ) -> None:
-    """A sentence, word for word, in as many lines as the region's width needs."""
+    """A sentence, in the language of the interface, in as many lines as the region's width needs."""
     column = layout.column(align=True)
     column.scale_y = _LINE_SCALE
     margin_px = _PANEL_MARGIN_PX + _BOX_MARGIN_PX * is_in_box + _ICON_PX * (icon != "NONE")
     margin_px += _BUTTON_PX * is_beside_button
-    for number, line in enumerate(_lines(text, margin_px)):
+    for number, line in enumerate(_lines(told(text), margin_px)):
         if icon == "NONE":
             column.label(text=line, translate=False)
         else:

@@ -8,6 +8,7 @@ import bpy
 from .. import runtime
 from ..documents import Weights
 from ..models import fetch_obstacle, is_underway, model_progress, model_share, model_size, size_text, summary
+from ..phrases import phrase
 from ..wording import sentence_case
 from .layout import draw_faint, draw_text, draw_words
 
@@ -53,7 +54,15 @@ def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:
     row = box.row()
     row.label(text=model.title, icon=_ICONS[model.state], translate=False)
     row.operator("figurine.open_model_page", text="", icon="URL", emboss=False).weight_id = model.id
-    draw_faint(box, f"{model_size(model)} · {model.licence}. {sentence_case(model.use)}.")
+    draw_faint(
+        box,
+        phrase(
+            "{size} · {licence}. {sentence_case}.",
+            size=model_size(model),
+            licence=model.licence,
+            sentence_case=sentence_case(model.use),
+        ),
+    )
     if is_underway(model):
         row = box.row(align=True)
         row.progress(factor=model_share(model), text=model_progress(model), type="BAR")
@@ -65,7 +74,11 @@ def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:
         draw_words(box, model.download.error.message, model.download.error.hint)
         box.operator("figurine.cancel_model", text="Dismiss", icon="X").weight_id = model.id
     if model.state != "present":
-        rest = f"Go On Downloading · {size_text(model.fetched_bytes)} are there" if model.fetched_bytes else "Download…"
+        rest = (
+            phrase("Go On Downloading · {size_text} are there", size_text=size_text(model.fetched_bytes))
+            if model.fetched_bytes
+            else "Download…"
+        )
         box.operator("figurine.fetch_model", text=rest, icon="IMPORT").weight_id = model.id
 
 

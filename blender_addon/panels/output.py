@@ -7,6 +7,7 @@ import bpy
 
 from ..output.subject import obstacle, print_obstacle
 from ..output.targets import TARGETS
+from ..phrases import untranslated
 from ..pose.rig import active_rig
 from .layout import draw_faint
 
@@ -29,7 +30,7 @@ class FIGURINE_PT_output(bpy.types.Panel):
         layout.operator_context = "INVOKE_DEFAULT"
         rig = active_rig(context)
         reason = obstacle(context) if rig is not None else print_obstacle(context)
-        draw_faint(layout, reason or (rig or context.object).name, is_in_box=False)
+        draw_faint(layout, reason or untranslated((rig or context.object).name), is_in_box=False)
         targets = list(TARGETS.values())
         column = layout.column(align=True)
         for first in range(0, len(targets), _COLUMNS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..phrases import phrase, untranslated
 from ..pose import ik, limiting, shapes
 from ..pose.library import body_poses
 from ..pose.rig import active_rig, body_kind, obstacle
@@ -13,7 +14,7 @@ from .layout import draw_faint
 _COLUMNS = 2
 _BIG = 1.3
 # Shown large, above the others.
-_PLAIN = ("t_pose", "a_pose", "attention")
+PLAIN = ("t_pose", "a_pose", "attention")
 
 
 class FIGURINE_PT_pose(bpy.types.Panel):
@@ -29,7 +30,7 @@ class FIGURINE_PT_pose(bpy.types.Panel):
         """Whose pose it is, or why nothing can be posed."""
         layout = self.layout
         armature = active_rig(context)
-        draw_faint(layout, obstacle(context) or armature.name, is_in_box=False)
+        draw_faint(layout, obstacle(context) or untranslated(armature.name), is_in_box=False)
         if armature is None:
             return
         _draw_poses(layout, armature)
@@ -43,7 +44,7 @@ def _draw_poses(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None:
     row = layout.row(align=True)
     row.scale_y = _BIG
     row.operator("figurine.reset_pose", icon="LOOP_BACK")
-    for key in _PLAIN:
+    for key in PLAIN:
         if key in poses:
             row.operator("figurine.apply_pose", text=poses[key].name).pose = key
     row = layout.row(align=True)
@@ -53,7 +54,7 @@ def _draw_poses(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None:
     header.label(text="Body")
     if body is None:
         return
-    others = [pose for key, pose in poses.items() if key not in _PLAIN]
+    others = [pose for key, pose in poses.items() if key not in PLAIN]
     for first in range(0, len(others), _COLUMNS):
         row = body.row(align=True)
         for pose in others[first : first + _COLUMNS]:
@@ -62,7 +63,7 @@ def _draw_poses(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None:
 
 def _draw_hands(layout: bpy.types.UILayout) -> None:
     row = layout.row(align=True)
-    for side, label in (("left", "Left Hand"), ("right", "Right Hand"), ("both", "Both")):
+    for side, label in (("left", "Left Hand"), ("right", "Right Hand"), ("both", phrase("Both"))):
         row.operator_menu_enum("figurine.hand_pose", "pose", text=label).side = side
 
 
@@ -92,7 +93,7 @@ def _draw_bones(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None:
     for first in range(0, len(groups), _COLUMNS):
         row = body.row(align=True)
         for group in groups[first : first + _COLUMNS]:
-            row.prop(group, "is_visible", text=group.name, toggle=True)
+            row.prop(group, "is_visible", text=group.name, translate=False, toggle=True)
 
 
 CLASSES = (FIGURINE_PT_pose,)

@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bpy
+import rna_keymap_ui
 
 from .. import runtime
 from ..connection import is_exposed
+from ..keys import user_entry
 from .layout import draw_faint, draw_text, draw_words
 
 if TYPE_CHECKING:
@@ -40,7 +42,20 @@ def draw_preferences(layout: bpy.types.UILayout, chosen: FigurinePreferences) ->
             draw_words(column, EXPOSED, EXPOSED_HINT)
         _draw_test(column, chosen)
     layout.prop(chosen, "accepts_drops")
+    _draw_key(layout.box(), bpy.context)
     _draw_online(layout.box())
+
+
+def _draw_key(box: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The key of the pie menu, to be changed or switched off."""
+    box.label(text="Pie Menu in the 3D Viewport", icon="MOUSE_LMB")
+    found = user_entry(context)
+    if found is not None:
+        keymap, item = found
+        column = box.column()
+        column.use_property_split = False
+        column.context_pointer_set("keymap", keymap)
+        rna_keymap_ui.draw_kmi([], context.window_manager.keyconfigs.user, keymap, item, column, 0)
 
 
 def _draw_test(column: bpy.types.UILayout, chosen: FigurinePreferences) -> None:
@@ -64,7 +79,7 @@ def _draw_online(box: bpy.types.UILayout) -> None:
     is_on = bpy.app.online_access
     row = box.row()
     row.label(
-        text=f"Allow Online Access is {'on' if is_on else 'off'}",
+        text="Allow Online Access is on" if is_on else "Allow Online Access is off",
         icon="INTERNET" if is_on else "INTERNET_OFFLINE",
     )
     if not is_on:

@@ -8,11 +8,14 @@ import math
 import bpy
 
 from .. import previews
+from ..documents import StageResult
 from ..errors import FigurineError, ServerNotRunning
 from ..job_settings import candidates_of
 from ..jobs.views import JobView
+from ..languages import told
+from ..phrases import Phrase, phrase
 from ..runtime import Runtime
-from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, percent, stage_label
+from ..wording import OPEN_STATES, STAGE_LABELS, STATE_LABELS, duration, engine_label, percent, stage_label
 from .approval import draw_approval
 from .failure import draw_ways_on
 from .layout import draw_faint, draw_text, draw_words
@@ -62,9 +65,13 @@ def draw_progress(layout: bpy.types.UILayout, now: Runtime) -> None:
     behind = [other for other in now.open_jobs if other.key != job.key]
     waiting = len([other for other in behind if other.state == "waiting"])
     if waiting:
-        draw_text(layout, f"{waiting} more for you to look at; see Jobs below.", "PAUSE", is_in_box=False)
+        draw_text(
+            layout, phrase("{count} more for you to look at; see Jobs below.", count=waiting), "PAUSE", is_in_box=False
+        )
     if len(behind) > waiting:
-        draw_faint(layout, f"{len(behind) - waiting} more in the queue; see Jobs below.", is_in_box=False)
+        draw_faint(
+            layout, phrase("{count} more in the queue; see Jobs below.", count=len(behind) - waiting), is_in_box=False
+        )
 
 
 def untold_warnings(job: JobView) -> list[str]:
@@ -76,7 +83,8 @@ def untold_warnings(job: JobView) -> list[str]:
 def _draw_title(box: bpy.types.UILayout, job: JobView) -> None:
     row = box.row()
     icons = {"done": "CHECKMARK", "failed": "ERROR", "lost": "ERROR", "cancelled": "CANCEL", "waiting": "PAUSE"}
-    row.label(text=f"{job.name}: {STATE_LABELS[job.state].lower()}", icon=icons.get(job.state, "TIME"), translate=False)
+    title = phrase("{name}: {state}", name=job.name, state=STATE_LABELS[job.state].recased(str.lower))
+    row.label(text=told(title), icon=icons.get(job.state, "TIME"), translate=False)
     buttons = row.row()
     buttons.alignment = "RIGHT"
     if job.state in OPEN_STATES:
@@ -89,15 +97,15 @@ def _draw_bar(box: bpy.types.UILayout, job: JobView, is_server_here: bool) -> No
     texts = {
         "sending": "Sending the picture",
         "queued": "Waiting for its turn",
-        "fetching": f"Fetching the result · {percent(job.stage_progress)}",
-        "waiting": f"{percent(job.progress)} · waits for you",
+        "fetching": phrase("Fetching the result · {percent}", percent=percent(job.stage_progress)),
+        "waiting": phrase("{percent} · waits for you", percent=percent(job.progress)),
     }
     text = texts.get(job.state, percent(job.progress))
     if job.state in ("sending", "queued", "fetching") and not is_server_here:
         text = "Waits for the server"
     if job.state == "running" and job.eta_s is not None:
-        text = f"{text} · {duration(job.eta_s)} left"
-    box.progress(factor=job.stage_progress if job.state == "fetching" else job.progress, text=text, type="BAR")
+        text = phrase("{percent} · {time} left", percent=text, time=duration(job.eta_s))
+    box.progress(factor=job.stage_progress if job.state == "fetching" else job.progress, text=told(text), type="BAR")
 
 
 # Of Blender's icon size.
@@ -130,14 +138,21 @@ def _draw_stages(box: bpy.types.UILayout, job: JobView) -> None:
             facts = row.row()
             facts.alignment = "RIGHT"
             facts.active = False
-            facts.label(text=f"{result.engine} · {'kept' if result.reused else duration(result.seconds)}")
+            facts.label(text=told(_facts(result)), translate=False)
         elif stage == job.stage and job.state == "running":
             row = column.row()
             row.label(text=stage_label(stage), icon="PLAY")
-            row.progress(factor=job.stage_progress, text=job.engine or "", type="BAR")
+            row.progress(factor=job.stage_progress, text=told(engine_label(job.engine or "")), type="BAR")
         else:
             row = column.row()
             row.active = False
             row.label(text=stage_label(stage), icon="RADIOBUT_OFF")
     for reason in dict.fromkeys(result.fallback_reason for result in job.stages if result.fallback_reason):
-        draw_faint(column, f"Draft: {reason}")
+        draw_faint(column, phrase("Draft: {reason}", reason=phrase(reason)))
+
+
+def _facts(result: StageResult) -> Phrase:
+    engine = phrase(engine_label(result.engine))
+    if result.reused:
+        return phrase("{engine} · kept", engine=engine)
+    return phrase("{engine} · {time}", engine=engine, time=duration(result.seconds))

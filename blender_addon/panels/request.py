@@ -6,9 +6,11 @@ from __future__ import annotations
 import bpy
 
 from .. import previews
+from ..phrases import joined, phrase
 from ..properties import FigurineRequest
 from ..runtime import Runtime
 from ..status import obstacle, server_status
+from ..wording import engine_label
 from .layout import draw_faint, draw_text
 from .mask import draw_mask
 
@@ -68,7 +70,12 @@ def draw_settings(layout: bpy.types.UILayout, request: FigurineRequest, now: Run
 def _draw_missing_engine(column: bpy.types.UILayout, request: FigurineRequest, now: Runtime) -> None:
     engines = now.snapshot.server.engines
     if engines and request.engine != "auto" and request.engine not in engines:
-        draw_text(column, f"This server runs {' and '.join(engines)} only.", "INFO", is_in_box=False)
+        draw_text(
+            column,
+            phrase("This server runs {engines} only.", engines=joined(map(engine_label, engines), " + ")),
+            "INFO",
+            is_in_box=False,
+        )
 
 
 def _draw_neural_shape(layout: bpy.types.UILayout, request: FigurineRequest) -> None:

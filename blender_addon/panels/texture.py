@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.texture_mesh import texture_obstacle
+from ..phrases import phrase
 from .layout import draw_faint
 
 _BIG = 1.3
@@ -23,7 +24,11 @@ class FIGURINE_PT_texture(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """What would be textured, or why nothing can be."""
         reason = texture_obstacle(context)
-        draw_faint(self.layout, reason or f"{context.object.name}, seen from the front (-Y)", is_in_box=False)
+        draw_faint(
+            self.layout,
+            reason or phrase("{name}, seen from the front (-Y)", name=context.object.name),
+            is_in_box=False,
+        )
         row = self.layout.row()
         row.scale_y = _BIG
         row.operator("figurine.texture_mesh", icon="TEXTURE")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..figure.voxel_choice import Choice, choice, obstacle
+from ..phrases import phrase, untranslated
 from .layout import draw_faint
 
 _BIG = 1.3
@@ -32,7 +33,8 @@ class FIGURINE_PT_voxels(bpy.types.Panel):
 
 def _title(chosen: Choice) -> str:
     more = len(chosen.others)
-    return f"{chosen.figure.name} and {more} more" if more else chosen.figure.name
+    name = chosen.figure.name
+    return phrase("{name} and {more} more", name=name, more=more) if more else untranslated(name)
 
 
 CLASSES = (FIGURINE_PT_voxels,)

@@ -10,6 +10,7 @@ import numpy as np
 from mathutils import Matrix, Quaternion
 
 from ..figure.armature import ROLE_PROPERTY
+from ..phrases import phrase
 from ..skeleton_map import role_of_name
 from .rotations import Matrix3, Vector3
 from .skeleton import BodyKind, RestSkeleton, kind_of, to_character
@@ -103,9 +104,9 @@ def obstacle(context: bpy.types.Context) -> str:
     if context.mode not in ("OBJECT", "POSE"):
         return NO_EDITING
     if not (armature.is_editable or armature.override_library):
-        return f"{armature.name} is linked from another file: make a library override of it first."
+        return phrase("{name} is linked from another file: make a library override of it first.", name=armature.name)
     if armature.data.pose_position == "REST":
-        return f"{armature.name} shows its rest position: switch it to Pose Position first."
+        return phrase("{name} shows its rest position: switch it to Pose Position first.", name=armature.name)
     return ""
 
 

@@ -29,6 +29,7 @@ from typing import Literal
 
 from ..errors import DiskFull, FigurineError, InstallCancelled, InstallFailed
 from ..locks import hold_lock
+from ..phrases import phrase
 from .install_failures import INSTALL_AGAIN, explain_failure
 from .processes import clean_environment, end_tree, group_options
 
@@ -89,12 +90,12 @@ class _Step:
     end: float
 
 
-_PREPARE = _Step("Checking This Machine", 0.0, 0.02)
-_ENVIRONMENT = _Step("Making the Environment", 0.02, 0.12)
-_DOWNLOAD = _Step("Downloading", 0.12, 0.65)
-_UNPACK = _Step("Installing", 0.65, 0.93)
-_TEST = _Step("Testing", 0.93, 1.0)
-_CLEAR_UP = _Step("Cancelling", 0.0, 0.0)
+_PREPARE = _Step(phrase("Checking This Machine"), 0.0, 0.02)
+_ENVIRONMENT = _Step(phrase("Making the Environment"), 0.02, 0.12)
+_DOWNLOAD = _Step(phrase("Downloading"), 0.12, 0.65)
+_UNPACK = _Step(phrase("Installing"), 0.65, 0.93)
+_TEST = _Step(phrase("Testing"), 0.93, 1.0)
+_CLEAR_UP = _Step(phrase("Cancelling"), 0.0, 0.0)
 
 
 def installed_version(folder: Path) -> str | None:
@@ -242,7 +243,8 @@ class Installer:
         installation = self._installation
         if not installation.wheel.is_file():
             raise InstallFailed(
-                f"The add-on is not whole: {installation.wheel.name} is missing.", "Install the add-on again."
+                phrase("The add-on is not whole: {name} is missing.", name=installation.wheel.name),
+                "Install the add-on again.",
             )
         free_bytes = shutil.disk_usage(folder).free
         self._lines.append(f"{free_bytes / 1e9:.1f} GB free in {folder}")
@@ -252,15 +254,23 @@ class Installer:
             answer = self._child(_PREPARE, [str(installation.python), "-I", "-c", _PROBE], folder)
         except OSError as error:
             raise InstallFailed(
-                f"Blender's Python cannot be started: {error}.", "Install Blender again, or another Blender."
+                phrase("Blender's Python cannot be started: {why}.", why=error),
+                "Install Blender again, or another Blender.",
             ) from error
         version, self._system, missing = json.loads(answer[-1])
         self._system = f"{self._system} and Python {version}"
         if missing:
             series = ".".join(version.split(".")[:2])
             raise InstallFailed(
-                f"This Blender uses the system's Python {version}, which lacks the modules {' and '.join(missing)}.",
-                f"On Debian or Ubuntu: sudo apt install python{series}-venv. Or use Blender from blender.org.",
+                phrase(
+                    "This Blender uses the system's Python {version}, which lacks the modules {modules}.",
+                    version=version,
+                    modules=" and ".join(missing),
+                ),
+                phrase(
+                    "On Debian or Ubuntu: sudo apt install python{series}-venv. Or use Blender from blender.org.",
+                    series=series,
+                ),
             )
 
     def _make(self, environment: Path, downloads: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DiskFull, FigurineError, InstallFailed
+from ..phrases import phrase
 
 INSTALL_AGAIN = "click Install Server again"
-_AGAIN = f"then {INSTALL_AGAIN}."
 _DISK_FULL = re.compile(
     r"No space left on device|\[Errno 28\]|WinError 112|Disk quota exceeded|not enough space on the"
 )
@@ -19,7 +19,7 @@ _NO_WHEEL = re.compile(r"No matching distribution found for (\S+)")
 
 @dataclass(frozen=True)
 class _Cause:
-    """pattern: in the output. message: may name the pattern's first group as {0}."""
+    """pattern: in the output. message: may name groups of the pattern."""
 
     pattern: re.Pattern[str]
     message: str
@@ -32,12 +32,13 @@ _CAUSES = (
         re.compile(r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError"),
         "The downloads were refused: the connection's certificate is not trusted on this machine.",
         "A company's proxy or an antivirus program may stand in between: ask who runs it for its certificate, set the "
-        f"variable PIP_CERT to it, {_AGAIN}",
+        "variable PIP_CERT to it, then click Install Server again.",
     ),
     _Cause(
         re.compile(r"ProxyError|Tunnel connection failed|407 Proxy"),
         "The proxy of this network does not let the downloads through.",
-        f"Set the variable HTTPS_PROXY to the proxy's address, with name and password where it needs them, {_AGAIN}",
+        "Set the variable HTTPS_PROXY to the proxy's address, with name and password where it needs them, then click "
+        "Install Server again.",
     ),
     _Cause(
         re.compile(
@@ -45,32 +46,32 @@ _CAUSES = (
             r"|ProtocolError|Connection aborted|HTTP error 5\d\d"
         ),
         "The downloads did not arrive: there is no connection to the internet, or it broke off.",
-        f"Check the connection, {_AGAIN} What has arrived is not downloaded twice.",
+        "Check the connection, then click Install Server again. What has arrived is not downloaded twice.",
     ),
     _Cause(
         re.compile(r"DO NOT MATCH THE HASHES|BadZipFile|has a corrupt|is not a zip file|invalid wheel|is invalid"),
         "A download arrived damaged.",
-        f"Check the connection, {_AGAIN}",
+        "Check the connection, then click Install Server again.",
     ),
     _Cause(
-        re.compile(r"requires a different Python: (\S+)"),
-        "This version of the server does not run under Python {0}, which this Blender brings.",
+        re.compile(r"requires a different Python: (?P<version>\S+)"),
+        "This version of the server does not run under Python {version}, which this Blender brings.",
         "Use a Blender from 4.2 to 5.2, or the Figurine that belongs to this one.",
     ),
     _Cause(
         re.compile(r"WinError 32|being used by another process"),
         "Another program holds a file of the installation; often it is an antivirus program that looks at it.",
-        f"Wait a minute, {_AGAIN}",
+        "Wait a minute, then click Install Server again.",
     ),
     _Cause(
         re.compile(r"Long Path support|WinError 206|File name too long"),
         "The paths of the installation are longer than this system allows.",
-        "Choose a folder with a shorter path for the server in Preferences, " + _AGAIN,
+        "Choose a folder with a shorter path for the server in Preferences, then click Install Server again.",
     ),
     _Cause(
         re.compile(r"PermissionError|Permission denied|WinError 5\b|Read-only file system"),
         "Blender may not write the files of the installation.",
-        f"Look whether an antivirus program or the folder's rights forbid it, {_AGAIN}",
+        "Look whether an antivirus program or the folder's rights forbid it, then click Install Server again.",
     ),
 )
 
@@ -83,16 +84,16 @@ def explain_failure(step: str, output: tuple[str, ...], folder: Path, system: st
     for cause in _CAUSES:
         found = cause.pattern.search(text)
         if found:
-            return InstallFailed(cause.message.format(*found.groups()), cause.hint, text)
+            return InstallFailed(phrase(cause.message, **found.groupdict()), cause.hint, text)
     found = _NO_WHEEL.search(text)
     if found:
         return InstallFailed(
-            f"There is no ready-made {found[1]} for {system}.",
+            phrase("There is no ready-made {package} for {system}.", package=found[1], system=system),
             "Run the server on another machine, and enter its address in Preferences.",
             text,
         )
     return InstallFailed(
-        f"{step} failed: {_last_sentence(output)}",
+        phrase("{step} failed: {why}", step=phrase(step), why=_last_sentence(output)),
         "Click Install Server again. If it fails again, Copy Diagnostics says all that is known.",
         text,
     )

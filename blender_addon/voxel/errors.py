@@ -16,6 +16,7 @@ FigurineError
 from __future__ import annotations
 
 from ..errors import FigurineError
+from ..phrases import phrase
 
 
 class VoxelError(FigurineError):
@@ -26,20 +27,34 @@ class MeshUnusable(VoxelError):
     """The mesh has nothing to voxelize."""
 
     def __init__(self, why: str, hint: str = "Choose another mesh, or repair this one in Edit Mode.") -> None:
-        super().__init__(f"The mesh cannot be voxelized: {why}.", hint)
+        super().__init__(phrase("The mesh cannot be voxelized: {why}.", why=phrase(why)), hint)
 
 
 class SizeOutOfRange(VoxelError):
     """The number of voxels is not one that can be made."""
 
     def __init__(self, what: str, low: int, high: int, given: object) -> None:
-        super().__init__(f"{what} is {given}, and must be a whole number from {low} to {high}.", "Change it.")
+        super().__init__(
+            phrase(
+                "{what} is {given}, and must be a whole number from {low} to {high}.",
+                what=phrase(what),
+                given=given,
+                low=low,
+                high=high,
+            ),
+            "Change it.",
+        )
 
     @classmethod
     def in_millimetres(cls, what: str, most: float, given: float) -> SizeOutOfRange:
         """A length of the print."""
         error = cls(what, 0, 0, given)
-        error.message = f"{what} is {given:g} mm, and must be more than 0 and at most {most:,.0f} mm."
+        error.message = phrase(
+            "{what} is {given:g} mm, and must be more than 0 and at most {most:,.0f} mm.",
+            what=phrase(what),
+            given=given,
+            most=most,
+        )
         error.args = (error.message,)
         return error
 
@@ -47,7 +62,11 @@ class SizeOutOfRange(VoxelError):
     def too_wide(cls, cells: int, most: int) -> SizeOutOfRange:
         """The height is fine and the mesh so wide that the grid would be too large."""
         error = cls("Size", 1, 1, 1)
-        error.message = f"The mesh is so wide that its grid would have {cells:,} cells; {most:,} are the most."
+        error.message = phrase(
+            "The mesh is so wide that its grid would have {cells:,} cells; {most:,} are the most.",
+            cells=cells,
+            most=most,
+        )
         error.hint = "Choose a smaller size."
         error.args = (error.message,)
         return error
@@ -57,7 +76,10 @@ class GapOutOfRange(VoxelError):
     """Nothing of a voxel would be left."""
 
     def __init__(self, given: float, most: float) -> None:
-        super().__init__(f"Gap is {given:g}, and must be a share of the voxel from 0 to {most:g}.", "Change it.")
+        super().__init__(
+            phrase("Gap is {given:g}, and must be a share of the voxel from 0 to {most:g}.", given=given, most=most),
+            "Change it.",
+        )
 
 
 class TooManyFaces(VoxelError):
@@ -65,7 +87,9 @@ class TooManyFaces(VoxelError):
 
     def __init__(self, count: int, most: int) -> None:
         super().__init__(
-            f"In this style the voxels would have {count:,} faces; {most:,} are the most.",
+            phrase(
+                "In this style the voxels would have {count:,} faces; {most:,} are the most.", count=count, most=most
+            ),
             "Choose a smaller size, or the style Cube without a gap.",
         )
 
@@ -84,7 +108,10 @@ class PaletteInvalid(VoxelError):
     """What should be a palette is none."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The palette cannot be used: {why}.", "Choose another palette, or from 2 to 255 colours.")
+        super().__init__(
+            phrase("The palette cannot be used: {why}.", why=phrase(why)),
+            "Choose another palette, or from 2 to 255 colours.",
+        )
 
 
 class BakeTooLarge(VoxelError):
@@ -92,7 +119,11 @@ class BakeTooLarge(VoxelError):
 
     def __init__(self, frame: int, most: int) -> None:
         super().__init__(
-            f"The bake has more than {most:,} faces by frame {frame}, which would fill the memory.",
+            phrase(
+                "The bake has more than {most:,} faces by frame {frame}, which would fill the memory.",
+                most=most,
+                frame=frame,
+            ),
             "Choose a smaller size, a larger step, or fewer frames.",
         )
 
@@ -101,4 +132,6 @@ class VoxFileDamaged(VoxelError):
     """The file is not what MagicaVoxel writes."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The .vox file cannot be read: {why}.", "Export it from MagicaVoxel again.")
+        super().__init__(
+            phrase("The .vox file cannot be read: {why}.", why=phrase(why)), "Export it from MagicaVoxel again."
+        )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..phrases import phrase
 from .arrays import Bools, Floats, Ints
 from .bridges import bridges
 from .errors import MeshUnusable, SizeOutOfRange
@@ -45,23 +46,34 @@ class VoxelGrid:
     @property
     def warning(self) -> str:
         """What the artist should know about the mesh, in a few sentences; empty where there is nothing."""
-        return " ".join(sentence for sentence in (self._openings_sentence(), self._symmetry_sentence()) if sentence)
+        openings, symmetry = self._openings_sentence(), self._symmetry_sentence()
+        if openings and symmetry:
+            return phrase("{openings} {symmetry}", openings=phrase(openings), symmetry=phrase(symmetry))
+        return openings or symmetry
 
     def _symmetry_sentence(self) -> str:
         if self.matched_share >= SAME_SIDES:
             return ""
-        return (
-            f"The two sides of the mesh differ: {self.matched_share:.0%} of the voxels had a mirror image. If it "
-            "looks wrong, choose no symmetry, or the other side."
+        return phrase(
+            "The two sides of the mesh differ: {share:.0%} of the voxels had a mirror image. If it looks wrong, choose "
+            "no symmetry, or the other side.",
+            share=self.matched_share,
         )
 
     def _openings_sentence(self) -> str:
         if self.hollow_cells <= HOLLOW_SHARE * self.solid.sum():
             return ""
-        are = "opening is" if self.openings_left == 1 else "openings are"
-        return (
-            f"{self.openings_left} large {are} left in the mesh, and what lies behind is hollow: {self.hollow_cells:,} "
-            "voxels. Close all openings to fill it."
+        if self.openings_left == 1:
+            return phrase(
+                "1 large opening is left in the mesh, and what lies behind is hollow: {cells:,} voxels. Close all "
+                "openings to fill it.",
+                cells=self.hollow_cells,
+            )
+        return phrase(
+            "{count} large openings are left in the mesh, and what lies behind is hollow: {cells:,} voxels. Close all "
+            "openings to fill it.",
+            count=self.openings_left,
+            cells=self.hollow_cells,
         )
 
 

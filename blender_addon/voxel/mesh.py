@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..phrases import phrase
 from .arrays import Bytes, Float32s, Floats, Ints, corners_of
 from .errors import MeshUnusable, UvMissing
 
@@ -88,6 +89,6 @@ def _check_attributes(mesh: SurfaceMesh, vertex_count: int, face_count: int) -> 
     }
     for name, (array, shape) in shapes.items():
         if array is not None and np.shape(array) != shape:
-            raise MeshUnusable(f"its {name} do not fit its faces")
+            raise MeshUnusable(phrase("its {what} do not fit its faces", what=phrase(name)))
     if mesh.influences is not None and len(mesh.influences.bones) != vertex_count:
         raise MeshUnusable("its weights do not fit its vertices")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..phrases import phrase
 from .arrays import Bytes, Floats, Int16s, Ints, distinct, dot, taken
 from .errors import PaletteInvalid
 from .oklab import bytes_to_lab, lab_to_bytes
@@ -51,7 +52,12 @@ def check_count(count: int) -> None:
     """Raises PaletteInvalid unless a palette may have so many colours."""
     if not FEWEST_COLOURS <= count <= MOST_COLOURS:
         raise PaletteInvalid(
-            f"it should have {count} colours, and from {FEWEST_COLOURS} to {MOST_COLOURS} are possible"
+            phrase(
+                "it should have {count} colours, and from {fewest} to {most} are possible",
+                count=count,
+                fewest=FEWEST_COLOURS,
+                most=MOST_COLOURS,
+            )
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..phrases import phrase
 from .arrays import Bools, Ints, component_labels
 from .errors import SizeOutOfRange
 from .faces import QuadMesh, shell_quads
@@ -57,12 +58,25 @@ class PrintReport:
     def sentence(self) -> str:
         """What the artist is told."""
         if not self.hollows:
-            return f"{self.material_cm3:.1f} cm³ of material; voxels of {self.voxel_mm:.2f} mm."
-        holes = f", {self.drains} drain hole{'s' * (self.drains != 1)}" if self.drains else ""
-        return (
-            f"{self.material_cm3:.1f} cm³ of material instead of {self.solid_cm3:.1f}: walls of {self.wall_mm:.2f} mm"
-            f"{holes}; voxels of {self.voxel_mm:.2f} mm."
+            return phrase(
+                "{material:.1f} cm³ of material; voxels of {voxel:.2f} mm.",
+                material=self.material_cm3,
+                voxel=self.voxel_mm,
+            )
+        return phrase(
+            "{material:.1f} cm³ of material instead of {solid:.1f}: walls of {wall:.2f} mm{holes}; voxels of "
+            "{voxel:.2f} mm.",
+            material=self.material_cm3,
+            solid=self.solid_cm3,
+            wall=self.wall_mm,
+            holes=self._holes(),
+            voxel=self.voxel_mm,
         )
+
+    def _holes(self) -> str:
+        if self.drains == 1:
+            return phrase(", 1 drain hole")
+        return phrase(", {count} drain holes", count=self.drains) if self.drains else ""
 
 
 def make_printable(grid: VoxelGrid, settings: PrintSettings) -> tuple[VoxelGrid, PrintReport]:

@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("inference_server", "models", "blender_addon")
 OURS = frozenset(PACKAGES)
-BLENDER = frozenset({"bpy", "mathutils", "bmesh", "addon_utils", "_cycles", "bpy_extras", "gpu", "blf"})
+BLENDER = frozenset(
+    {"bpy", "mathutils", "bmesh", "addon_utils", "_cycles", "bpy_extras", "gpu", "blf", "rna_keymap_ui"}
+)
 HEAVY = frozenset({"torch", "diffusers", "transformers", "trimesh", "skimage", "scipy", "cv2", "igl", "gpytoolbox"})
 HOSTED = frozenset({"google.genai", "httpx2"})
 

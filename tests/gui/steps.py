@@ -237,7 +237,7 @@ def _left_behind() -> list[str]:
     """Classes, properties, key-map entries, handlers and threads of the add-on."""
     configurations = bpy.context.window_manager.keyconfigs
     entries = {
-        item.idname
+        item.idname if item.idname.startswith("figurine.") else getattr(item.properties, "name", "")
         for configuration in configurations
         for keymap in configuration.keymaps
         for item in keymap.keymap_items
@@ -250,7 +250,7 @@ def _left_behind() -> list[str]:
             for owner in (bpy.types.Scene, bpy.types.WindowManager)
             if hasattr(owner, "figurine")
         ),
-        *(name for name in entries if name.startswith("figurine.")),
+        *(name for name in entries if str(name).lower().startswith("figurine")),
         *(repr(handler) for handler in handlers if handler.__module__.startswith(PACKAGE)),
         *(thread.name for thread in threading.enumerate() if thread.name.startswith("figurine")),
     ]

@@ -124,6 +124,12 @@ def test_a_voxel_animation_is_baked_by_clicks(desk: Desk) -> None:
     assert not _FAULTS.findall(output)
 
 
+def test_the_panel_in_three_languages(desk: Desk) -> None:
+    """Needs no server, and may stand alone."""
+    output = desk.play("languages", "in_three_languages", timeout_s=200)
+    assert not _FAULTS.findall(output)
+
+
 def test_a_figure_is_exported_from_the_window(desk: Desk) -> None:
     """Needs no server, and may stand alone."""
     made = desk.folder / "made"

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
 
@@ -24,8 +25,11 @@ PANELS = (
 
 class Recorder:
     """lines: texts, operators in [brackets] and (grey) where they cannot be pressed, bars as <text>, in order. icons:
-    of labels, by their text; pictures: those of their own, by the same.
+    of labels, by their text; pictures: those of their own, by the same. look_up:
+    translates what Blender does by itself.
     """
+
+    look_up: ClassVar[Callable[[str], str]] = staticmethod(str)
 
     def __init__(self, above: Recorder | None = None, *, open_panels: bool = True) -> None:
         self.lines: list[str] = [] if above is None else above.lines
@@ -36,10 +40,11 @@ class Recorder:
     def _part(self, *_: Any, **__: Any) -> Recorder:
         return Recorder(self, open_panels=self.open_panels)
 
-    row = column = box = split = _part
+    row = column = box = split = menu_pie = _part
 
     def label(self, *, text: str = "", icon: str = "NONE", icon_value: int = 0, translate: bool = True) -> None:
         _require_icon(icon)
+        text = self.look_up(text) if translate else text
         self.lines.append(text)
         self.icons[text] = icon
         self.pictures[text] = icon_value
@@ -56,10 +61,12 @@ class Recorder:
         expand: bool = False,
         icon: str = "NONE",
         toggle: bool = False,
+        translate: bool = True,
     ) -> None:
         label = data.bl_rna.properties[name].name
         assert data.bl_rna.properties[name].description, name
-        self.lines.append(f"{{{label if text is None else text}}}")
+        label = label if text is None else text
+        self.lines.append(f"{{{self.look_up(label) if translate else label}}}")
 
     def prop_enum(self, data: Any, name: str, value: str) -> None:
         item = data.bl_rna.properties[name].enum_items[value]
@@ -76,7 +83,7 @@ class Recorder:
         module, _, verb = idname.partition(".")
         operator = getattr(getattr(bpy.ops, module), verb)
         assert operator.get_rna_type().description, idname
-        self.lines.append(f"[{text or operator.get_rna_type().name}]{' (grey)' * (not operator.poll())}")
+        self.lines.append(f"[{self.look_up(text or operator.get_rna_type().name)}]{' (grey)' * (not operator.poll())}")
         return SimpleNamespace()
 
     def operator_menu_enum(
@@ -91,7 +98,7 @@ class Recorder:
 
     def progress(self, *, factor: float, text: str, type: str) -> None:
         assert 0 <= factor <= 1
-        self.lines.append(f"<{text}>")
+        self.lines.append(f"<{self.look_up(text)}>")
 
     def panel(self, idname: str, *, default_closed: bool) -> tuple[Recorder, Recorder | None]:
         return self._part(), self._part() if self.open_panels else None

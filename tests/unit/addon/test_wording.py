@@ -54,3 +54,18 @@ def test_no_line_is_too_long_and_no_letter_is_lost(text: str, width: int) -> Non
     lines = wrapped(text, width, len)
     assert all(len(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("請先選擇圖片。", ["請先選擇", "圖片。"]),
+        ("按「生成」開始", ["按「生", "成」開始"]),
+        ("Blender を開く", ["Blender", "を開く"]),
+        ("開く foxes。", ["開く", "foxes。"]),
+    ],
+)
+def test_text_without_spaces_is_broken_between_its_signs(text: str, lines: list[str]) -> None:
+    """A sign is twice as wide as a letter. No line begins with a closing sign or ends with an opening one."""
+    width = 8.0
+    assert wrapped(text, width, lambda line: sum(1.0 if ord(letter) < 0x3000 else 2.0 for letter in line)) == lines
