@@ -189,7 +189,7 @@ def _missing_weights(models: ModelsView) -> str:
     lacking = [choice[0] for choice in _NEEDED_WEIGHTS if not here.intersection(choice)]
     if not models.is_known or not lacking:
         return ""
-    return f"The server lacks weights for it ({', '.join(lacking)}): download them under Models."
+    return phrase("The server lacks weights for it ({join}): download them under Models.", join=", ".join(lacking))
 
 
 def _told_by_last_job(now: Runtime) -> str:

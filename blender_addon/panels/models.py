@@ -8,7 +8,7 @@ import bpy
 from .. import runtime
 from ..documents import Weights
 from ..models import fetch_obstacle, is_underway, model_progress, model_share, model_size, size_text, summary
-from ..phrases import phrase
+from ..phrases import joined, phrase, untranslated
 from ..wording import sentence_case
 from .layout import draw_faint, draw_text, draw_words
 
@@ -54,15 +54,8 @@ def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:
     row = box.row()
     row.label(text=model.title, icon=_ICONS[model.state], translate=False)
     row.operator("figurine.open_model_page", text="", icon="URL", emboss=False).weight_id = model.id
-    draw_faint(
-        box,
-        phrase(
-            "{size} · {licence}. {sentence_case}.",
-            size=model_size(model),
-            licence=model.licence,
-            sentence_case=sentence_case(model.use),
-        ),
-    )
+    said = phrase("{size} · {licence}.", size=phrase(model_size(model)), licence=model.licence)
+    draw_faint(box, joined((said, untranslated(f"{sentence_case(model.use)}.")), " "))
     if is_underway(model):
         row = box.row(align=True)
         row.progress(factor=model_share(model), text=model_progress(model), type="BAR")

@@ -185,7 +185,9 @@ def case_the_history_is_in_custom_properties(bench: Bench) -> None:
     assert rig["figurine_warnings"].splitlines() == [warning["sentence"] for warning in report["warnings"]]
     assert all(isinstance(rig[key], str) for key in rig.keys() if key.startswith("figurine_"))
     assert "figurine_provenance" not in rig
-    assert [key for key in figure_of(rig).keys() if key.startswith("figurine_")] == []
+    figure = figure_of(rig)
+    assert [key for key in figure.keys() if key.startswith("figurine_")] == ["figurine_groups"]
+    assert figure["figurine_groups"].splitlines() == [group.name for group in figure.vertex_groups]
 
 
 def case_the_material_is_right_in_every_engine(bench: Bench) -> None:
