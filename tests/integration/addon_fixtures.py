@@ -96,7 +96,12 @@ def _run(runner: str, given: list[str], scratch: Path, python: str) -> dict[str,
         subprocess.run(
             [python, "-m", f"tests.integration.{runner}", *given, str(answer)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "BLENDER_USER_RESOURCES": str(scratch / "blender")},
+            env=os.environ
+            | {
+                "PYTHONPATH": str(ROOT),
+                "BLENDER_USER_RESOURCES": str(scratch / "blender"),
+                "FIGURINE_TEST_PYTHON": sys.executable,  # see rig_bench.py
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
