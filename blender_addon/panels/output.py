@@ -21,7 +21,7 @@ class FIGURINE_PT_output(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Figurine"
-    bl_order = 6
+    bl_order = 7
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: bpy.types.Context) -> None:

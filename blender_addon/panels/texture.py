@@ -19,7 +19,7 @@ class FIGURINE_PT_texture(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Figurine"
-    bl_order = 3
+    bl_order = 5
 
     def draw(self, context: bpy.types.Context) -> None:
         """What would be textured, or why nothing can be."""

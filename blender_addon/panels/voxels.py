@@ -19,7 +19,7 @@ class FIGURINE_PT_voxels(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "Figurine"
-    bl_order = 3
+    bl_order = 6
 
     def draw(self, context: bpy.types.Context) -> None:
         """What would be voxelized, or why nothing can be."""
