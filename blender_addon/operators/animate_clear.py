@@ -7,6 +7,7 @@ import bpy
 from ..animation.player import clear, playing
 from ..pose.rig import active_rig
 from .animate_clip import animation_obstacle
+from .common import poll_reason
 
 NO_CLIP = "This rig plays no clip of Figurine's."
 
@@ -21,10 +22,7 @@ class FIGURINE_OT_clear_clip(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a rig with a clip."""
-        reason = animation_obstacle(context) or ("" if playing(active_rig(context)) else NO_CLIP)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, animation_obstacle(context) or ("" if playing(active_rig(context)) else NO_CLIP))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Remove it."""

@@ -13,6 +13,7 @@ from ..languages import told_in_report
 from ..phrases import joined, phrase
 from ..pose import ik
 from ..pose.rig import active_rig, body_kind, obstacle
+from .common import poll_reason
 
 
 def animation_obstacle(context: bpy.types.Context) -> str:
@@ -38,10 +39,7 @@ class FIGURINE_OT_apply_clip(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a rig in Object Mode or Pose Mode."""
-        reason = animation_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, animation_obstacle(context))
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:

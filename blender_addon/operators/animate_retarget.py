@@ -18,7 +18,7 @@ from ..languages import told_in_report
 from ..phrases import phrase
 from ..pose.rig import active_rig, body_kind
 from .animate_clip import animation_obstacle
-from .common import told_error
+from .common import poll_reason, told_error
 
 NOT_KNOWN = "The parts of this rig are not known, so no animation of a body fits it. Breathe and Sway do."
 _READERS = {".bvh": read_bvh, ".fbx": read_fbx}
@@ -44,9 +44,7 @@ class FIGURINE_OT_retarget(bpy.types.Operator):
         reason = animation_obstacle(context)
         if not reason and body_kind(active_rig(context)) == "other":
             reason = NOT_KNOWN
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the file first."""

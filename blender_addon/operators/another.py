@@ -23,7 +23,7 @@ from ..properties import LARGEST_SEED
 from ..runtime import Runtime
 from ..status import obstacle as server_obstacle
 from ..wording import STAGE_LABELS
-from .common import file_mark
+from .common import file_mark, poll_reason
 
 _STAGES = ("geometry", "texture", "rig")
 _DRAFT = "draft"
@@ -51,10 +51,7 @@ class _Another:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where the figure cannot be made again, or would come out the same."""
-        reason = another_obstacle(context, cls.stage)
-        if reason:
-            cls.poll_message_set(reason)  # type: ignore[attr-defined]
-        return not reason
+        return poll_reason(cls, another_obstacle(context, cls.stage))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make the job; its result comes beside the figure."""
@@ -109,9 +106,7 @@ class FIGURINE_OT_keep_candidate(bpy.types.Operator):
             reason = _NOTHING_BESIDE
         elif context.mode not in ("OBJECT", "POSE"):
             reason = "Leave this mode first: Keep This One works in Object Mode and Pose Mode."
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose."""
@@ -134,10 +129,7 @@ class FIGURINE_OT_upgrade(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where it is no draft, or where no neural engine can run."""
-        reason = upgrade_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, upgrade_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make the job; its result takes the figure's place."""

@@ -14,7 +14,7 @@ from ..output.subject import obstacle, subject_of, target_obstacle, unsaved_pict
 from ..output.targets import TARGETS, Target
 from ..output.vrm import VrmMeta
 from ..phrases import phrase
-from .common import told_error
+from .common import poll_reason, told_error
 
 NO_AUTHOR = "A VRM names who made it: type an author."
 _AUTO = "AUTO"
@@ -90,10 +90,7 @@ class FIGURINE_OT_export_figure(bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a figure with a mesh."""
-        reason = obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, obstacle(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Propose the figure's name."""

@@ -13,7 +13,7 @@ from ..output.places import chosen, proposed, write_whole
 from ..output.printable import PrintSettings, make_printable
 from ..output.subject import print_obstacle, subject_of
 from ..phrases import phrase
-from .common import told_error
+from .common import poll_reason, told_error
 
 _FORMATS = (
     ("3MF", "3MF (.3mf)", "With its unit, in a small file: what current programs for printing prefer"),
@@ -55,10 +55,7 @@ class FIGURINE_OT_export_print(bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a figure or a mesh."""
-        reason = print_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, print_obstacle(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Propose the figure's name."""

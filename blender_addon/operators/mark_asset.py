@@ -7,12 +7,12 @@ from pathlib import Path
 import bpy
 
 from ..errors import FigurineError, typed_file_errors
-from ..languages import told_in_report, told_in_tooltip
+from ..languages import told_in_report
 from ..output.asset import mark_figure
 from ..output.subject import obstacle, subject_of
 from ..phrases import joined, phrase
 from ..pose.rig import active_rig
-from .common import told_error
+from .common import poll_reason, told_error
 
 _SAVE = "Save the file, and mark it again, to have it in a catalog."
 
@@ -30,9 +30,7 @@ class FIGURINE_OT_mark_asset(bpy.types.Operator):
         reason = obstacle(context)
         if not reason and active_rig(context).library:
             reason = phrase("{name} is linked from another file: mark it there.", name=active_rig(context).name)
-        if reason:
-            cls.poll_message_set(told_in_tooltip(reason))
-        return not reason
+        return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Mark it."""

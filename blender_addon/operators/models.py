@@ -13,6 +13,7 @@ from ..languages import told_in_report
 from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text
 from ..phrases import phrase
 from ..wording import sentence_case
+from .common import poll_reason
 
 _DIALOG_WIDTH_PX = 420
 _DIALOG_CHARACTERS = 58
@@ -35,10 +36,7 @@ class FIGURINE_OT_fetch_model(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey without a server, without its means, and without Online Access."""
-        reason = fetch_obstacle(runtime.current())
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, fetch_obstacle(runtime.current()))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Show what would be downloaded, from whom, and under which licence."""
@@ -106,9 +104,7 @@ class FIGURINE_OT_cancel_model(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where none is fetched or failed."""
         has_any = any(model.download is not None for model in runtime.current().snapshot.models.models)
-        if not has_any:
-            cls.poll_message_set("No model is being downloaded.")
-        return has_any
+        return poll_reason(cls, "" if has_any else "No model is being downloaded.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Ask for it."""

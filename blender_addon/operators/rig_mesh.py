@@ -18,7 +18,7 @@ from ..job_settings import rig_document
 from ..jobs.aim import Aim
 from ..status import obstacle as server_obstacle
 from ..units import metres_per_unit
-from .common import file_mark, tell
+from .common import file_mark, poll_reason, tell
 from .update_skin import mesh_writer
 
 
@@ -37,10 +37,7 @@ class FIGURINE_OT_rig_mesh(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where nothing can be rigged, with the reason."""
-        reason = rig_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, rig_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand the meshes over; the rest happens in the background."""

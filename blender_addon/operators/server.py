@@ -122,9 +122,7 @@ class FIGURINE_OT_test_connection(bpy.types.Operator):
         """Grey while it asks."""
         test = runtime.current().connection_test
         is_free = test is None or not test.is_running
-        if not is_free:
-            cls.poll_message_set("The server is being asked.")
-        return is_free
+        return poll_reason(cls, "" if is_free else "The server is being asked.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin; the answer is shown below the button."""

@@ -24,7 +24,7 @@ from ..pictures import new_text_file
 from ..pose.rig import active_rig
 from ..status import obstacle as server_obstacle
 from ..units import metres_per_unit
-from .common import file_mark, tell
+from .common import file_mark, poll_reason, tell
 
 
 class FIGURINE_OT_update_skin(bpy.types.Operator):
@@ -36,10 +36,7 @@ class FIGURINE_OT_update_skin(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey where no weights can be made, with the reason."""
-        reason = skin_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, skin_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Hand meshes and bones over; in Edit Mode, go on to Pose Mode, where the result can come in."""

@@ -8,7 +8,7 @@ import bpy
 from .. import runtime
 from ..errors import FigurineError
 from ..viewport import viewport_file, viewport_obstacle
-from .common import choose_picture, tell
+from .common import choose_picture, poll_reason, tell
 
 
 class FIGURINE_OT_use_viewport(bpy.types.Operator):
@@ -21,10 +21,7 @@ class FIGURINE_OT_use_viewport(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Grey without a window, or without a viewport in it."""
-        reason = viewport_obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return poll_reason(cls, viewport_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Draw it once more, and make that the picture."""
