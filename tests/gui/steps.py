@@ -246,9 +246,10 @@ def _left_behind() -> list[str]:
     return [
         *(name for name in dir(bpy.types) if name.upper().startswith("FIGURINE")),
         *(
-            f"{owner.__name__}.figurine"
+            f"{owner.__name__}.{name}"
             for owner in (bpy.types.Scene, bpy.types.WindowManager)
-            if hasattr(owner, "figurine")
+            for name in dir(owner)
+            if name.startswith("figurine")
         ),
         *(name for name in entries if str(name).lower().startswith("figurine")),
         *(repr(handler) for handler in handlers if handler.__module__.startswith(PACKAGE)),
