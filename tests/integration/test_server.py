@@ -235,6 +235,8 @@ def test_the_examples_of_the_manual_work(server: Server, tmp_path: Path) -> None
     for name in ("fox_kid_preview.png", "source.png", "normalized.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "approved.json").read_text(encoding="utf-8"))["state"] == "queued"
+    weights = json.loads((tmp_path / "weights.json").read_text(encoding="utf-8"))["weights"]
+    assert "unirig-skeleton" in [entry["id"] for entry in weights]
 
 
 def test_a_server_ends_with_the_pipe_of_the_program_that_started_it(tmp_path: Path) -> None:
