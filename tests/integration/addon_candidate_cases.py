@@ -8,6 +8,7 @@ import itertools
 import bpy
 import numpy as np
 
+from blender_addon.animation.player import clear
 from blender_addon.errors import ImportFailed
 from blender_addon.figure.adopt import adopt, candidates_of, find_original, keep, original_of, place_beside
 from blender_addon.figure.rollback import all_or_nothing
@@ -119,6 +120,18 @@ def case_animation_handles_and_what_hangs_on_it_stay(bench: Bench) -> None:
     assert turned[0].rotation_difference(turned[1]).angle > 0.5
     handle, hand = hero.pose.bones["hand_ik.L"], hero.pose.bones["lower_arm.L"]
     assert (handle.head - hand.tail).length < 0.25, "the hand reaches for its handle"
+
+
+def case_auto_keying_keys_what_the_artist_poses_and_nothing_else(bench: Bench) -> None:
+    hero = posed(bench)
+    bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
+    candidate = bench.bring("adventurer")
+    place_beside(hero, candidate)
+    assert candidate.animation_data is None, "it came by itself"
+    keep(candidate)
+    assert hero.animation_data is None
+    clear(hero)
+    assert hero.animation_data is None and not bpy.data.actions
 
 
 def case_a_figure_that_is_gone_is_one_sentence(bench: Bench) -> None:
