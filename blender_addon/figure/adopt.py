@@ -13,7 +13,7 @@ from mathutils import Matrix
 
 from ..errors import ImportFailed
 from ..phrases import phrase
-from ..pose.ik import COLLECTION, paused
+from ..pose.ik import COLLECTION, REACH, TURN, paused
 from ..pose.rig import HANDLE_ROLE, active_rig, read_rig, role_of
 from ..pose.rotations import Matrix3, Vector3
 from ..pose.solve import fill
@@ -104,7 +104,7 @@ def adopt(original: bpy.types.Object, other: bpy.types.Object) -> None:
     pose = None if _is_animated(original) else _pose_of(original)
     homes = list(other.users_collection)
     new, old = meshes_of(other, scene), _own_meshes(original, scene)
-    _copy_handles(original, other)
+    _replace_handles(original, other)
     _swap_data(original, other)
     for item, fresh in zip(old, new, strict=False):
         _swap_data(item, fresh)
@@ -169,18 +169,29 @@ def _swap_data(item: bpy.types.Object, fresh: bpy.types.Object) -> None:
     item.data.name = name
 
 
-def _copy_handles(original: bpy.types.Object, other: bpy.types.Object) -> None:
-    """Handles of posing into the other's bones, so that what follows them goes on to."""
-    handles = [bone for bone in original.data.bones if role_of(bone) == HANDLE_ROLE]
-    if not handles:
+def _replace_handles(original: bpy.types.Object, other: bpy.types.Object) -> None:
+    """The other's bones get the original's handles of posing and lose their own, so that what follows the original's
+    goes on to.
+    """
+    lost, handles = ([bone for bone in item.data.bones if role_of(bone) == HANDLE_ROLE] for item in (other, original))
+    if not lost and not handles:
         return
+    names = [bone.name for bone in lost]
+    for posed in other.pose.bones:
+        for constraint in [entry for entry in posed.constraints if entry.name in (REACH, TURN)]:
+            posed.constraints.remove(constraint)
+    is_hidden, other.hide_viewport = other.hide_viewport, False  # what is hidden there cannot be edited
     bpy.context.view_layer.objects.active = other
     bpy.ops.object.mode_set(mode="EDIT")
+    edited = other.data.edit_bones
+    for name in names:
+        edited.remove(edited[name])
     for bone in handles:
-        entry = other.data.edit_bones.new(bone.name)
+        entry = edited.new(bone.name)
         entry.head, entry.tail, entry.use_deform = bone.head_local, bone.tail_local, False
         entry.align_roll(bone.matrix_local.to_3x3().col[2])
     bpy.ops.object.mode_set(mode="OBJECT")
+    other.hide_viewport = is_hidden
     groups = other.data.collections
     group = groups.get(COLLECTION) or groups.new(COLLECTION)
     for bone in handles:

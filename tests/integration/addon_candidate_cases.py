@@ -122,6 +122,44 @@ def case_animation_handles_and_what_hangs_on_it_stay(bench: Bench) -> None:
     assert (handle.head - hand.tail).length < 0.25, "the hand reaches for its handle"
 
 
+def case_handles_of_either_figure_can_be_switched_after_it(bench: Bench) -> None:
+    for is_first_on, is_chosen_on in ((False, True), (True, True)):
+        hero, chosen = posed(bench), bench.bring("adventurer")
+        place_beside(hero, chosen)
+        for rig, is_on in ((hero, is_first_on), (chosen, is_chosen_on)):
+            bpy.context.view_layer.objects.active = rig
+            if is_on:
+                bpy.ops.figurine.switch_ik(limb="left_hand")
+        chosen.hide_viewport = is_first_on
+        keep(chosen)
+        bpy.context.view_layer.objects.active = hero
+        hero.hide_viewport = False
+        handles = [bone.name for bone in hero.data.bones if bone.get("figurine_role") == "handle"]
+        assert sorted(handles) == (["elbow_pole.L", "hand_ik.L"] if is_first_on else [])
+        assert ik.is_on(hero, ik.LIMBS["left_hand"]) == is_first_on
+        before = seen(hero)
+        for _ in range(2):
+            assert bpy.ops.figurine.switch_ik(limb="left_hand") == {"FINISHED"}
+            assert np.abs(seen(hero) - before).max() < 0.01
+        assert not [name for name in hero.data.bones.keys() if name.endswith(".001")]
+        hero.name = "Another"
+
+
+def case_a_limb_that_lost_a_part_of_its_handle_gets_it_again(bench: Bench) -> None:
+    hero, limb = posed(bench), ik.LIMBS["left_hand"]
+    bpy.ops.figurine.switch_ik(limb=limb.key)
+    for bone, name in (("lower_arm.L", ik.REACH), ("hand.L", ik.TURN)):
+        constraints = hero.pose.bones[bone].constraints
+        constraints.remove(constraints[name])
+        assert not ik.is_on(hero, limb)
+        assert bpy.ops.figurine.switch_ik(limb=limb.key) == {"FINISHED"} and ik.is_on(hero, limb)
+    bpy.ops.object.mode_set(mode="EDIT")
+    hero.data.edit_bones.remove(hero.data.edit_bones[limb.pole])
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.figurine.switch_ik(limb=limb.key)
+    assert ik.is_on(hero, limb) and not {"hand_ik.L.001", "elbow_pole.L.001"} & set(hero.data.bones.keys())
+
+
 def case_auto_keying_keys_what_the_artist_poses_and_nothing_else(bench: Bench) -> None:
     hero = posed(bench)
     bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
