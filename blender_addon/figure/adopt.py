@@ -82,15 +82,13 @@ def keep(chosen: bpy.types.Object) -> bpy.types.Object:
     scene, original = bpy.context.scene, original_of(chosen)
     with all_or_nothing() as work:
         others = [item for item in candidates_of(original, scene) if item != chosen]
-        homes = [collection for item in others for collection in item.users_collection]
-        for item in others:
-            _remove(item, scene)
+        gone = [part for item in others for part in (*meshes_of(item, scene), item)]
         if chosen != original:
-            adopt(original, chosen)
-        _drop_empty(homes)
+            gone += _take_over(original, chosen)
         for item in bpy.context.view_layer.objects:
             item.select_set(item == original)
         bpy.context.view_layer.objects.active = original
+        _remove(gone)
         if work.mode == "POSE":
             bpy.ops.object.mode_set(mode="POSE")
     return original
@@ -100,26 +98,7 @@ def adopt(original: bpy.types.Object, other: bpy.types.Object) -> None:
     """The original's armature and mesh objects stay, with their names, places, parents, modifiers, constraints and
     animation; what they show is the other's from now on, which goes. In Object Mode.
     """
-    scene = bpy.context.scene
-    pose = None if _is_animated(original) else _pose_of(original)
-    homes = list(other.users_collection)
-    new, old = meshes_of(other, scene), _own_meshes(original, scene)
-    _replace_handles(original, other)
-    _swap_data(original, other)
-    for item, fresh in zip(old, new, strict=False):
-        _swap_data(item, fresh)
-        item[GROUPS_PROPERTY] = fresh.get(GROUPS_PROPERTY, "")
-    for fresh in new[len(old) :]:
-        _rebind(fresh, original)
-    for item in old[len(new) :]:
-        _discard(item)
-    _take_facts(original, other)
-    for item in (*new[: len(old)], other):
-        _discard(item)
-    _drop_empty(homes)
-    bpy.context.view_layer.update()
-    if pose is not None:
-        _take_pose(original, pose)
+    _remove(_take_over(original, other))
 
 
 def active_figure(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -131,6 +110,29 @@ def active_figure(context: bpy.types.Context) -> bpy.types.Object | None:
 def _is_animated(armature: bpy.types.Object) -> bool:
     held = armature.animation_data
     return held is not None and (held.action is not None or len(held.nla_tracks) > 0)
+
+
+def _take_over(original: bpy.types.Object, other: bpy.types.Object) -> list[bpy.types.Object]:
+    """As `adopt`, and the objects that nobody needs any more are returned. What can fail does so before anything of
+    the original's is changed.
+    """
+    scene = bpy.context.scene
+    pose = None if _is_animated(original) else _pose_of(original)
+    new, old = meshes_of(other, scene), _own_meshes(original, scene)
+    _replace_handles(original, other)
+    if pose is not None:
+        _take_pose(other, pose)  # bones that cannot take it are told by their own armature
+    _swap_data(original, other)
+    for item, fresh in zip(old, new, strict=False):
+        _swap_data(item, fresh)
+        item[GROUPS_PROPERTY] = fresh.get(GROUPS_PROPERTY, "")
+    for fresh in new[len(old) :]:
+        _rebind(fresh, original)
+    _take_facts(original, other)
+    bpy.context.view_layer.update()
+    if pose is not None:
+        _take_pose(original, pose)
+    return [*new[: len(old)], *old[len(new) :], other]
 
 
 def _pose_of(armature: bpy.types.Object) -> Pose:
@@ -221,9 +223,16 @@ def _take_facts(original: bpy.types.Object, other: bpy.types.Object) -> None:
         original[key] = other[key]
 
 
-def _remove(armature: bpy.types.Object, scene: bpy.types.Scene) -> None:
-    for item in (*meshes_of(armature, scene), armature):
+def _remove(items: Sequence[bpy.types.Object]) -> None:
+    """These objects, and the collections that are empty without them."""
+    each = tuple(dict.fromkeys(items))
+    homes = [home for item in each for home in item.users_collection if not home.is_embedded_data]
+    above = [entry for entry in bpy.data.collections if any(home.name in entry.children for home in homes)]
+    for item in each:
         _discard(item)
+    for collection in dict.fromkeys((*homes, *above)):
+        if not collection.objects and not collection.children:
+            bpy.data.collections.remove(collection)
 
 
 def _discard(item: bpy.types.Object) -> None:
@@ -238,11 +247,3 @@ def _discard(item: bpy.types.Object) -> None:
             images = [node.image for node in nodes if node.type == "TEX_IMAGE" and node.image]
             bpy.data.materials.remove(material)
             bpy.data.batch_remove([image for image in dict.fromkeys(images) if image.users == 0])
-
-
-def _drop_empty(collections: Sequence[bpy.types.Collection]) -> None:
-    """Collections that were the candidates', with the one that held them."""
-    above = [entry for entry in bpy.data.collections if any(home.name in entry.children for home in collections)]
-    for collection in dict.fromkeys((*collections, *above)):
-        if not collection.objects and not collection.children:
-            bpy.data.collections.remove(collection)

@@ -160,6 +160,63 @@ def case_a_limb_that_lost_a_part_of_its_handle_gets_it_again(bench: Bench) -> No
     assert ik.is_on(hero, limb) and not {"hand_ik.L.001", "elbow_pole.L.001"} & set(hero.data.bones.keys())
 
 
+def case_candidates_in_one_collection_go_with_it(bench: Bench) -> None:
+    hero = posed(bench)
+    alone = data_blocks()
+    home = bpy.data.collections.new("Side")
+    bpy.context.scene.collection.children.link(home)
+    candidates = [bench.bring("adventurer") for _ in range(3)]
+    for candidate in candidates:
+        place_beside(hero, candidate)
+        for item in (*candidate.children, candidate):
+            item.users_collection[0].objects.unlink(item)
+            home.objects.link(item)
+    for empty in bpy.data.collections["Hero Candidates"].children:
+        bpy.data.collections.remove(empty)
+    bpy.data.collections.remove(bpy.data.collections["Hero Candidates"])
+    keep(candidates[1])
+    kept = data_blocks()
+    for part in ("objects", "collections", "armatures", "meshes"):
+        assert kept[part] == alone[part], part
+
+
+def case_what_fails_leaves_the_first_as_it_was(bench: Bench) -> None:
+    hero = posed(bench)
+    mesh, before = figure_of(hero), seen(hero)
+    bones = hero.data.bones.keys()
+    candidates = [bench.bring("adventurer", at_cursor=False) for _ in range(2)]
+    for candidate in candidates:
+        place_beside(hero, candidate)
+    beside = data_blocks()
+    chosen = candidates[0]
+    bpy.context.view_layer.objects.active = chosen
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in list(chosen.data.edit_bones):  # the artist's own: nothing is left that a pose could be told by
+        chosen.data.edit_bones.remove(bone)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    for work in (lambda: keep(chosen), lambda: import_in_place(bench, hero)):
+        try:
+            work()
+        except Exception as error:
+            bench.measured.setdefault("errors", []).append(repr(error))
+        else:
+            raise AssertionError("there was nothing to take over")
+        assert figure_of(hero) == mesh and hero.data.bones.keys() == bones
+        assert data_blocks() == beside and np.abs(seen(hero) - before).max() < 1e-6
+
+
+def import_in_place(bench: Bench, hero: bpy.types.Object) -> None:
+    """A result without bones takes the figure's place."""
+    with all_or_nothing():
+        made = bench.bring("adventurer", at_cursor=False)
+        bpy.context.view_layer.objects.active = made
+        bpy.ops.object.mode_set(mode="EDIT")
+        for bone in list(made.data.edit_bones):
+            made.data.edit_bones.remove(bone)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        adopt(hero, made)
+
+
 def case_auto_keying_keys_what_the_artist_poses_and_nothing_else(bench: Bench) -> None:
     hero = posed(bench)
     bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
