@@ -84,12 +84,15 @@ def keep(chosen: bpy.types.Object) -> bpy.types.Object:
         others = [item for item in candidates_of(original, scene) if item != chosen]
         gone = [part for item in others for part in (*meshes_of(item, scene), item)]
         if chosen != original:
+            pairs = [(original, chosen), *zip(_own_meshes(original, scene), meshes_of(chosen, scene), strict=False)]
             gone += _take_over(original, chosen)
+            for stays, goes in pairs:
+                _take_visibility(stays, goes)
         for item in bpy.context.view_layer.objects:
             item.select_set(item == original)
         bpy.context.view_layer.objects.active = original
         _remove(gone)
-        if work.mode == "POSE":
+        if work.mode == "POSE" and original.visible_get():
             bpy.ops.object.mode_set(mode="POSE")
     return original
 
@@ -221,6 +224,12 @@ def _take_facts(original: bpy.types.Object, other: bpy.types.Object) -> None:
         del original[key]
     for key in [key for key in other.keys() if key.startswith(PREFIX) and key != BESIDE_PROPERTY]:
         original[key] = other[key]
+
+
+def _take_visibility(stays: bpy.types.Object, goes: bpy.types.Object) -> None:
+    """The eye, the viewport's screen and the render's camera of the outliner."""
+    stays.hide_viewport, stays.hide_render = goes.hide_viewport, goes.hide_render
+    stays.hide_set(goes.hide_get())
 
 
 def _remove(items: Sequence[bpy.types.Object]) -> None:

@@ -217,6 +217,28 @@ def import_in_place(bench: Bench, hero: bpy.types.Object) -> None:
         adopt(hero, made)
 
 
+def case_the_one_that_is_kept_is_as_visible_as_it_was(bench: Bench) -> None:
+    hero, chosen = posed(bench), bench.bring("adventurer")
+    place_beside(hero, chosen)
+    for item in (hero, figure_of(hero)):
+        item.hide_set(True)
+        item.hide_render = item.hide_viewport = True
+    chosen.hide_set(True)  # bones are often hidden to look at the figure
+    keep(chosen)
+    mesh = figure_of(hero)
+    assert (hero.hide_get(), hero.hide_viewport, hero.hide_render) == (True, False, False)
+    assert mesh.visible_get() and not mesh.hide_render
+
+
+def case_an_upgrade_of_a_hidden_figure_stays_hidden(bench: Bench) -> None:
+    hero = posed(bench)
+    mesh = figure_of(hero)
+    mesh.hide_set(True)
+    with all_or_nothing():
+        adopt(hero, bench.bring("adventurer", at_cursor=False))
+    assert mesh.hide_get() and not hero.hide_get()
+
+
 def case_auto_keying_keys_what_the_artist_poses_and_nothing_else(bench: Bench) -> None:
     hero = posed(bench)
     bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
