@@ -32,14 +32,28 @@ Pose = tuple[dict[str, Matrix3], Vector3]
 
 
 def original_of(armature: bpy.types.Object) -> bpy.types.Object:
-    """The figure that it is a candidate for; itself where it is none."""
-    found = armature.get(BESIDE_PROPERTY)
-    return found if isinstance(found, bpy.types.Object) else armature
+    """The figure that it is a candidate for; itself where it is none, or where that figure was deleted."""
+    found = _marked(armature)
+    # The mark alone keeps a deleted object in the file; it is in no scene then.
+    is_there = found is not None and any(
+        scene.objects.get(found.name) == found for scene in bpy.data.scenes if armature.name in scene.objects
+    )
+    return found if is_there else armature
 
 
 def candidates_of(original: bpy.types.Object, scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """Armatures of the figures that stand beside it to be chosen from."""
     return [item for item in scene.objects if item.type == "ARMATURE" and item.get(BESIDE_PROPERTY) == original]
+
+
+def choice_of(armature: bpy.types.Object, scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """It and those that stand beside it, the original first where that is still there; candidates of a deleted one are
+    chosen from among themselves.
+    """
+    original, found = original_of(armature), _marked(armature)
+    if original == armature and found is not None:
+        return candidates_of(found, scene)
+    return [original, *candidates_of(original, scene)]
 
 
 def find_original(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
@@ -59,8 +73,14 @@ def find_original(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
 
 
 def place_beside(original: bpy.types.Object, candidate: bpy.types.Object) -> None:
-    """To the original's left, one after the other, in its pose, in one collection with the other candidates."""
+    """To the original's left, one after the other, in its pose, in one collection with the other candidates. Those that
+    stood beside it as candidates of a deleted figure are its own from now on.
+    """
     scene = bpy.context.scene
+    if original_of(original) == original:
+        for item in choice_of(original, scene):
+            item[BESIDE_PROPERTY] = original
+        original.pop(BESIDE_PROPERTY, None)
     others = candidates_of(original, scene)
     candidate[BESIDE_PROPERTY] = original
     bpy.context.view_layer.update()
@@ -78,16 +98,19 @@ def place_beside(original: bpy.types.Object, candidate: bpy.types.Object) -> Non
 
 
 def keep(chosen: bpy.types.Object) -> bpy.types.Object:
-    """Of a figure and its candidates this one; the others go. Returns the armature that stays, the original's."""
+    """Of a figure and its candidates this one; the others go. Returns the armature that stays: the original's, or where
+    that was deleted the chosen one itself.
+    """
     scene, original = bpy.context.scene, original_of(chosen)
     with all_or_nothing() as work:
-        others = [item for item in candidates_of(original, scene) if item != chosen]
+        others = [item for item in choice_of(chosen, scene) if item not in (chosen, original)]
         gone = [part for item in others for part in (*meshes_of(item, scene), item)]
         if chosen != original:
             pairs = [(original, chosen), *zip(_own_meshes(original, scene), meshes_of(chosen, scene), strict=False)]
             gone += _take_over(original, chosen)
             for stays, goes in pairs:
                 _take_visibility(stays, goes)
+        original.pop(BESIDE_PROPERTY, None)
         for item in bpy.context.view_layer.objects:
             item.select_set(item == original)
         bpy.context.view_layer.objects.active = original
@@ -108,6 +131,12 @@ def active_figure(context: bpy.types.Context) -> bpy.types.Object | None:
     """The active armature, or the one of the active mesh, where Figurine made it."""
     armature = active_rig(context)
     return armature if armature is not None and armature.get(f"{PREFIX}job") else None
+
+
+def _marked(armature: bpy.types.Object) -> bpy.types.Object | None:
+    """The armature that it was placed beside, be that deleted or not."""
+    found = armature.get(BESIDE_PROPERTY)
+    return found if isinstance(found, bpy.types.Object) else None
 
 
 def _is_animated(armature: bpy.types.Object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 
 from .. import runtime
-from ..figure.adopt import active_figure, candidates_of, keep, original_of
+from ..figure.adopt import active_figure, choice_of, keep, original_of
 from ..figure.provenance import PREFIX
 from ..job_actions import rerun_obstacle, sending_obstacle
 from ..jobs.aim import Aim, Purpose
@@ -102,7 +102,7 @@ class FIGURINE_OT_keep_candidate(bpy.types.Operator):
         """Grey where there is no choice."""
         figure = active_rig(context)
         reason = ""
-        if figure is None or not candidates_of(original_of(figure), context.scene):
+        if figure is None or len(choice_of(figure, context.scene)) < 2:
             reason = _NOTHING_BESIDE
         elif context.mode not in ("OBJECT", "POSE"):
             reason = "Leave this mode first: Keep This One works in Object Mode and Pose Mode."

@@ -10,7 +10,7 @@ import numpy as np
 
 from blender_addon.animation.player import clear
 from blender_addon.errors import ImportFailed
-from blender_addon.figure.adopt import adopt, candidates_of, find_original, keep, original_of, place_beside
+from blender_addon.figure.adopt import adopt, candidates_of, choice_of, find_original, keep, original_of, place_beside
 from blender_addon.figure.rollback import all_or_nothing
 from blender_addon.pose import ik
 from tests.integration.addon_contents import data_blocks, figure_of
@@ -237,6 +237,46 @@ def case_an_upgrade_of_a_hidden_figure_stays_hidden(bench: Bench) -> None:
     with all_or_nothing():
         adopt(hero, bench.bring("adventurer", at_cursor=False))
     assert mesh.hide_get() and not hero.hide_get()
+
+
+def case_candidates_of_a_deleted_figure_are_chosen_from_among_themselves(bench: Bench) -> None:
+    hero = posed(bench)
+    candidates = [bench.bring("adventurer") for _ in range(3)]
+    for candidate in candidates:
+        place_beside(hero, candidate)
+    first, chosen, last = candidates
+    scene, name, before = bpy.context.scene, chosen.name, seen(chosen)
+    assert choice_of(chosen, scene) == [hero, *candidates]
+    delete(hero)
+    assert hero in bpy.data.objects.values() and not hero.users_scene
+    assert original_of(chosen) == chosen and choice_of(chosen, scene) == candidates
+    delete(first)
+    assert choice_of(chosen, scene) == [chosen, last]
+    assert keep(chosen) == chosen and chosen.name == name and np.abs(seen(chosen) - before).max() < 1e-6
+    assert [item for item in scene.objects if item.type == "ARMATURE"] == [chosen]
+    assert choice_of(chosen, scene) == [chosen] and bpy.context.view_layer.objects.active == chosen
+    bpy.data.orphans_purge()
+    assert "Hero" not in bpy.data.objects, "nothing holds it any more"
+
+
+def case_a_candidate_of_a_deleted_figure_leads_the_next_ones(bench: Bench) -> None:
+    hero = posed(bench)
+    first, second, third = (bench.bring("adventurer") for _ in range(3))
+    for candidate in (first, second):
+        place_beside(hero, candidate)
+    delete(hero)
+    place_beside(first, third)
+    scene = bpy.context.scene
+    assert choice_of(second, scene) == choice_of(first, scene) == [first, second, third]
+    assert keep(third) == first and [item for item in scene.objects if item.type == "ARMATURE"] == [first]
+
+
+def delete(rig: bpy.types.Object) -> None:
+    """As the artist does, with its meshes."""
+    for item in bpy.context.view_layer.objects:
+        item.select_set(item == rig or item.parent == rig)
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.object.delete()
 
 
 def case_auto_keying_keys_what_the_artist_poses_and_nothing_else(bench: Bench) -> None:
