@@ -127,6 +127,20 @@ def adopt(original: bpy.types.Object, other: bpy.types.Object) -> None:
     _remove(_take_over(original, other))
 
 
+def hidden_collection(chosen: bpy.types.Object, context: bpy.types.Context) -> bpy.types.Collection | None:
+    """One that hides what `keep` works on in this view layer, whatever the objects' own eyes say."""
+    original = original_of(chosen)
+    entries, shown = [context.view_layer.layer_collection], []
+    while entries:
+        entry = entries.pop()
+        entries += entry.children
+        shown += [entry.collection] if entry.is_visible else []
+    for item in (chosen, original, *_own_meshes(original, context.scene), *meshes_of(chosen, context.scene)):
+        if not any(item.name in collection.objects for collection in shown):
+            return item.users_collection[0]
+    return None
+
+
 def active_figure(context: bpy.types.Context) -> bpy.types.Object | None:
     """The active armature, or the one of the active mesh, where Figurine made it."""
     armature = active_rig(context)

@@ -39,7 +39,8 @@ class _PoseOperator(RigOperator):
 
     def pose_rig(self, rig: PosableRig) -> None:
         """As the operator's own pose says."""
-        rig.write(*self.posed(rig), auto_key=True)
+        turns, shift = self.posed(rig)
+        rig.write(turns, shift, auto_key=True)
 
 
 class FIGURINE_OT_reset_pose(_PoseOperator, bpy.types.Operator):

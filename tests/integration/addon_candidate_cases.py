@@ -12,6 +12,7 @@ from blender_addon.animation.player import clear
 from blender_addon.errors import ImportFailed
 from blender_addon.figure.adopt import adopt, candidates_of, choice_of, find_original, keep, original_of, place_beside
 from blender_addon.figure.rollback import all_or_nothing
+from blender_addon.operators.another import keep_obstacle
 from blender_addon.pose import ik
 from tests.integration.addon_contents import data_blocks, figure_of
 from tests.integration.addon_scene import Bench, add_cube, mesh_points
@@ -228,6 +229,24 @@ def case_the_one_that_is_kept_is_as_visible_as_it_was(bench: Bench) -> None:
     mesh = figure_of(hero)
     assert (hero.hide_get(), hero.hide_viewport, hero.hide_render) == (True, False, False)
     assert mesh.visible_get() and not mesh.hide_render
+
+
+def case_a_hidden_collection_is_named_before_anything_is_kept(bench: Bench) -> None:
+    hero, chosen = posed(bench), bench.bring("adventurer")
+    place_beside(hero, chosen)
+    (home,) = hero.users_collection
+    home.name = "Home"
+    bpy.context.view_layer.objects.active = chosen
+    assert keep_obstacle(bpy.context) == ""
+    entry = bpy.context.view_layer.layer_collection.children["Home"]
+    for place, name in ((entry, "hide_viewport"), (entry, "exclude"), (home, "hide_viewport")):
+        setattr(place, name, True)
+        bpy.context.view_layer.update()
+        assert keep_obstacle(bpy.context) == "Home is hidden: show it first.", name
+        setattr(place, name, False)
+        bpy.context.view_layer.update()
+    hero.hide_set(True)
+    assert keep_obstacle(bpy.context) == "", "its own eye is taken over"
 
 
 def case_an_upgrade_of_a_hidden_figure_stays_hidden(bench: Bench) -> None:
