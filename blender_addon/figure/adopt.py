@@ -13,7 +13,7 @@ from mathutils import Matrix
 
 from ..errors import ImportFailed
 from ..phrases import phrase
-from ..pose.ik import COLLECTION, paused
+from ..pose.ik import COLLECTION, REACH, TURN, paused
 from ..pose.rig import HANDLE_ROLE, active_rig, read_rig, role_of
 from ..pose.rotations import Matrix3, Vector3
 from ..pose.solve import fill
@@ -32,14 +32,28 @@ Pose = tuple[dict[str, Matrix3], Vector3]
 
 
 def original_of(armature: bpy.types.Object) -> bpy.types.Object:
-    """The figure that it is a candidate for; itself where it is none."""
-    found = armature.get(BESIDE_PROPERTY)
-    return found if isinstance(found, bpy.types.Object) else armature
+    """The figure that it is a candidate for; itself where it is none, or where that figure was deleted."""
+    found = _marked(armature)
+    # The mark alone keeps a deleted object in the file; it is in no scene then.
+    is_there = found is not None and any(
+        scene.objects.get(found.name) == found for scene in bpy.data.scenes if armature.name in scene.objects
+    )
+    return found if is_there else armature
 
 
 def candidates_of(original: bpy.types.Object, scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """Armatures of the figures that stand beside it to be chosen from."""
     return [item for item in scene.objects if item.type == "ARMATURE" and item.get(BESIDE_PROPERTY) == original]
+
+
+def choice_of(armature: bpy.types.Object, scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """It and those that stand beside it, the original first where that is still there; candidates of a deleted one are
+    chosen from among themselves.
+    """
+    original, found = original_of(armature), _marked(armature)
+    if original == armature and found is not None:
+        return candidates_of(found, scene)
+    return [original, *candidates_of(original, scene)]
 
 
 def find_original(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
@@ -59,8 +73,14 @@ def find_original(scene: bpy.types.Scene, name: str) -> bpy.types.Object:
 
 
 def place_beside(original: bpy.types.Object, candidate: bpy.types.Object) -> None:
-    """To the original's left, one after the other, in its pose, in one collection with the other candidates."""
+    """To the original's left, one after the other, in its pose, in one collection with the other candidates. Those that
+    stood beside it as candidates of a deleted figure are its own from now on.
+    """
     scene = bpy.context.scene
+    if original_of(original) == original:
+        for item in choice_of(original, scene):
+            item[BESIDE_PROPERTY] = original
+        original.pop(BESIDE_PROPERTY, None)
     others = candidates_of(original, scene)
     candidate[BESIDE_PROPERTY] = original
     bpy.context.view_layer.update()
@@ -78,20 +98,24 @@ def place_beside(original: bpy.types.Object, candidate: bpy.types.Object) -> Non
 
 
 def keep(chosen: bpy.types.Object) -> bpy.types.Object:
-    """Of a figure and its candidates this one; the others go. Returns the armature that stays, the original's."""
+    """Of a figure and its candidates this one; the others go. Returns the armature that stays: the original's, or where
+    that was deleted the chosen one itself.
+    """
     scene, original = bpy.context.scene, original_of(chosen)
     with all_or_nothing() as work:
-        others = [item for item in candidates_of(original, scene) if item != chosen]
-        homes = [collection for item in others for collection in item.users_collection]
-        for item in others:
-            _remove(item, scene)
+        others = [item for item in choice_of(chosen, scene) if item not in (chosen, original)]
+        gone = [part for item in others for part in (*meshes_of(item, scene), item)]
         if chosen != original:
-            adopt(original, chosen)
-        _drop_empty(homes)
+            pairs = [(original, chosen), *zip(_own_meshes(original, scene), meshes_of(chosen, scene), strict=False)]
+            gone += _take_over(original, chosen)
+            for stays, goes in pairs:
+                _take_visibility(stays, goes)
+        original.pop(BESIDE_PROPERTY, None)
         for item in bpy.context.view_layer.objects:
             item.select_set(item == original)
         bpy.context.view_layer.objects.active = original
-        if work.mode == "POSE":
+        _remove(gone)
+        if work.mode == "POSE" and original.visible_get():
             bpy.ops.object.mode_set(mode="POSE")
     return original
 
@@ -100,26 +124,21 @@ def adopt(original: bpy.types.Object, other: bpy.types.Object) -> None:
     """The original's armature and mesh objects stay, with their names, places, parents, modifiers, constraints and
     animation; what they show is the other's from now on, which goes. In Object Mode.
     """
-    scene = bpy.context.scene
-    pose = None if _is_animated(original) else _pose_of(original)
-    homes = list(other.users_collection)
-    new, old = meshes_of(other, scene), _own_meshes(original, scene)
-    _copy_handles(original, other)
-    _swap_data(original, other)
-    for item, fresh in zip(old, new, strict=False):
-        _swap_data(item, fresh)
-        item[GROUPS_PROPERTY] = fresh.get(GROUPS_PROPERTY, "")
-    for fresh in new[len(old) :]:
-        _rebind(fresh, original)
-    for item in old[len(new) :]:
-        _discard(item)
-    _take_facts(original, other)
-    for item in (*new[: len(old)], other):
-        _discard(item)
-    _drop_empty(homes)
-    bpy.context.view_layer.update()
-    if pose is not None:
-        _take_pose(original, pose)
+    _remove(_take_over(original, other))
+
+
+def hidden_collection(chosen: bpy.types.Object, context: bpy.types.Context) -> bpy.types.Collection | None:
+    """One that hides what `keep` works on in this view layer, whatever the objects' own eyes say."""
+    original = original_of(chosen)
+    entries, shown = [context.view_layer.layer_collection], []
+    while entries:
+        entry = entries.pop()
+        entries += entry.children
+        shown += [entry.collection] if entry.is_visible else []
+    for item in (chosen, original, *_own_meshes(original, context.scene), *meshes_of(chosen, context.scene)):
+        if not any(item.name in collection.objects for collection in shown):
+            return item.users_collection[0]
+    return None
 
 
 def active_figure(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -128,9 +147,38 @@ def active_figure(context: bpy.types.Context) -> bpy.types.Object | None:
     return armature if armature is not None and armature.get(f"{PREFIX}job") else None
 
 
+def _marked(armature: bpy.types.Object) -> bpy.types.Object | None:
+    """The armature that it was placed beside, be that deleted or not."""
+    found = armature.get(BESIDE_PROPERTY)
+    return found if isinstance(found, bpy.types.Object) else None
+
+
 def _is_animated(armature: bpy.types.Object) -> bool:
     held = armature.animation_data
     return held is not None and (held.action is not None or len(held.nla_tracks) > 0)
+
+
+def _take_over(original: bpy.types.Object, other: bpy.types.Object) -> list[bpy.types.Object]:
+    """As `adopt`, and the objects that nobody needs any more are returned. What can fail does so before anything of
+    the original's is changed.
+    """
+    scene = bpy.context.scene
+    pose = None if _is_animated(original) else _pose_of(original)
+    new, old = meshes_of(other, scene), _own_meshes(original, scene)
+    _replace_handles(original, other)
+    if pose is not None:
+        _take_pose(other, pose)  # bones that cannot take it are told by their own armature
+    _swap_data(original, other)
+    for item, fresh in zip(old, new, strict=False):
+        _swap_data(item, fresh)
+        item[GROUPS_PROPERTY] = fresh.get(GROUPS_PROPERTY, "")
+    for fresh in new[len(old) :]:
+        _rebind(fresh, original)
+    _take_facts(original, other)
+    bpy.context.view_layer.update()
+    if pose is not None:
+        _take_pose(original, pose)
+    return [*new[: len(old)], *old[len(new) :], other]
 
 
 def _pose_of(armature: bpy.types.Object) -> Pose:
@@ -169,18 +217,29 @@ def _swap_data(item: bpy.types.Object, fresh: bpy.types.Object) -> None:
     item.data.name = name
 
 
-def _copy_handles(original: bpy.types.Object, other: bpy.types.Object) -> None:
-    """Handles of posing into the other's bones, so that what follows them goes on to."""
-    handles = [bone for bone in original.data.bones if role_of(bone) == HANDLE_ROLE]
-    if not handles:
+def _replace_handles(original: bpy.types.Object, other: bpy.types.Object) -> None:
+    """The other's bones get the original's handles of posing and lose their own, so that what follows the original's
+    goes on to.
+    """
+    lost, handles = ([bone for bone in item.data.bones if role_of(bone) == HANDLE_ROLE] for item in (other, original))
+    if not lost and not handles:
         return
+    names = [bone.name for bone in lost]
+    for posed in other.pose.bones:
+        for constraint in [entry for entry in posed.constraints if entry.name in (REACH, TURN)]:
+            posed.constraints.remove(constraint)
+    is_hidden, other.hide_viewport = other.hide_viewport, False  # what is hidden there cannot be edited
     bpy.context.view_layer.objects.active = other
     bpy.ops.object.mode_set(mode="EDIT")
+    edited = other.data.edit_bones
+    for name in names:
+        edited.remove(edited[name])
     for bone in handles:
-        entry = other.data.edit_bones.new(bone.name)
+        entry = edited.new(bone.name)
         entry.head, entry.tail, entry.use_deform = bone.head_local, bone.tail_local, False
         entry.align_roll(bone.matrix_local.to_3x3().col[2])
     bpy.ops.object.mode_set(mode="OBJECT")
+    other.hide_viewport = is_hidden
     groups = other.data.collections
     group = groups.get(COLLECTION) or groups.new(COLLECTION)
     for bone in handles:
@@ -210,9 +269,22 @@ def _take_facts(original: bpy.types.Object, other: bpy.types.Object) -> None:
         original[key] = other[key]
 
 
-def _remove(armature: bpy.types.Object, scene: bpy.types.Scene) -> None:
-    for item in (*meshes_of(armature, scene), armature):
+def _take_visibility(stays: bpy.types.Object, goes: bpy.types.Object) -> None:
+    """The eye, the viewport's screen and the render's camera of the outliner."""
+    stays.hide_viewport, stays.hide_render = goes.hide_viewport, goes.hide_render
+    stays.hide_set(goes.hide_get())
+
+
+def _remove(items: Sequence[bpy.types.Object]) -> None:
+    """These objects, and the collections that are empty without them."""
+    each = tuple(dict.fromkeys(items))
+    homes = [home for item in each for home in item.users_collection if not home.is_embedded_data]
+    above = [entry for entry in bpy.data.collections if any(home.name in entry.children for home in homes)]
+    for item in each:
         _discard(item)
+    for collection in dict.fromkeys((*homes, *above)):
+        if not collection.objects and not collection.children:
+            bpy.data.collections.remove(collection)
 
 
 def _discard(item: bpy.types.Object) -> None:
@@ -227,11 +299,3 @@ def _discard(item: bpy.types.Object) -> None:
             images = [node.image for node in nodes if node.type == "TEX_IMAGE" and node.image]
             bpy.data.materials.remove(material)
             bpy.data.batch_remove([image for image in dict.fromkeys(images) if image.users == 0])
-
-
-def _drop_empty(collections: Sequence[bpy.types.Collection]) -> None:
-    """Collections that were the candidates', with the one that held them."""
-    above = [entry for entry in bpy.data.collections if any(home.name in entry.children for home in collections)]
-    for collection in dict.fromkeys((*collections, *above)):
-        if not collection.objects and not collection.children:
-            bpy.data.collections.remove(collection)

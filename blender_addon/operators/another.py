@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 
 from .. import runtime
-from ..figure.adopt import active_figure, candidates_of, keep, original_of
+from ..figure.adopt import active_figure, choice_of, hidden_collection, keep, original_of
 from ..figure.provenance import PREFIX
 from ..job_actions import rerun_obstacle, sending_obstacle
 from ..jobs.aim import Aim, Purpose
@@ -99,14 +99,8 @@ class FIGURINE_OT_keep_candidate(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Grey where there is no choice."""
-        figure = active_rig(context)
-        reason = ""
-        if figure is None or not candidates_of(original_of(figure), context.scene):
-            reason = _NOTHING_BESIDE
-        elif context.mode not in ("OBJECT", "POSE"):
-            reason = "Leave this mode first: Keep This One works in Object Mode and Pose Mode."
-        return poll_reason(cls, reason)
+        """Grey where there is no choice, or where what is kept could not be seen."""
+        return poll_reason(cls, keep_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose."""
@@ -136,6 +130,17 @@ class FIGURINE_OT_upgrade(bpy.types.Operator):
         settings = {"engine": "neural", "engines": {}}
         _rerun(original_of(active_figure(context)), "geometry", settings, None, "upgrade")
         return {"FINISHED"}
+
+
+def keep_obstacle(context: bpy.types.Context) -> str:
+    """Why the active figure cannot be kept of those that stand beside each other, "" where it can."""
+    figure = active_rig(context)
+    if figure is None or len(choice_of(figure, context.scene)) < 2:
+        return _NOTHING_BESIDE
+    if context.mode not in ("OBJECT", "POSE"):
+        return "Leave this mode first: Keep This One works in Object Mode and Pose Mode."
+    collection = hidden_collection(figure, context)
+    return phrase("{name} is hidden: show it first.", name=collection.name) if collection is not None else ""
 
 
 def another_obstacle(context: bpy.types.Context, stage: str) -> str:

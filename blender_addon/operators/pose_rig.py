@@ -39,7 +39,8 @@ class _PoseOperator(RigOperator):
 
     def pose_rig(self, rig: PosableRig) -> None:
         """As the operator's own pose says."""
-        rig.write(*self.posed(rig))
+        turns, shift = self.posed(rig)
+        rig.write(turns, shift, auto_key=True)
 
 
 class FIGURINE_OT_reset_pose(_PoseOperator, bpy.types.Operator):
@@ -50,7 +51,7 @@ class FIGURINE_OT_reset_pose(_PoseOperator, bpy.types.Operator):
 
     def pose_rig(self, rig: PosableRig) -> None:
         """As the figure was made."""
-        rig.clear()
+        rig.clear(auto_key=True)
 
 
 class FIGURINE_OT_apply_pose(_PoseOperator, bpy.types.Operator):

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import bpy
 
-from ..figure.adopt import active_figure, candidates_of, original_of
+from ..figure.adopt import active_figure, choice_of, original_of
 from ..operators.another import is_draft
 from ..operators.rig_mesh import rig_obstacle
 from ..operators.update_skin import skin_obstacle
@@ -39,8 +41,9 @@ class FIGURINE_PT_correct(bpy.types.Panel):
         layout.operator("figurine.rig_mesh", icon="OUTLINER_OB_ARMATURE")
         if active_figure(context) is not None:
             _draw_others(layout, armature)
-        if armature is not None and candidates_of(original_of(armature), context.scene):
-            _draw_choice(layout, armature, context.scene)
+        choice = [] if armature is None else choice_of(armature, context.scene)
+        if len(choice) > 1:
+            _draw_choice(layout, armature, choice)
 
 
 def _draw_others(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None:
@@ -53,10 +56,8 @@ def _draw_others(layout: bpy.types.UILayout, armature: bpy.types.Object) -> None
         layout.operator("figurine.upgrade", icon="TRIA_UP")
 
 
-def _draw_choice(layout: bpy.types.UILayout, armature: bpy.types.Object, scene: bpy.types.Scene) -> None:
+def _draw_choice(layout: bpy.types.UILayout, armature: bpy.types.Object, choice: Sequence[bpy.types.Object]) -> None:
     """Which of those that stand beside each other is active."""
-    original = original_of(armature)
-    choice = [original, *candidates_of(original, scene)]
     box = layout.box()
     place = choice.index(armature) + 1
     draw_faint(

@@ -71,16 +71,18 @@ def limbs_of(armature: bpy.types.Object) -> list[Limb]:
 
 
 def is_on(armature: bpy.types.Object, limb: Limb) -> bool:
-    """Whether the limb follows its handle."""
-    reach = _bones(armature, limb)[len(limb.chain) - 1].constraints.get(REACH)
-    return reach is not None and reach.influence > 0.0
+    """Whether the limb follows its handle: all of what it takes is there, and switched on."""
+    last, end = _bones(armature, limb)[-2:]
+    reach = last.constraints.get(REACH)
+    return _has_handle(armature, limb) and TURN in end.constraints and reach is not None and reach.influence > 0.0
 
 
 def switch(armature: bpy.types.Object, limb: Limb, on: bool) -> None:
-    """On or off, and nothing moves. Makes the handle where it is not there yet."""
-    if on and limb.handle not in armature.pose.bones:
+    """On or off, and nothing moves. Makes of handle and constraints what is not there yet."""
+    if on and not _has_handle(armature, limb):
         _add_handle(armature, limb)
     if on:
+        _tie(armature, limb)
         _to_handle(armature, limb)
     else:
         _to_bones(armature, limb)
@@ -103,6 +105,10 @@ def _bones(armature: bpy.types.Object, limb: Limb) -> list[bpy.types.PoseBone]:
     """Of the chain, and then its end."""
     by_role = {role_of(bone): bone.name for bone in reversed(armature.data.bones)}
     return [armature.pose.bones[by_role[role]] for role in (*limb.chain, limb.end)]
+
+
+def _has_handle(armature: bpy.types.Object, limb: Limb) -> bool:
+    return limb.handle in armature.pose.bones and limb.pole in armature.pose.bones
 
 
 def _to_bones(armature: bpy.types.Object, limb: Limb) -> None:
@@ -184,7 +190,7 @@ def _add_handle(armature: bpy.types.Object, limb: Limb) -> None:
         bpy.context.view_layer.objects.active = armature
         bpy.ops.object.mode_set(mode="EDIT")
         edited = armature.data.edit_bones
-        handle, pole = edited.new(limb.handle), edited.new(limb.pole)
+        handle, pole = (edited.get(name) or edited.new(name) for name in (limb.handle, limb.pole))
         along = edited[end].vector.normalized() * _HANDLE_LENGTH * reach
         handle.head, handle.tail = edited[last].tail, edited[last].tail + along
         handle.align_roll(edited[end].z_axis)
@@ -195,14 +201,20 @@ def _add_handle(armature: bpy.types.Object, limb: Limb) -> None:
         bpy.ops.object.mode_set(mode="OBJECT")
         _dress_handles(armature, limb)
     restore_work(work)
-    bones = _bones(armature, limb)
-    constraint = bones[-2].constraints.new("IK")
-    constraint.name, constraint.influence = REACH, 0.0
-    constraint.target = constraint.pole_target = armature
-    constraint.subtarget, constraint.pole_subtarget = limb.handle, limb.pole
-    constraint.chain_count = len(limb.chain)
-    turn = bones[-1].constraints.new("COPY_ROTATION")
-    turn.name, turn.influence, turn.target, turn.subtarget = TURN, 0.0, armature, limb.handle
+
+
+def _tie(armature: bpy.types.Object, limb: Limb) -> None:
+    """The constraints with which the limb follows; a figure that took another one's bones has none on new ones."""
+    last, end = _bones(armature, limb)[-2:]
+    if REACH not in last.constraints:
+        reach = last.constraints.new("IK")
+        reach.name, reach.influence = REACH, 0.0
+        reach.target = reach.pole_target = armature
+        reach.subtarget, reach.pole_subtarget = limb.handle, limb.pole
+        reach.chain_count = len(limb.chain)
+    if TURN not in end.constraints:
+        turn = end.constraints.new("COPY_ROTATION")
+        turn.name, turn.influence, turn.target, turn.subtarget = TURN, 0.0, armature, limb.handle
 
 
 def _dress_handles(armature: bpy.types.Object, limb: Limb) -> None:

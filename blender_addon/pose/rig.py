@@ -46,16 +46,16 @@ class PosableRig:
             return np.zeros(3)
         return self.to_character @ self._location_axes(hips, self.turns()) @ np.array(self._bone_at(hips).location)
 
-    def write(self, turns: Matrix3, shift: Vector3) -> None:
-        """Give the bones these turns, and the hips this shift. Rotation modes stay as they are. Where Auto Keying is
-        on, keys are set.
+    def write(self, turns: Matrix3, shift: Vector3, auto_key: bool = False) -> None:
+        """Give the bones these turns, and the hips this shift. Rotation modes stay as they are. auto_key: it is the
+        artist who poses, so keys are set where Auto Keying is on.
         """
         basis = self.basis(turns)
         for bone, name in enumerate(self.skeleton.names):
             set_rotation(self._bone(name), Matrix(basis[bone].tolist()).to_quaternion())
         if self.hips is not None:
             self._bone_at(self.hips).location = self.hips_location(turns, shift).tolist()
-        if bpy.context.scene.tool_settings.use_keyframe_insert_auto:
+        if auto_key and bpy.context.scene.tool_settings.use_keyframe_insert_auto:
             for name in self.skeleton.names:
                 key_pose(self._bone(name), bpy.context.scene.frame_current)
         bpy.context.view_layer.update()
@@ -71,11 +71,11 @@ class PosableRig:
         found: Vector3 = self._location_axes(self.hips, turns).T @ self.to_character.T @ shift
         return found
 
-    def clear(self) -> None:
-        """Put every bone where it is at rest, and unscaled."""
+    def clear(self, auto_key: bool = False) -> None:
+        """Put every bone where it is at rest, and unscaled. auto_key: as of `write`."""
         for name in self.skeleton.names:
             self._bone(name).matrix_basis = Matrix.Identity(4)
-        self.write(rest_turns(self.skeleton), np.zeros(3))
+        self.write(rest_turns(self.skeleton), np.zeros(3), auto_key)
 
     @property
     def hips(self) -> int | None:

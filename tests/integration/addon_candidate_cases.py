@@ -8,9 +8,11 @@ import itertools
 import bpy
 import numpy as np
 
+from blender_addon.animation.player import clear
 from blender_addon.errors import ImportFailed
-from blender_addon.figure.adopt import adopt, candidates_of, find_original, keep, original_of, place_beside
+from blender_addon.figure.adopt import adopt, candidates_of, choice_of, find_original, keep, original_of, place_beside
 from blender_addon.figure.rollback import all_or_nothing
+from blender_addon.operators.another import keep_obstacle
 from blender_addon.pose import ik
 from tests.integration.addon_contents import data_blocks, figure_of
 from tests.integration.addon_scene import Bench, add_cube, mesh_points
@@ -119,6 +121,193 @@ def case_animation_handles_and_what_hangs_on_it_stay(bench: Bench) -> None:
     assert turned[0].rotation_difference(turned[1]).angle > 0.5
     handle, hand = hero.pose.bones["hand_ik.L"], hero.pose.bones["lower_arm.L"]
     assert (handle.head - hand.tail).length < 0.25, "the hand reaches for its handle"
+
+
+def case_handles_of_either_figure_can_be_switched_after_it(bench: Bench) -> None:
+    for is_first_on, is_chosen_on in ((False, True), (True, True)):
+        hero, chosen = posed(bench), bench.bring("adventurer")
+        place_beside(hero, chosen)
+        for rig, is_on in ((hero, is_first_on), (chosen, is_chosen_on)):
+            bpy.context.view_layer.objects.active = rig
+            if is_on:
+                bpy.ops.figurine.switch_ik(limb="left_hand")
+        chosen.hide_viewport = is_first_on
+        keep(chosen)
+        bpy.context.view_layer.objects.active = hero
+        hero.hide_viewport = False
+        handles = [bone.name for bone in hero.data.bones if bone.get("figurine_role") == "handle"]
+        assert sorted(handles) == (["elbow_pole.L", "hand_ik.L"] if is_first_on else [])
+        assert ik.is_on(hero, ik.LIMBS["left_hand"]) == is_first_on
+        before = seen(hero)
+        for _ in range(2):
+            assert bpy.ops.figurine.switch_ik(limb="left_hand") == {"FINISHED"}
+            assert np.abs(seen(hero) - before).max() < 0.01
+        assert not [name for name in hero.data.bones.keys() if name.endswith(".001")]
+        hero.name = "Another"
+
+
+def case_a_limb_that_lost_a_part_of_its_handle_gets_it_again(bench: Bench) -> None:
+    hero, limb = posed(bench), ik.LIMBS["left_hand"]
+    bpy.ops.figurine.switch_ik(limb=limb.key)
+    for bone, name in (("lower_arm.L", ik.REACH), ("hand.L", ik.TURN)):
+        constraints = hero.pose.bones[bone].constraints
+        constraints.remove(constraints[name])
+        assert not ik.is_on(hero, limb)
+        assert bpy.ops.figurine.switch_ik(limb=limb.key) == {"FINISHED"} and ik.is_on(hero, limb)
+    bpy.ops.object.mode_set(mode="EDIT")
+    hero.data.edit_bones.remove(hero.data.edit_bones[limb.pole])
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.ops.figurine.switch_ik(limb=limb.key)
+    assert ik.is_on(hero, limb) and not {"hand_ik.L.001", "elbow_pole.L.001"} & set(hero.data.bones.keys())
+
+
+def case_candidates_in_one_collection_go_with_it(bench: Bench) -> None:
+    hero = posed(bench)
+    alone = data_blocks()
+    home = bpy.data.collections.new("Side")
+    bpy.context.scene.collection.children.link(home)
+    candidates = [bench.bring("adventurer") for _ in range(3)]
+    for candidate in candidates:
+        place_beside(hero, candidate)
+        for item in (*candidate.children, candidate):
+            item.users_collection[0].objects.unlink(item)
+            home.objects.link(item)
+    for empty in bpy.data.collections["Hero Candidates"].children:
+        bpy.data.collections.remove(empty)
+    bpy.data.collections.remove(bpy.data.collections["Hero Candidates"])
+    keep(candidates[1])
+    kept = data_blocks()
+    for part in ("objects", "collections", "armatures", "meshes"):
+        assert kept[part] == alone[part], part
+
+
+def case_what_fails_leaves_the_first_as_it_was(bench: Bench) -> None:
+    hero = posed(bench)
+    mesh, before = figure_of(hero), seen(hero)
+    bones = hero.data.bones.keys()
+    candidates = [bench.bring("adventurer", at_cursor=False) for _ in range(2)]
+    for candidate in candidates:
+        place_beside(hero, candidate)
+    beside = data_blocks()
+    chosen = candidates[0]
+    bpy.context.view_layer.objects.active = chosen
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in list(chosen.data.edit_bones):  # the artist's own: nothing is left that a pose could be told by
+        chosen.data.edit_bones.remove(bone)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    for work in (lambda: keep(chosen), lambda: import_in_place(bench, hero)):
+        try:
+            work()
+        except Exception as error:
+            bench.measured.setdefault("errors", []).append(repr(error))
+        else:
+            raise AssertionError("there was nothing to take over")
+        assert figure_of(hero) == mesh and hero.data.bones.keys() == bones
+        assert data_blocks() == beside and np.abs(seen(hero) - before).max() < 1e-6
+
+
+def import_in_place(bench: Bench, hero: bpy.types.Object) -> None:
+    """A result without bones takes the figure's place."""
+    with all_or_nothing():
+        made = bench.bring("adventurer", at_cursor=False)
+        bpy.context.view_layer.objects.active = made
+        bpy.ops.object.mode_set(mode="EDIT")
+        for bone in list(made.data.edit_bones):
+            made.data.edit_bones.remove(bone)
+        bpy.ops.object.mode_set(mode="OBJECT")
+        adopt(hero, made)
+
+
+def case_the_one_that_is_kept_is_as_visible_as_it_was(bench: Bench) -> None:
+    hero, chosen = posed(bench), bench.bring("adventurer")
+    place_beside(hero, chosen)
+    for item in (hero, figure_of(hero)):
+        item.hide_set(True)
+        item.hide_render = item.hide_viewport = True
+    chosen.hide_set(True)  # bones are often hidden to look at the figure
+    keep(chosen)
+    mesh = figure_of(hero)
+    assert (hero.hide_get(), hero.hide_viewport, hero.hide_render) == (True, False, False)
+    assert mesh.visible_get() and not mesh.hide_render
+
+
+def case_a_hidden_collection_is_named_before_anything_is_kept(bench: Bench) -> None:
+    hero, chosen = posed(bench), bench.bring("adventurer")
+    place_beside(hero, chosen)
+    (home,) = hero.users_collection
+    home.name = "Home"
+    bpy.context.view_layer.objects.active = chosen
+    assert keep_obstacle(bpy.context) == ""
+    entry = bpy.context.view_layer.layer_collection.children["Home"]
+    for place, name in ((entry, "hide_viewport"), (entry, "exclude"), (home, "hide_viewport")):
+        setattr(place, name, True)
+        bpy.context.view_layer.update()
+        assert keep_obstacle(bpy.context) == "Home is hidden: show it first.", name
+        setattr(place, name, False)
+        bpy.context.view_layer.update()
+    hero.hide_set(True)
+    assert keep_obstacle(bpy.context) == "", "its own eye is taken over"
+
+
+def case_an_upgrade_of_a_hidden_figure_stays_hidden(bench: Bench) -> None:
+    hero = posed(bench)
+    mesh = figure_of(hero)
+    mesh.hide_set(True)
+    with all_or_nothing():
+        adopt(hero, bench.bring("adventurer", at_cursor=False))
+    assert mesh.hide_get() and not hero.hide_get()
+
+
+def case_candidates_of_a_deleted_figure_are_chosen_from_among_themselves(bench: Bench) -> None:
+    hero = posed(bench)
+    candidates = [bench.bring("adventurer") for _ in range(3)]
+    for candidate in candidates:
+        place_beside(hero, candidate)
+    first, chosen, last = candidates
+    scene, name, before = bpy.context.scene, chosen.name, seen(chosen)
+    assert choice_of(chosen, scene) == [hero, *candidates]
+    delete(hero)
+    assert hero in bpy.data.objects.values() and not hero.users_scene
+    assert original_of(chosen) == chosen and choice_of(chosen, scene) == candidates
+    delete(first)
+    assert choice_of(chosen, scene) == [chosen, last]
+    assert keep(chosen) == chosen and chosen.name == name and np.abs(seen(chosen) - before).max() < 1e-6
+    assert [item for item in scene.objects if item.type == "ARMATURE"] == [chosen]
+    assert choice_of(chosen, scene) == [chosen] and bpy.context.view_layer.objects.active == chosen
+    bpy.data.orphans_purge()
+    assert "Hero" not in bpy.data.objects, "nothing holds it any more"
+
+
+def case_a_candidate_of_a_deleted_figure_leads_the_next_ones(bench: Bench) -> None:
+    hero = posed(bench)
+    first, second, third = (bench.bring("adventurer") for _ in range(3))
+    for candidate in (first, second):
+        place_beside(hero, candidate)
+    delete(hero)
+    place_beside(first, third)
+    scene = bpy.context.scene
+    assert choice_of(second, scene) == choice_of(first, scene) == [first, second, third]
+    assert keep(third) == first and [item for item in scene.objects if item.type == "ARMATURE"] == [first]
+
+
+def delete(rig: bpy.types.Object) -> None:
+    """As the artist does, with its meshes."""
+    for item in bpy.context.view_layer.objects:
+        item.select_set(item == rig or item.parent == rig)
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.object.delete()
+
+
+def case_auto_keying_keys_what_the_artist_poses_and_nothing_else(bench: Bench) -> None:
+    hero = posed(bench)
+    bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
+    candidate = bench.bring("adventurer")
+    place_beside(hero, candidate)
+    assert candidate.animation_data is None, "it came by itself"
+    keep(candidate)
+    assert hero.animation_data is None
+    clear(hero)
+    assert hero.animation_data is None and not bpy.data.actions
 
 
 def case_a_figure_that_is_gone_is_one_sentence(bench: Bench) -> None:

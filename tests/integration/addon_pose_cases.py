@@ -176,6 +176,9 @@ def case_posing_is_one_step_of_undo_and_keys_itself(bench: Bench) -> None:
     bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
     bpy.ops.figurine.apply_pose(pose="walk")
     assert rig.animation_data.action.frame_range[0] == bpy.context.scene.frame_current
+    bpy.context.scene.frame_set(bpy.context.scene.frame_current + 5)
+    bpy.ops.figurine.reset_pose()
+    assert rig.animation_data.action.frame_range[1] == bpy.context.scene.frame_current
 
 
 def case_what_cannot_be_posed_says_why(bench: Bench) -> None:
