@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from blender_addon.animation.clips import clips_of
-from blender_addon.animation.player import CLIP_PROPERTY, SPEED_PROPERTY, TRACK, playing
+from blender_addon.animation.player import SPEED_PROPERTY, TRACK, playing
 from blender_addon.operators.animate_clear import NO_CLIP
 from blender_addon.operators.animate_clip import animation_obstacle
 from blender_addon.output.clips import _sources, curves_of
@@ -145,24 +145,6 @@ def case_what_the_artist_animated_is_kept(bench: Bench) -> None:
     assert [strip.action for track in rig.animation_data.nla_tracks for strip in track.strips] == [own]
     bpy.context.scene.frame_set(20)
     assert rig.pose.bones["head"].rotation_quaternion.x > 0.3
-
-
-def case_a_clip_that_the_artist_changed_a_copy_of_is_kept(bench: Bench) -> None:
-    rig = bring(bench, "fox_kid")
-    bpy.ops.figurine.apply_clip(clip="walk")
-    data, walk = rig.animation_data, playing(rig)
-    own = walk.copy()
-    for active in (walk, own):
-        data.action = active
-        bpy.ops.figurine.apply_clip(clip="walk")
-        assert data.action is None
-    walk = playing(rig)
-    assert set(bpy.data.actions) == {own, walk} and CLIP_PROPERTY not in own
-    bpy.ops.figurine.apply_clip(clip="idle")
-    assert [strip.action for track in data.nla_tracks for strip in track.strips] == [own, playing(rig)]
-    bpy.ops.figurine.clear_clip()
-    assert list(bpy.data.actions) == [own]
-    assert [strip.action for track in data.nla_tracks for strip in track.strips] == [own]
 
 
 def case_handles_go_off_and_on_again(bench: Bench) -> None:
