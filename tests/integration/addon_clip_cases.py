@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import bpy
 import numpy as np
 
 from blender_addon.animation.actions import add_strip
 from blender_addon.animation.player import CLIP_PROPERTY, playing
 from blender_addon.pose.rig import key_pose
-from tests.integration.addon_animation_cases import bring
+from tests.integration.addon_animation_cases import bring, directions, furthest_deg
 from tests.integration.addon_scene import Bench
+from tests.integration.clip_files import write_bvh
+from tests.integration.clip_measures import cycle_of
 from tests.integration.output_measures import (
     clip_name,
     clips_of,
@@ -64,3 +69,19 @@ def case_tracks_of_one_name_are_clips_of_their_own(bench: Bench) -> None:
         bpy.context.scene.frame_set(frame)
         now = heads_of(found)
         assert max(np.abs(now[name] - heads[name]).max() for name in now) < SAME_m, frame
+
+
+def case_a_bvh_without_end_sites_moves_the_figure_as_one_with_them(bench: Bench) -> None:
+    rig = bring(bench, "fox_kid")
+    path, seen = write_bvh(bench.scratch / "swing.bvh"), []
+    for text in (path.read_text(encoding="utf-8"), _without_ends(path)):
+        path.write_text(text, encoding="utf-8")
+        bpy.ops.figurine.retarget(filepath=str(path))
+        bpy.context.scene.frame_set(cycle_of(rig)[len(cycle_of(rig)) // 2])
+        seen.append(directions(rig))
+    assert "End Site" not in path.read_text(encoding="utf-8")
+    assert furthest_deg(*seen) < 0.1, furthest_deg(*seen)
+
+
+def _without_ends(path: Path) -> str:
+    return re.sub(r"End Site\s*\{[^}]*\}", "", path.read_text(encoding="utf-8"))
