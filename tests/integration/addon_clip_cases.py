@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
+import addon_utils
 import bpy
 import numpy as np
 
 from blender_addon.animation.actions import add_strip
 from blender_addon.animation.player import CLIP_PROPERTY, playing
+from blender_addon.bundled import FBX
 from blender_addon.pose.rig import key_pose
-from tests.integration.addon_animation_cases import bring, directions, furthest_deg
+from tests.integration.addon_animation_cases import bring
+from tests.integration.addon_contents import data_blocks
 from tests.integration.addon_scene import Bench
-from tests.integration.clip_files import write_bvh
-from tests.integration.clip_measures import cycle_of
+from tests.integration.clip_files import write_fbx
 from tests.integration.output_measures import (
     clip_name,
     clips_of,
@@ -71,17 +70,23 @@ def case_tracks_of_one_name_are_clips_of_their_own(bench: Bench) -> None:
         assert max(np.abs(now[name] - heads[name]).max() for name in now) < SAME_m, frame
 
 
-def case_a_bvh_without_end_sites_moves_the_figure_as_one_with_them(bench: Bench) -> None:
+def case_an_fbx_is_read_where_its_importer_is_off_and_the_active_collection_hidden(bench: Bench) -> None:
     rig = bring(bench, "fox_kid")
-    path, seen = write_bvh(bench.scratch / "swing.bvh"), []
-    for text in (path.read_text(encoding="utf-8"), _without_ends(path)):
-        path.write_text(text, encoding="utf-8")
-        bpy.ops.figurine.retarget(filepath=str(path))
-        bpy.context.scene.frame_set(cycle_of(rig)[len(cycle_of(rig)) // 2])
-        seen.append(directions(rig))
-    assert "End Site" not in path.read_text(encoding="utf-8")
-    assert furthest_deg(*seen) < 0.1, furthest_deg(*seen)
-
-
-def _without_ends(path: Path) -> str:
-    return re.sub(r"End Site\s*\{[^}]*\}", "", path.read_text(encoding="utf-8"))
+    bpy.ops.figurine.apply_clip(clip="wave")
+    path = write_fbx(rig, bench.scratch / "wave.fbx")
+    bpy.context.view_layer.objects.active = rig
+    hidden = bpy.data.collections.new("Hidden")
+    bpy.context.scene.collection.children.link(hidden)
+    layer = bpy.context.view_layer.layer_collection.children["Hidden"]
+    bpy.context.view_layer.active_layer_collection = layer
+    addon_utils.disable(FBX)
+    for part in ("hide_viewport", "exclude"):
+        bpy.ops.figurine.clear_clip()
+        setattr(layer, part, True)
+        before = data_blocks()
+        assert bpy.ops.figurine.retarget(filepath=str(path)) == {"FINISHED"}
+        left = data_blocks()
+        assert {kind for kind in left if left[kind] != before.get(kind)} - {"all_ids"} == {"actions"}
+        assert bpy.context.view_layer.objects.active == rig
+    assert not addon_utils.check(FBX)[1]
+    addon_utils.enable(FBX)
