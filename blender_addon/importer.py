@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import addon_utils
 import bpy
 from mathutils import Matrix
 
+from .bundled import FBX, enabled_addon
 from .errors import ImportFailed
 from .figure import armature, materials
 from .figure.provenance import PREFIX, facts_of
@@ -22,8 +22,6 @@ from .phrases import phrase
 from .units import metres_per_unit
 
 MAX_INFLUENCES = 4
-# Blender's first FBX importer, a bundled add-on: the only one before 4.5.
-_OLD_IMPORTER = "io_scene_fbx"
 # Jobs that read the scene on another thread.
 _BUSY_JOBS = ("RENDER", "OBJECT_BAKE")
 # Sums of four float32 weights that went through a file.
@@ -128,8 +126,8 @@ def _run_importer(path: Path) -> None:
     try:
         if "fbx_import" in dir(bpy.ops.wm):
             finished = bpy.ops.wm.fbx_import(**options)
-        else:
-            with _enabled(_OLD_IMPORTER):
+        else:  # before Blender 4.5
+            with enabled_addon(FBX):
                 finished = bpy.ops.import_scene.fbx(**options)
     except RuntimeError as error:
         raise ImportFailed(
@@ -139,19 +137,6 @@ def _run_importer(path: Path) -> None:
         ) from error
     if finished != {"FINISHED"}:
         raise ImportFailed(phrase("Blender did not import {name}.", name=path.name), _REPORT_IT)
-
-
-@contextmanager
-def _enabled(module: str) -> Iterator[None]:
-    """Switch a bundled add-on on that the user switched off, and off again."""
-    _is_default, is_enabled = addon_utils.check(module)
-    if not is_enabled:
-        addon_utils.enable(module)
-    try:
-        yield
-    finally:
-        if not is_enabled:
-            addon_utils.disable(module)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..errors import ClipUnusable
 from ..phrases import phrase
-from ..pose.rotations import about
 from .source import WorldClip, role_of_joint
 
 _AXES = {"X": 0, "Y": 1, "Z": 2}
@@ -91,48 +90,60 @@ def _read_motion(words: Iterator[str], channels: int) -> tuple[float, NDArray[np
     _expect(words, "Time:")
     frame_s = float(next(words))
     numbers = np.array(list(words), np.float64)
-    if numbers.size != frames * channels or not np.isfinite(numbers).all() or not frame_s > 0:
+    if numbers.size != frames * channels or not np.isfinite(numbers).all() or not 0 < frame_s < np.inf:
         raise ValueError(f"{frames} frames of {channels} channels are announced, {numbers.size} numbers are there.")
     return 1.0 / frame_s, numbers.reshape(frames, channels)
 
 
 def _pose(joints: list[_Joint], rows: NDArray[np.float64], fps: float) -> WorldClip:
+    """Every frame. A joint that ends nowhere, with no End Site, has no length."""
     rest = np.zeros((len(joints), 3))
     tails = np.zeros((len(joints), 3))
     rotations = np.empty((len(rows), len(joints), 3, 3))
     heads = np.empty((len(rows), len(joints), 3))
     for place, joint in enumerate(joints):
         rest[place] = joint.offset + (rest[joint.parent] if joint.parent >= 0 else 0.0)
+    column = 0
     for place, joint in enumerate(joints):
         below = [rest[other] for other, child in enumerate(joints) if child.parent == place]
-        tails[place] = rest[place] + joint.tail if joint.tail is not None else np.mean(below, axis=0)
-    for frame, row in enumerate(rows):
-        values = iter(row.tolist())
-        for place, joint in enumerate(joints):
-            local, offset = _local(joint, values)
-            above, start = (
-                (rotations[frame, joint.parent], heads[frame, joint.parent])
-                if joint.parent >= 0
-                else (np.eye(3), np.zeros(3))
-            )
-            rotations[frame, place] = above @ local
-            heads[frame, place] = start + above @ offset
+        tails[place] = rest[place] + joint.tail if joint.tail is not None else np.mean(below or [rest[place]], axis=0)
+        local, offsets = _local(joint, rows[:, column : column + len(joint.channels)])
+        column += len(joint.channels)
+        if joint.parent < 0:
+            rotations[:, place], heads[:, place] = local, offsets
+            continue
+        above = rotations[:, joint.parent]
+        rotations[:, place] = above @ local
+        heads[:, place] = heads[:, joint.parent] + (above @ offsets[:, :, None])[:, :, 0]
     names = tuple(joint.name for joint in joints)
     parents = tuple(joint.parent for joint in joints)
     roles = tuple(map(role_of_joint, names))
     return WorldClip(names, roles, parents, rest, tails, rotations, heads, fps)
 
 
-def _local(joint: _Joint, values: Iterator[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A joint's rotation (3, 3) and its place (3,) against its parent; positions stand instead of the offset."""
-    turn, place = np.eye(3), joint.offset.copy()
-    for is_position, axis in joint.channels:
-        value = next(values)
+def _local(joint: _Joint, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A joint's rotations (F, 3, 3) and its places (F, 3) against its parent; positions stand instead of the offset.
+    values: (F, C), of its channels.
+    """
+    turns = np.tile(np.eye(3), (len(values), 1, 1))
+    places = np.tile(joint.offset, (len(values), 1))
+    for (is_position, axis), column in zip(joint.channels, values.T, strict=True):
         if is_position:
-            place[axis] = value
+            places[:, axis] = column
         else:
-            turn = turn @ about(np.eye(3)[axis], np.deg2rad(value))
-    return turn, place
+            turns = turns @ _about(axis, np.deg2rad(column))
+    return turns, places
+
+
+def _about(axis: int, angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:  # (F,) → (F, 3, 3)
+    """Turns about X, Y or Z, counter-clockwise seen from its tip."""
+    after, last = (axis + 1) % 3, (axis + 2) % 3
+    turns = np.zeros((len(angles_rad), 3, 3))
+    turns[:, axis, axis] = 1.0
+    turns[:, after, after] = turns[:, last, last] = np.cos(angles_rad)
+    turns[:, last, after] = np.sin(angles_rad)
+    turns[:, after, last] = -turns[:, last, after]
+    return turns
 
 
 def _channel(word: str) -> tuple[bool, int]:
@@ -143,7 +154,10 @@ def _channel(word: str) -> tuple[bool, int]:
 
 
 def _numbers(words: Iterator[str], count: int) -> NDArray[np.float64]:
-    return np.array([float(next(words)) for _ in range(count)])
+    numbers = np.array([float(next(words)) for _ in range(count)])
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{numbers} are no offset.")
+    return numbers
 
 
 def _expect(words: Iterator[str], wanted: str) -> None:

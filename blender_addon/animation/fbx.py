@@ -7,25 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import addon_utils
 import bpy
 import numpy as np
 
+from ..bundled import FBX, enabled_addon
 from ..errors import ClipUnusable
-from ..figure.rollback import borrowed
+from ..figure.rollback import borrowed, make_active_collection
 from ..phrases import phrase
 from ..pose.rig import role_of
 from .fitting import frames_per_second
 from .source import WorldClip, role_of_joint
 
-_OLD_IMPORTER = "io_scene_fbx"
-
 
 def read_fbx(path: Path) -> WorldClip:
     """The animated skeleton with most names that are known. Raises ClipUnusable."""
     with borrowed(), _kept_time(bpy.context.scene):
-        _import(path)
-        rigs = [entry for entry in bpy.context.scene.objects if entry.type == "ARMATURE" and entry.select_get()]
+        loaded = _import(path)
+        rigs = [entry for entry in loaded if entry.type == "ARMATURE"]
         if not rigs:
             raise ClipUnusable(
                 phrase("{name} holds no armature.", name=path.name), "Choose a file with a skeleton and its animation."
@@ -35,38 +33,32 @@ def read_fbx(path: Path) -> WorldClip:
             raise ClipUnusable(
                 phrase("{name} holds no animation.", name=path.name), "Choose a file with a skeleton and its animation."
             )
-        return _read(max(moving, key=lambda rig: sum(bool(_role(bone)) for bone in rig.data.bones)))
+        return _read(max(moving, key=lambda rig: sum(bool(_role(bone)) for bone in rig.data.bones)), loaded)
 
 
-def _import(path: Path) -> None:
-    """What was imported is selected afterwards, and nothing else."""
+def _import(path: Path) -> list[bpy.types.Object]:
+    """What the file holds, in a collection that is seen: the importer fails in the artist's where that is hidden."""
     if not path.is_file():
         raise ClipUnusable(phrase("{name} is not there.", name=path.name), "Choose another file.")
-    for entry in bpy.context.view_layer.objects:
-        entry.select_set(False)
+    collection = bpy.data.collections.new("Figurine")
+    bpy.context.scene.collection.children.link(collection)
+    make_active_collection(collection)
     before = {entry.as_pointer() for entry in bpy.data.objects}
-    _is_default, is_enabled = addon_utils.check(_OLD_IMPORTER)
-    if not is_enabled:
-        addon_utils.enable(_OLD_IMPORTER)
     try:
-        # This importer is in every version, and keeps a clip's time.
-        finished = bpy.ops.import_scene.fbx(filepath=str(path), use_anim=True, ignore_leaf_bones=False)
+        with enabled_addon(FBX):  # this importer is in every version, and keeps a clip's time
+            finished = bpy.ops.import_scene.fbx(filepath=str(path), use_anim=True, ignore_leaf_bones=False)
     except RuntimeError as error:
         raise ClipUnusable(
             phrase("Blender cannot read {name}: the file is damaged or is no FBX file that it knows.", name=path.name),
             "Export it again as a binary FBX file, or use BVH.",
             details=str(error),
         ) from error
-    finally:
-        if not is_enabled:
-            addon_utils.disable(_OLD_IMPORTER)
     if finished != {"FINISHED"}:
         raise ClipUnusable(
             phrase("Blender did not import {name}.", name=path.name),
             "Export it again as a binary FBX file, or use BVH.",
         )
-    for entry in bpy.context.view_layer.objects:
-        entry.select_set(entry.as_pointer() not in before)
+    return [entry for entry in bpy.data.objects if entry.as_pointer() not in before]
 
 
 @contextmanager
@@ -83,10 +75,12 @@ def _kept_time(scene: bpy.types.Scene) -> Iterator[None]:
             setattr(scene, name, value)
 
 
-def _read(rig: bpy.types.Object) -> WorldClip:
-    """Every frame of its action, in the world's axes; played on a stage of its own, which has nothing else to move."""
+def _read(rig: bpy.types.Object, loaded: list[bpy.types.Object]) -> WorldClip:
+    """Every frame of its action, in the world's axes; played with what came with it on a stage of its own, which has
+    nothing else to move.
+    """
     stage = bpy.data.scenes.new("Figurine")
-    for entry in bpy.context.view_layer.objects.selected:
+    for entry in loaded:
         stage.collection.objects.link(entry)
     bones = list(rig.data.bones)
     names = tuple(bone.name for bone in bones)

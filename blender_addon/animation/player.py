@@ -35,6 +35,8 @@ def play(rig: PosableRig, motion: Motion, name: str, is_loop: bool) -> bpy.types
     for limb in ik.limbs_of(armature):
         if ik.is_on(armature, limb):
             ik.switch(armature, limb, False)
+    data = armature.animation_data or armature.animation_data_create()
+    _push_down(armature)
     _remove_strips(armature)
     action = make_action(f"{armature.name} {name}", armature, _channels(rig, motion))
     action[CLIP_PROPERTY] = name
@@ -42,8 +44,6 @@ def play(rig: PosableRig, motion: Motion, name: str, is_loop: bool) -> bpy.types
     last = FIRST_FRAME + len(motion.turns) - 1
     action.use_frame_range, action.frame_start, action.frame_end = True, FIRST_FRAME, last
     action.use_cyclic = is_loop
-    data = armature.animation_data or armature.animation_data_create()
-    _push_down(data)
     track = data.nla_tracks.new()
     track.name = TRACK
     scene = bpy.context.scene
@@ -90,14 +90,19 @@ def _remove_strips(armature: bpy.types.Object) -> None:
             bpy.data.actions.remove(action)
 
 
-def _push_down(data: bpy.types.AnimData) -> None:
-    """An active action hides the NLA: it becomes a strip of it, as Blender's own Push Down does."""
+def _push_down(armature: bpy.types.Object) -> None:
+    """An active action hides the NLA: it becomes a strip of it, as Blender's own Push Down does. A copy of a clip is
+    the artist's, who may have changed it: it is no longer marked as ours. The clip itself is on the NLA already.
+    """
+    data = armature.animation_data
     action, slot = data.action, slot_of(data)
     if action is None:
         return
     data.action = None
-    if CLIP_PROPERTY in action:
+    if any(strip.action == action for _, strip in _strips(armature)):
         return
+    if CLIP_PROPERTY in action:
+        del action[CLIP_PROPERTY]
     track = data.nla_tracks.new()
     track.name = action.name
     add_strip(track, math.floor(action.frame_range[0]), action, slot)

@@ -40,13 +40,15 @@ class Clip:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a clip comes from: an NLA track of the rig, or an action. paths: of what it moves."""
+    """Where a clip comes from: an NLA track of the rig, or an action. paths: of what it moves. track: its place on the
+    NLA, where names may be there twice; −1 for an action.
+    """
 
     name: str
     first: int
     last: int
     paths: frozenset[str]
-    track: str = ""
+    track: int = -1
     action: bpy.types.Action | None = None
 
 
@@ -113,7 +115,7 @@ def curves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
 def _sources(armature: bpy.types.Object, takes_all_actions: bool) -> list[_Source]:
     found, used = [], set()
     data = armature.animation_data
-    for track in data.nla_tracks if data else ():
+    for place, track in enumerate(data.nla_tracks if data else ()):
         strips = [strip for strip in track.strips if strip.action is not None]
         if strips:
             name = strips[0].name if len(strips) == 1 else track.name
@@ -121,7 +123,7 @@ def _sources(armature: bpy.types.Object, takes_all_actions: bool) -> list[_Sourc
             if len(strips) == 1:  # a loop goes into the file once
                 last = first + (last - first) / strips[0].repeat
             paths = frozenset().union(*(_paths(strip.action) for strip in strips))
-            found.append(_Source(name, math.floor(first), math.ceil(last), paths, track=track.name))
+            found.append(_Source(name, math.floor(first), math.ceil(last), paths, track=place))
             used |= {strip.action for strip in strips}
     own = [data.action] if data and data.action else []
     if takes_all_actions:
@@ -161,9 +163,9 @@ def _aim_at_itself(player: bpy.types.Object, armature: bpy.types.Object) -> None
 def _play(player: bpy.types.Object, source: _Source) -> None:
     data = player.animation_data or player.animation_data_create()
     data.use_tweak_mode = False
-    for track in data.nla_tracks:
+    for place, track in enumerate(data.nla_tracks):
         track.is_solo = False
-        track.mute = track.name != source.track
+        track.mute = place != source.track
     data.use_nla = True
     data.action = source.action
     if source.action is not None and getattr(data, "action_slot", source) is None and data.action_suitable_slots:

@@ -11,6 +11,7 @@ from typing import Literal
 import bpy
 from mathutils import Matrix
 
+from ..bundled import FBX, GLTF, enabled_addon
 from ..errors import FigurineError
 from .clips import add_clips, pose_clip, read_clips
 from .errors import ExportFailed
@@ -107,11 +108,13 @@ def _written(shop: Workshop, target: Target) -> bytes:
         path = Path(folder) / ("figure.fbx" if target.kind == "FBX" else "figure.glb")
         try:
             if target.kind == "FBX":
-                _write_fbx(shop, path, target, has_clips)
+                with enabled_addon(FBX):
+                    _write_fbx(shop, path, target, has_clips)
             else:
-                _write_glb(path, target, has_clips)
+                with enabled_addon(GLTF):
+                    _write_glb(path, target, has_clips)
             return path.read_bytes()
-        except (RuntimeError, OSError, AttributeError) as error:  # the last: the exporter's add-on is switched off
+        except (RuntimeError, OSError) as error:
             raise _failed(error) from error
 
 
@@ -160,6 +163,6 @@ def _failed(error: Exception) -> FigurineError:
     said = [line for line in str(error).strip().splitlines() if line.strip()]
     return ExportFailed(
         "Blender's exporter did not write the figure" + (f": {said[-1].strip().rstrip('.')}." if said else "."),
-        "See that the exporter's add-on is switched on and the disk has space, then export again.",
+        "See that the disk has space, then export again.",
         details=str(error),
     )

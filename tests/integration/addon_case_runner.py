@@ -21,6 +21,7 @@ import bpy
 from tests.integration import (
     addon_animation_cases,
     addon_candidate_cases,
+    addon_clip_cases,
     addon_failure_cases,
     addon_import_cases,
     addon_output_cases,
@@ -40,6 +41,7 @@ MODULES = (
     addon_registration_cases,
     addon_pose_cases,
     addon_animation_cases,
+    addon_clip_cases,
     addon_skin_cases,
     addon_rigging_cases,
     addon_candidate_cases,

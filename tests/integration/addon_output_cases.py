@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import addon_utils
 import bpy
 import numpy as np
 from mathutils import Matrix
 
+from blender_addon import bundled
+from blender_addon.output import figure_file
 from blender_addon.output.naming import bone_names, missing_bones
 from blender_addon.output.targets import TARGETS
 from blender_addon.pose.rig import role_of
@@ -224,12 +227,10 @@ def case_the_scene_stays_as_it_is(bench: Bench) -> None:
         assert refused(bench, key, folder=bench.scratch / "is a file").count("\n") == 0
     for kind in ("STL", "3MF"):
         assert bpy.ops.figurine.export_print(filepath=str(bench.scratch / "p"), format=kind, detail=2.0) == {"FINISHED"}
-    addon_utils.disable("io_scene_gltf2")
-    try:
-        said = refused(bench, "GLTF")
-    finally:
-        addon_utils.enable("io_scene_gltf2")
-    assert "exporter" in said, said
+    for key, exporter in (("UNITY", "_write_fbx"), ("GLTF", "_write_glb")):
+        with patch.object(figure_file, exporter, side_effect=RuntimeError("Error: No space")):
+            said = refused(bench, key)
+        assert said.startswith("Blender's exporter did not write the figure: Error: No space."), said
     assert data_blocks() == before and user_state() == state
     assert np.abs(see(rig).points - posed.points).max() == 0
     bpy.ops.object.mode_set(mode="OBJECT")
@@ -241,6 +242,15 @@ def case_the_scene_stays_as_it_is(bench: Bench) -> None:
     bpy.ops.ed.undo()
     assert bpy.data.objects[name].location.x == 0.0
     assert data_blocks() == before
+
+
+def case_it_is_exported_where_the_user_switched_the_exporter_off(bench: Bench) -> None:
+    bring(bench, "lantern", pose="")
+    for key, module in (("UNREAL", bundled.FBX), ("GLTF", bundled.GLTF)):
+        addon_utils.disable(module)
+        assert export(bench, key).stat().st_size > 0
+        assert not addon_utils.check(module)[1]
+        addon_utils.enable(module)
 
 
 def case_what_cannot_be_exported_says_why_and_leaves_nothing(bench: Bench) -> None:

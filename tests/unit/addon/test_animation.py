@@ -17,7 +17,7 @@ from blender_addon.animation.motion import Motion, Pace, fit_clip
 from blender_addon.animation.soles import find_soles
 from blender_addon.animation.source import role_of_joint
 from blender_addon.errors import ClipUnusable
-from blender_addon.pose.rotations import axis_angle
+from blender_addon.pose.rotations import about, axis_angle
 from blender_addon.pose.skeleton import RestSkeleton
 from blender_addon.pose.solve import locals_of
 from blender_addon.pose.standing import posed_heads
@@ -185,6 +185,35 @@ def test_a_bvh_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert np.allclose(clip.rest_tails, [[0, 10, 0], [0, 15, 0]])
 
 
+def test_every_frame_of_a_bvh_turns_in_the_order_of_its_channels(tmp_path: Path) -> None:
+    """Against turns that are put together frame by frame; the spine has a position of its own."""
+    rows = np.random.default_rng(5).uniform(-170, 170, (40, 12))
+    text = BVH[: BVH.index("MOTION")].replace(
+        "CHANNELS 3 Zrotation", "CHANNELS 6 Yposition Xposition Zposition Zrotation"
+    )
+    text += f"MOTION\nFrames: {len(rows)}\nFrame Time: 0.01\n" + "\n".join(" ".join(map(str, row)) for row in rows)
+    path = tmp_path / "clip.bvh"
+    path.write_text(text, encoding="utf-8")
+    clip = read_bvh(path)
+    x, y, z = np.eye(3)
+    for row, turns, heads in zip(rows, clip.rotations, clip.heads, strict=True):
+        hips, spine = (
+            about(z, angles[0]) @ about(x, angles[1]) @ about(y, angles[2])
+            for angles in np.deg2rad([row[3:6], row[9:]])
+        )
+        assert np.allclose(turns, [hips, hips @ spine])
+        assert np.allclose(heads, [row[:3], row[:3] + hips @ row[[7, 6, 8]]])
+
+
+def test_a_bvh_joint_without_an_end_has_no_length(tmp_path: Path) -> None:
+    path = tmp_path / "clip.bvh"
+    path.write_text(BVH.replace("  End Site\n  {\n   OFFSET 0 5 0\n  }\n", ""), encoding="utf-8")
+    clip = read_bvh(path)
+    assert np.array_equal(clip.rest_tails, [[0, 10, 0], [0, 10, 0]])
+    body = RestSkeleton(clip.names, clip.roles, clip.parents, clip.rest_heads, clip.rest_tails)
+    assert body.direction(1) is None and np.allclose(body.direction(0), [0, 1, 0])
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -194,7 +223,12 @@ def test_a_bvh_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("}\nMOTION", "MOTION"),
         ("Xrotation", "Wrotation"),
         ("0.04", "0"),
+        ("0.04", "inf"),
+        ("0.04", "nan"),
         ("90 0 90", "90 0 nan"),
+        ("90 0 90", "90 0 -inf"),
+        ("OFFSET 0 10 0", "OFFSET 0 nan 0"),
+        ("OFFSET 0 5 0", "OFFSET 0 inf 0"),
         ("CHANNELS 3", "CHANNELS 30"),
     ],
 )
