@@ -42,7 +42,7 @@ class FIGURINE_OT_update_skin(bpy.types.Operator):
         """Hand meshes and bones over; in Edit Mode, go on to Pose Mode, where the result can come in."""
         armature = active_rig(context)
         try:
-            request = skin_request(context.scene, armature, runtime.current().paths.pictures)
+            request = skin_request(context.scene, armature, runtime.current().paths.sent)
         except FigurineError as error:
             tell(self, error)
             return {"CANCELLED"}
