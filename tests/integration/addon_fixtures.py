@@ -20,7 +20,19 @@ import numpy as np
 from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of
 
 HERE = Path(__file__).parent
-_PARTS = ("import", "state", "failure", "registration", "pose", "animation", "skin", "rigging", "candidate", "output")
+_PARTS = (
+    "import",
+    "state",
+    "failure",
+    "registration",
+    "pose",
+    "animation",
+    "skin",
+    "rigging",
+    "candidate",
+    "output",
+    "bound",
+)
 CASE_FILES = tuple(f"addon_{part}_cases.py" for part in _PARTS)
 VOXEL_CASE_FILES = "voxel_*cases.py"
 TIMEOUT_S = 500
