@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures that Blender holds, as files that can be sent."""
+"""What Blender holds, as files that can be sent.
+
+Pictures go into one folder, meshes and skeletons into another: of each only the last files are kept, and a picture is
+shown long after it was written.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from .errors import PictureUnreadable, typed_file_errors
 from .job_settings import safe_name
 from .phrases import phrase
 
-# Pictures that were pasted or saved earlier and may still be shown in a panel.
+# Pictures that were pasted or saved earlier and may still be shown in a panel; meshes that no job has taken yet.
 _KEPT_FOLDERS = 20
 
 
@@ -25,7 +29,9 @@ def new_mesh_file(folder: Path, name: str, content: str) -> Path:
 
 
 def new_text_file(folder: Path, name: str, suffix: str, content: str) -> Path:
-    """A fresh file with this content, which is ASCII. Raises DiskFull, FolderUnwritable. On any thread."""
+    """A fresh file with this content, which is ASCII; the oldest in the folder are removed. Raises DiskFull,
+    FolderUnwritable. On any thread.
+    """
     target = new_picture_file(folder, name).with_suffix(suffix)
     with typed_file_errors(folder):
         target.write_text(content, encoding="ascii")

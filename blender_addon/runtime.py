@@ -55,6 +55,11 @@ class Paths:
         return self.folder / "pictures"
 
     @property
+    def sent(self) -> Path:
+        """Meshes and skeletons between Blender and their job, which takes them away."""
+        return self.folder / "sent"
+
+    @property
     def log(self) -> Path:
         """What the server that Blender started prints."""
         return self.folder / "server.log"

@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..pose.bound import meshes_of
 from ..pose.rig import PosableRig, read_rig
 from ..pose.solve import locals_of
 from .clips import Clip
@@ -51,20 +52,11 @@ def read_soles(rig: PosableRig) -> dict[str, Sole]:
     parts = sole_parts(rig.skeleton.kind)
     feet = [rig.skeleton.by_role[role] for roles in parts.values() for role in roles if role in rig.skeleton.by_role]
     points, owners = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
-    for figure in _figures(rig.armature) if feet else ():
+    for figure in meshes_of(rig.armature, bpy.context.scene) if feet else ():
         where = _rest_points(figure, rig)
         points.append(where)
         owners.append(_owners(figure, rig, where))
     return find_soles(rig.skeleton, np.concatenate(points), np.concatenate(owners), parts)
-
-
-def _figures(armature: bpy.types.Object) -> list[bpy.types.Object]:
-    return [
-        entry
-        for entry in bpy.context.scene.objects
-        if entry.type == "MESH"
-        and any(modifier.type == "ARMATURE" and modifier.object == armature for modifier in entry.modifiers)
-    ]
 
 
 def _rest_points(figure: bpy.types.Object, rig: PosableRig) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from mathutils import Matrix
 
 from ..errors import ImportFailed
 from ..phrases import phrase
+from ..pose.bound import meshes_of
 from ..pose.ik import COLLECTION, REACH, TURN, paused
 from ..pose.rig import HANDLE_ROLE, active_rig, read_rig, role_of
 from ..pose.rotations import Matrix3, Vector3
@@ -20,7 +21,6 @@ from ..pose.solve import fill
 from .armature import ROLE_PROPERTY
 from .provenance import PREFIX
 from .rollback import all_or_nothing
-from .sent_body import meshes_of
 from .weights import GROUPS_PROPERTY
 
 # On a candidate's armature: the armature that it stands beside.

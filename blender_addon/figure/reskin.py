@@ -11,10 +11,11 @@ import bpy
 from ..errors import ImportFailed
 from ..jobs.aim import Aim
 from ..phrases import phrase
+from ..pose.bound import is_bound, meshes_of
 from ..pose.rig import active_rig
 from .provenance import PREFIX, facts_of
 from .result_folder import read_report
-from .sent_body import is_bound, mesh_obstacle, meshes_of, read_bones
+from .sent_body import mesh_obstacle, read_bones
 from .weights import find_body, read_weights, write_weights
 
 # Of the unit cube, scaled as the armature is: less cannot be undone in single precision.

@@ -15,6 +15,7 @@ from mathutils import Matrix
 from ..errors import ImportFailed
 from ..jobs.aim import Aim
 from ..phrases import phrase
+from ..pose.bound import rigs_of
 from .armature import dress, restore_rest_pose
 from .provenance import facts_of
 from .result_folder import Bone, read_report, read_skeleton
@@ -51,9 +52,7 @@ def obstacle(context: bpy.types.Context) -> str:
 
 
 def _binding_of(item: bpy.types.Object) -> str:
-    rigs = [entry.object for entry in item.modifiers if entry.type == "ARMATURE" and entry.object is not None]
-    if item.parent is not None and item.parent.type == "ARMATURE" and item.parent_type == "ARMATURE":
-        rigs.append(item.parent)
+    rigs = rigs_of(item)
     if not rigs:
         return ""
     return phrase(

@@ -107,18 +107,6 @@ def mesh_obstacle(item: bpy.types.Object) -> str:
     return shape_obstacle(item)
 
 
-def meshes_of(armature: bpy.types.Object, scene: bpy.types.Scene) -> list[bpy.types.Object]:
-    """The scene's meshes that the armature moves."""
-    return [item for item in scene.objects if item.type == "MESH" and is_bound(item, armature)]
-
-
-def is_bound(item: bpy.types.Object, armature: bpy.types.Object) -> bool:
-    """By a modifier, or as the armature's child in the old way."""
-    if item.parent is armature and item.parent_type == "ARMATURE":
-        return True
-    return any(entry.type == "ARMATURE" and entry.object is armature for entry in item.modifiers)
-
-
 def read_bones(armature: bpy.types.Object) -> list[SentBone]:
     """The bones that deform, parents first, as they are edited now; none of the handles that posing added."""
     is_edited = armature.mode == "EDIT"

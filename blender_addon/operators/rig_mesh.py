@@ -43,7 +43,7 @@ class FIGURINE_OT_rig_mesh(bpy.types.Operator):
         """Hand the meshes over; the rest happens in the background."""
         now = runtime.current()
         try:
-            request = rig_request(context.scene, chosen_meshes(context), now.paths.pictures)
+            request = rig_request(context.scene, chosen_meshes(context), now.paths.sent)
         except FigurineError as error:
             tell(self, error)
             return {"CANCELLED"}

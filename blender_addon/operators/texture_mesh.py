@@ -34,7 +34,7 @@ class FIGURINE_OT_texture_mesh(bpy.types.Operator):
         """Hand mesh and picture over; the rest happens in the background."""
         now, fields, item = runtime.current(), context.scene.figurine, context.object
         try:
-            mesh = _mesh_file(item, now.paths.pictures)
+            mesh = _mesh_file(item, now.paths.sent)
             picture, mask = picture_of(fields), mask_of(fields)
         except FigurineError as error:
             tell(self, error)

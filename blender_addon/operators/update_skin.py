@@ -15,12 +15,13 @@ import bpy
 from .. import runtime
 from ..errors import FigurineError
 from ..figure.reskin import obstacle
-from ..figure.sent_body import SentBody, frame_of, meshes_of, read_body, read_bones, skeleton_document
+from ..figure.sent_body import SentBody, frame_of, read_body, read_bones, skeleton_document
 from ..figure.sent_mesh import obj_text
 from ..job import Request
 from ..job_settings import skin_document
 from ..jobs.aim import Aim
 from ..pictures import new_text_file
+from ..pose.bound import meshes_of
 from ..pose.rig import active_rig
 from ..status import obstacle as server_obstacle
 from ..units import metres_per_unit
@@ -42,7 +43,7 @@ class FIGURINE_OT_update_skin(bpy.types.Operator):
         """Hand meshes and bones over; in Edit Mode, go on to Pose Mode, where the result can come in."""
         armature = active_rig(context)
         try:
-            request = skin_request(context.scene, armature, runtime.current().paths.pictures)
+            request = skin_request(context.scene, armature, runtime.current().paths.sent)
         except FigurineError as error:
             tell(self, error)
             return {"CANCELLED"}

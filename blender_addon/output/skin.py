@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ..pose.bound import is_bound
 from .skeleton import FileSkeleton, rest_matrices
-from .subject import Subject, is_bound
+from .subject import Subject
 from .workshop import Workshop
 
 # Blender's own: what has less weight in all stays where it is.

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..phrases import phrase
+from ..pose.bound import seen_meshes
 from ..pose.rig import HANDLE_ROLE, active_rig, body_kind, role_of
 from .errors import FigureUnusable
 from .naming import missing_bones
@@ -41,7 +42,7 @@ def obstacle(context: bpy.types.Context) -> str:
     if armature is None:
         return NO_FIGURE
     return _busy(context) or (
-        "" if meshes_of(armature) else phrase("{name} moves no mesh that can be seen.", name=armature.name)
+        "" if any(seen_meshes(armature)) else phrase("{name} moves no mesh that can be seen.", name=armature.name)
     )
 
 
@@ -79,7 +80,7 @@ def subject_of(context: bpy.types.Context) -> Subject:
     armature = active_rig(context)
     if armature is None:
         return Subject(None, (context.view_layer.objects.active,))
-    return Subject(armature, tuple(meshes_of(armature)))
+    return Subject(armature, tuple(seen_meshes(armature)))
 
 
 def check_scale(armature: bpy.types.Object) -> None:
@@ -93,15 +94,6 @@ def check_scale(armature: bpy.types.Object) -> None:
         )
 
 
-def meshes_of(armature: bpy.types.Object) -> list[bpy.types.Object]:
-    """Those that can be seen and that the armature moves, as a whole or by its bones."""
-    return [
-        item
-        for item in bpy.context.view_layer.objects
-        if item.type == "MESH" and item.visible_get() and (is_bound(item, armature) or _hangs_on(item, armature))
-    ]
-
-
 def unsaved_pictures(subject: Subject) -> list[str]:
     """Names of pictures of its materials that are in no file and not packed, so that FBX cannot take them along."""
     trees = [slot.material.node_tree for item in subject.meshes for slot in item.material_slots if slot.material]
@@ -113,11 +105,6 @@ def unsaved_pictures(subject: Subject) -> list[str]:
     )
 
 
-def is_bound(item: bpy.types.Object, armature: bpy.types.Object) -> bool:
-    """Whether its vertices follow the bones."""
-    return any(modifier.type == "ARMATURE" and modifier.object == armature for modifier in item.modifiers)
-
-
 def carried_bones(armature: bpy.types.Object) -> list[bpy.types.Bone]:
     """Those that go into a file: bones of the body and those above them; handles and controls do not."""
     held = {item.parent_bone for item in armature.children if item.parent_type == "BONE"}
@@ -127,14 +114,6 @@ def carried_bones(armature: bpy.types.Object) -> list[bpy.types.Bone]:
         if role != HANDLE_ROLE and (role or bone.use_deform or bone.name in held):
             wanted |= {bone.name, *(above.name for above in bone.parent_recursive)}
     return [bone for bone in armature.data.bones if bone.name in wanted]
-
-
-def _hangs_on(item: bpy.types.Object, armature: bpy.types.Object) -> bool:
-    while item.parent is not None:
-        item = item.parent
-        if item == armature:
-            return True
-    return False
 
 
 def _busy(context: bpy.types.Context) -> str:

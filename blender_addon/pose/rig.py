@@ -12,6 +12,7 @@ from mathutils import Matrix, Quaternion
 from ..figure.armature import ROLE_PROPERTY
 from ..phrases import phrase
 from ..skeleton_map import role_of_name
+from .bound import rig_of
 from .rotations import Matrix3, Vector3
 from .skeleton import BodyKind, RestSkeleton, kind_of, to_character
 from .solve import fill, locals_of
@@ -115,11 +116,7 @@ def active_rig(context: bpy.types.Context) -> bpy.types.Object | None:
     active = context.view_layer.objects.active
     if active is None or active.type == "ARMATURE":
         return active
-    for modifier in active.modifiers:
-        if modifier.type == "ARMATURE" and modifier.object is not None:
-            return modifier.object
-    parent = active.parent
-    return parent if parent is not None and parent.type == "ARMATURE" else None
+    return rig_of(active)
 
 
 def role_of(bone: bpy.types.Bone) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import bpy
 import numpy as np
 
+from .bound import meshes_of
 from .ik import LIMBS
 from .rig import HANDLE_ROLE, read_rig, role_of
 
@@ -144,9 +145,7 @@ def _radii(armature: bpy.types.Object) -> dict[str, float]:
     rig = read_rig(armature).skeleton
     back = np.linalg.inv(np.array(armature.matrix_world))
     reach = {name: [] for name in rig.names}
-    for figure in armature.children:
-        if figure.type != "MESH":
-            continue
+    for figure in meshes_of(armature, bpy.context.scene):
         onto = back @ np.array(figure.matrix_world)
         names = [group.name for group in figure.vertex_groups]
         for vertex in figure.data.vertices:

@@ -17,6 +17,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from .bound import seen_meshes
+
 SIDE_px = 256
 _SAMPLES = 8
 _MARGIN = 1.1
@@ -26,23 +28,12 @@ _SKY = (0.85, 0.87, 0.9, 1.0)
 _FRONT = -math.pi / 2  # of −Y, in which a character looks
 
 
-def posed_meshes(armature: bpy.types.Object) -> list[bpy.types.Object]:
-    """Those that can be seen and that the armature moves."""
-    return [
-        item
-        for item in bpy.context.view_layer.objects
-        if item.type == "MESH"
-        and item.visible_get()
-        and any(modifier.type == "ARMATURE" and modifier.object == armature for modifier in item.modifiers)
-    ]
-
-
 def render_thumbnail(armature: bpy.types.Object, front: Vector) -> np.ndarray | None:
     """(SIDE_px, SIDE_px, 4) float32, sRGB and alpha, first row at the bottom; None where no mesh can be seen.
 
     front: where the character looks, in the world.
     """
-    figures = posed_meshes(armature)
+    figures = list(seen_meshes(armature))
     if not figures:
         return None
     with _scene_of_copies(figures) as scene, tempfile.TemporaryDirectory(prefix="figurine-") as folder:

@@ -20,6 +20,7 @@ import bpy
 
 from tests.integration import (
     addon_animation_cases,
+    addon_bound_cases,
     addon_candidate_cases,
     addon_clip_cases,
     addon_failure_cases,
@@ -46,6 +47,7 @@ MODULES = (
     addon_rigging_cases,
     addon_candidate_cases,
     addon_output_cases,
+    addon_bound_cases,
 )
 
 

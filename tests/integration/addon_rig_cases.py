@@ -60,3 +60,25 @@ def the_neural_rig_has_its_settings(session: Session) -> None:
     session.request.engine, session.request.beams, session.request.skin = "auto", 1, "draft"
     settings = session.module("job_settings").settings_document(session.request.wishes(), Path("fox.png"))
     assert (settings["beams"], settings["skin"]) == (1, "draft")
+
+
+def meshes_that_are_sent_leave_the_picture_alone(session: Session) -> None:
+    """However often a mesh is rigged: the picture that the scene shows stays; what no job took does not pile up."""
+    now = session.now
+    session.preferences.command = "figurine serve"
+    session.tick()
+    chosen = bpy.data.images.new("Painted", 4, 4)
+    picture = session.module("pictures").image_file(chosen, now.paths.pictures)
+    session.request.picture = str(picture)
+    bpy.ops.mesh.primitive_cube_add()
+    written: list[Path] = []
+    engine = now.engine
+    now.engine = SimpleNamespace(generate=lambda request: written.append(request.mesh()) or "k1")
+    try:
+        for _ in range(25):
+            assert bpy.ops.figurine.rig_mesh() == {"FINISHED"}
+    finally:
+        now.engine = engine
+    assert len(set(written)) == 25 and written[-1].is_file()
+    assert not written[0].exists(), "what no job took goes"
+    assert picture.is_file(), "the scene shows it"

@@ -10,8 +10,8 @@ import numpy as np
 
 from blender_addon.errors import ImportFailed
 from blender_addon.figure.rig_mesh import chosen_meshes, obstacle, rig_meshes
-from blender_addon.figure.sent_body import meshes_of
 from blender_addon.operators.rig_mesh import rig_request
+from blender_addon.pose.bound import meshes_of
 from tests.integration.addon_contents import data_blocks, figure_of
 from tests.integration.addon_scene import Bench, add_cube, mesh_points
 from tests.integration.pose_measures import register_pose_operators

@@ -98,7 +98,10 @@ def test_the_panel(case: str, archive: Path, tmp_path: Path) -> None:
     run(f"addon_panel_cases.{case}", archive, tmp_path)
 
 
-@pytest.mark.parametrize("case", ["a_rigged_mesh_asks", "the_neural_rig_has_its_settings"])
+@pytest.mark.parametrize(
+    "case",
+    ["a_rigged_mesh_asks", "the_neural_rig_has_its_settings", "meshes_that_are_sent_leave_the_picture_alone"],
+)
 def test_what_is_offered_about_skeletons(case: str, archive: Path, tmp_path: Path) -> None:
     run(f"addon_rig_cases.{case}", archive, tmp_path)
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cases of what an armature moves: whatever the way in which a mesh is bound, all parts of the add-on see it alike."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from blender_addon.animation.fitting import read_soles
+from blender_addon.figure.reskin import obstacle as skin_obstacle
+from blender_addon.figure.rig_mesh import obstacle as rig_obstacle
+from blender_addon.output.subject import obstacle as export_obstacle
+from blender_addon.pose import shapes
+from blender_addon.pose.rig import active_rig, read_rig
+from blender_addon.pose.thumbnail import render_thumbnail
+from tests.integration.addon_contents import figure_of
+from tests.integration.addon_scene import Bench
+from tests.integration.output_measures import apart_m, export, imported, register_output_operators, see
+
+SAME_m = 1e-4
+
+
+def bring(bench: Bench) -> tuple[bpy.types.Object, bpy.types.Object]:
+    """A posed figure's armature, active in Object Mode, and its mesh."""
+    register_output_operators()
+    rig = bench.bring("fox_kid")
+    bpy.ops.figurine.apply_pose(pose="wave")
+    return rig, figure_of(rig)
+
+
+def bind_by_parent(item: bpy.types.Object) -> None:
+    """In the old way: the parent deforms it, without a modifier."""
+    item.modifiers.clear()
+    item.parent_type = "ARMATURE"
+    bpy.context.view_layer.update()
+
+
+def bind_by_modifier(item: bpy.types.Object) -> None:
+    """By the modifier alone: it is no child of the armature."""
+    place = item.matrix_world.copy()
+    item.parent = None
+    item.matrix_world = place
+    bpy.context.view_layer.update()
+
+
+def case_however_it_is_bound_it_is_the_same_figure(bench: Bench) -> None:
+    """Bones' shapes, soles, what may be done with it, its picture, and its file."""
+    rig, item = bring(bench)
+    wanted = _known(rig)
+    for bind in (bind_by_parent, bind_by_modifier):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        rig, item = bring(bench)
+        posed = see(rig).points
+        bind(item)
+        assert np.abs(see_skin(item) - posed).max() < SAME_m, f"{bind.__name__}: it is posed"
+        assert _known(rig) == wanted, bind.__name__
+        bpy.context.view_layer.objects.active = item
+        item.select_set(True)
+        assert active_rig(bpy.context) == rig
+        assert "is bound to" in rig_obstacle(bpy.context)
+        assert skin_obstacle(bpy.context) == export_obstacle(bpy.context) == ""
+        assert render_thumbnail(rig, rig.matrix_world.to_3x3().col[1]) is not None
+        found = imported(export(bench, "GLTF", name=bind.__name__))
+        bpy.context.scene.frame_set(0)
+        assert apart_m(posed, see(found).points) < SAME_m, f"{bind.__name__}: it is exported with its skin"
+
+
+def see_skin(item: bpy.types.Object) -> np.ndarray:
+    """(V, 3) in the world, as posed."""
+    seen = item.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    points = np.empty(3 * len(seen.data.vertices), np.float32)
+    seen.data.vertices.foreach_get("co", points)
+    place = np.array(item.matrix_world)
+    return points.reshape(-1, 3) @ place[:3, :3].T + place[:3, 3]
+
+
+def _known(rig: bpy.types.Object) -> tuple[dict[str, float], str]:
+    """How wide the bones' rings are, and the soles, rounded."""
+    shapes.show(rig)
+    rings = {posed.name: round(posed.custom_shape_scale_xyz[0], 4) for posed in rig.pose.bones}
+    shapes.hide(rig)
+    soles = read_soles(read_rig(rig))
+    assert len(soles) == 2
+    return rings, str({role: np.round(sole.points, 4).tolist() for role, sole in soles.items()})
