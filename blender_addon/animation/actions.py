@@ -25,13 +25,15 @@ class Channel:
     rows: NDArray[np.float64]
 
 
-def make_action(name: str, owner: bpy.types.Object, channels: Iterable[Channel]) -> bpy.types.Action:
-    """An action with a key for every frame, from FIRST_FRAME on; nobody uses it yet."""
+def make_action(
+    name: str, owner: bpy.types.Object, channels: Iterable[Channel], first: int = FIRST_FRAME
+) -> bpy.types.Action:
+    """An action with a key for every frame, from the first on; nobody uses it yet."""
     action = bpy.data.actions.new(name)
     curves, groups = _containers(action, owner)
     for channel in channels:
         group = groups.get(channel.group) or groups.new(channel.group)
-        frames = np.arange(len(channel.rows)) + FIRST_FRAME
+        frames = np.arange(len(channel.rows)) + first
         for index, numbers in enumerate(channel.rows.T):
             curve = curves.new(channel.path, index=index)
             curve.group = group

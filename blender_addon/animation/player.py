@@ -22,9 +22,6 @@ TRACK = "Figurine"
 CLIP_PROPERTY = "figurine_clip"
 # How fast the floor goes by under the clip, in the armature's own units a second.
 SPEED_PROPERTY = "figurine_speed"
-TWEAKED = (
-    "An NLA strip is being tweaked, which holds the rig's action: leave tweak mode (Tab, in the NLA editor) first."
-)
 
 
 def play(rig: PosableRig, motion: Motion, name: str, is_loop: bool) -> bpy.types.Action:

@@ -16,13 +16,13 @@ from mathutils.kdtree import KDTree
 
 from ..errors import ImportFailed, MeshUnusable
 from ..jobs.aim import SentPart
+from ..jobs.results import WEIGHTS_FILE
 from ..phrases import phrase
 from ..units import metres_per_unit
 from .provenance import PREFIX
 from .sent_body import SentBody, mesh_obstacle, read_body
 from .sent_mesh import SentMesh
 
-WEIGHTS_FILE = "weights.npz"
 # On a mesh's object: names of the vertex groups that are Figurine's, one a line. Others of no bone are the artist's.
 GROUPS_PROPERTY = f"{PREFIX}groups"
 _FETCH_AGAIN = "Import it again from the job list: the files are fetched again."

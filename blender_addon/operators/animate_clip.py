@@ -7,22 +7,19 @@ from bpy.props import FloatProperty, StringProperty
 
 from ..animation.clips import clips_of
 from ..animation.fitting import fit
-from ..animation.player import TWEAKED, play
+from ..animation.player import play
 from ..animation.settings import AMPLITUDE, SPEED
 from ..languages import told_in_report
 from ..phrases import joined, phrase
 from ..pose import ik
 from ..pose.rig import active_rig, body_kind, obstacle
 from .common import poll_reason
+from .rig_operator import tweak_obstacle
 
 
 def animation_obstacle(context: bpy.types.Context) -> str:
     """Why the active rig cannot be animated now, for the artist; empty where it can."""
-    reason = obstacle(context)
-    if reason:
-        return reason
-    data = active_rig(context).animation_data
-    return TWEAKED if data is not None and data.use_tweak_mode else ""
+    return obstacle(context) or tweak_obstacle(active_rig(context))
 
 
 class FIGURINE_OT_apply_clip(bpy.types.Operator):

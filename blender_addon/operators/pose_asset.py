@@ -9,13 +9,10 @@ from ..languages import told_in_report
 from ..phrases import phrase
 from ..pose.asset import save_pose
 from ..pose.rig import active_rig
-from .rig_operator import RigOperator
+from .rig_operator import RigOperator, tweak_obstacle
 
 LONGEST_NAME = 59
 NO_NAME = "A pose needs a name: type one."
-TWEAKED = (
-    "An NLA strip is being tweaked, which holds the rig's action: leave tweak mode (Tab, in the NLA editor) first."
-)
 
 
 class FIGURINE_OT_save_pose(RigOperator, bpy.types.Operator):
@@ -29,8 +26,7 @@ class FIGURINE_OT_save_pose(RigOperator, bpy.types.Operator):
     @classmethod
     def reason(cls, armature: bpy.types.Object) -> str:
         """Its action has to be free."""
-        data = armature.animation_data
-        return TWEAKED if data is not None and data.use_tweak_mode else ""
+        return tweak_obstacle(armature)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the name first."""

@@ -10,12 +10,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ..animation.actions import Channel, add_strip, make_action
 from ..pose import ik
 from ..pose.rig import HANDLE_ROLE, role_of
 from .skeleton import FileSkeleton, basis_of, pose_matrices, rest_matrices
@@ -23,7 +23,6 @@ from .workshop import Workshop
 
 POSE_NAME = "Pose"
 _BONE_PATH = re.compile(r'pose\.bones\["(.+?)"\]')
-_LINEAR = 1  # of a keyframe's interpolation
 _UNSCALED = 1e-5
 _UNPOSED = 1e-5  # of the longest bone, and of a turn
 # An action is the rig's own where so many of the bones that it moves are there.
@@ -93,15 +92,13 @@ def add_clips(shop: Workshop, armature: bpy.types.Object, skeleton: FileSkeleton
         name = next(found for found in _numbered(clip.name) if found not in names)
         names.add(name)
         basis = basis_of(skeleton, skeleton.in_file(clip.posed))
-        action, slot = _action(name, skeleton, basis)
+        action = make_action(name, armature, _channels(armature, skeleton, basis), first=0)
         shop.call(action, name, bpy.data.actions)
         data = armature.animation_data or armature.animation_data_create()
         track = data.nla_tracks.new()
         track.name = name
-        strip = track.strips.new(name, 0, action)
+        strip = add_strip(track, 0, action)
         strip.name, strip.extrapolation = name, "NOTHING"
-        if slot is not None:
-            strip.action_slot = slot
 
 
 def curves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
@@ -183,10 +180,8 @@ def _rest(player: bpy.types.Object, source: _Source, kept: dict[str, Matrix]) ->
                 constraint.mute = not handles & moved
 
 
-def _action(name: str, skeleton: FileSkeleton, basis: np.ndarray) -> tuple[bpy.types.Action, Any]:
-    """basis: (F, J, 4, 4). Returns the action and its slot, None before Blender 4.4."""
-    action = bpy.data.actions.new(name)
-    slot, curves = _container(action)
+def _channels(armature: bpy.types.Object, skeleton: FileSkeleton, basis: np.ndarray) -> Iterator[Channel]:
+    """basis: (F, J, 4, 4)."""
     for bone, entry in enumerate(skeleton.names):
         parts = [Matrix(matrix.tolist()).decompose() for matrix in basis[:, bone]]
         turns = np.array([turn for _, turn, _ in parts])
@@ -196,31 +191,8 @@ def _action(name: str, skeleton: FileSkeleton, basis: np.ndarray) -> tuple[bpy.t
         scales = np.array([scale for _, _, scale in parts])
         if np.abs(scales - 1.0).max() > _UNSCALED:
             values["scale"] = scales
-        for part, rows in values.items():
-            for index in range(rows.shape[1]):
-                _write(
-                    curves.new(f'pose.bones["{bpy.utils.escape_identifier(entry)}"].{part}', index=index),
-                    rows[:, index],
-                )
-    return action, slot
-
-
-def _container(action: bpy.types.Action) -> tuple[Any, Any]:
-    """The slot of an object, and where its curves go."""
-    if not hasattr(action, "layers"):  # before Blender 4.4
-        return None, action.fcurves
-    slot = action.slots.new(id_type="OBJECT", name="Armature")
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    return slot, strip.channelbag(slot, ensure=True).fcurves
-
-
-def _write(curve: bpy.types.FCurve, values: np.ndarray) -> None:
-    curve.keyframe_points.add(len(values))
-    curve.keyframe_points.foreach_set(
-        "co", np.stack([np.arange(len(values)), values], axis=1).astype(np.float32).ravel()
-    )
-    curve.keyframe_points.foreach_set("interpolation", np.full(len(values), _LINEAR, np.int32))
-    curve.update()
+        for path, rows in values.items():
+            yield Channel(armature.pose.bones[entry].path_from_id(path), entry, rows)
 
 
 def _numbered(name: str) -> Iterator[str]:
