@@ -13,7 +13,7 @@ from ..output.places import chosen, proposed, write_whole
 from ..output.printable import PrintSettings, make_printable
 from ..output.subject import print_obstacle, subject_of
 from ..phrases import phrase
-from .common import poll_reason, told_error
+from .common import may_still, poll_reason, told_error
 
 _FORMATS = (
     ("3MF", "3MF (.3mf)", "With its unit, in a small file: what current programs for printing prefer"),
@@ -81,6 +81,8 @@ class FIGURINE_OT_export_print(bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write."""
+        if not may_still(self, print_obstacle(context)):
+            return {"CANCELLED"}
         subject = subject_of(context)
         try:
             path = chosen(self.filepath, f".{self.format.lower()}")
