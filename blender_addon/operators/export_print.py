@@ -30,7 +30,7 @@ class FIGURINE_OT_export_print(bpy.types.Operator, ExportHelper):
     """Write the active figure as it is posed into a file for a 3D printer: one closed solid, its height in millimetres. The scene stays as it is"""  # noqa: E501
 
     bl_idname = "figurine.export_print"
-    bl_label = "Export Print"
+    bl_label = "Export for Printing"
     bl_options = {"PRESET"}  # noqa: RUF012
     filename_ext = ".3mf"
 
