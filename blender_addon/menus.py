@@ -80,7 +80,7 @@ def _draw_import(self: bpy.types.Menu, context: bpy.types.Context) -> None:
 
 def _draw_export(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     self.layout.operator("figurine.export_figure", text="Figurine (.fbx/.glb/.vrm)")
-    self.layout.operator("figurine.export_print", text="Figurine for Printing (.3mf/.stl)")
+    self.layout.operator("figurine.export_print", text="Export for Printing (.3mf/.stl)")
 
 
 def add_menus() -> None:

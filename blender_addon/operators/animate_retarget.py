@@ -18,7 +18,7 @@ from ..languages import told_in_report
 from ..phrases import phrase
 from ..pose.rig import active_rig, body_kind
 from .animate_clip import animation_obstacle
-from .common import poll_reason, told_error
+from .common import may_still, poll_reason, told_error
 
 NOT_KNOWN = "The parts of this rig are not known, so no animation of a body fits it. Breathe and Sway do."
 _READERS = {".bvh": read_bvh, ".fbx": read_fbx}
@@ -41,10 +41,7 @@ class FIGURINE_OT_retarget(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a rig whose parts are known, in Object Mode or Pose Mode."""
-        reason = animation_obstacle(context)
-        if not reason and body_kind(active_rig(context)) == "other":
-            reason = NOT_KNOWN
-        return poll_reason(cls, reason)
+        return poll_reason(cls, _obstacle(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Ask for the file first."""
@@ -53,6 +50,8 @@ class FIGURINE_OT_retarget(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read it, fit it, play it."""
+        if not may_still(self, _obstacle(context)):
+            return {"CANCELLED"}
         path = Path(bpy.path.abspath(self.filepath))
         armature = active_rig(context)
         try:
@@ -74,6 +73,13 @@ class FIGURINE_OT_retarget(bpy.types.Operator):
             ),
         )
         return {"FINISHED"}
+
+
+def _obstacle(context: bpy.types.Context) -> str:
+    reason = animation_obstacle(context)
+    if not reason and body_kind(active_rig(context)) == "other":
+        return NOT_KNOWN
+    return reason
 
 
 def _read(path: Path) -> WorldClip:

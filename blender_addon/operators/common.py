@@ -52,6 +52,15 @@ def poll_reason(operator: type[bpy.types.Operator], reason: str) -> bool:
     return not reason
 
 
+def may_still(operator: bpy.types.Operator, reason: str) -> bool:
+    """Whether nothing stands against the verb after a file window, which stays open while selection and mode change;
+    otherwise the reason is reported.
+    """
+    if reason:
+        operator.report({"ERROR"}, told_in_report(reason))
+    return not reason
+
+
 def find_job(
     operator: bpy.types.Operator, context: bpy.types.Context, key: str, why_not: Callable[[JobView], str]
 ) -> JobView | None:

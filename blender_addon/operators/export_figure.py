@@ -14,7 +14,7 @@ from ..output.subject import obstacle, subject_of, target_obstacle, unsaved_pict
 from ..output.targets import TARGETS, Target
 from ..output.vrm import VrmMeta
 from ..phrases import phrase
-from .common import poll_reason, told_error
+from .common import may_still, poll_reason, told_error
 
 NO_AUTHOR = "A VRM names who made it: type an author."
 _AUTO = "AUTO"
@@ -129,6 +129,8 @@ class FIGURINE_OT_export_figure(bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write."""
+        if not may_still(self, obstacle(context)):
+            return {"CANCELLED"}
         target, subject = TARGETS[self.target], subject_of(context)
         problem = target_obstacle(context, target) or self._unsaid(target)
         if problem:

@@ -13,7 +13,7 @@ from ..output.places import chosen, proposed, write_whole
 from ..output.printable import PrintSettings, make_printable
 from ..output.subject import print_obstacle, subject_of
 from ..phrases import phrase
-from .common import poll_reason, told_error
+from .common import may_still, poll_reason, told_error
 
 _FORMATS = (
     ("3MF", "3MF (.3mf)", "With its unit, in a small file: what current programs for printing prefer"),
@@ -30,7 +30,7 @@ class FIGURINE_OT_export_print(bpy.types.Operator, ExportHelper):
     """Write the active figure as it is posed into a file for a 3D printer: one closed solid, its height in millimetres. The scene stays as it is"""  # noqa: E501
 
     bl_idname = "figurine.export_print"
-    bl_label = "Export Print"
+    bl_label = "Export for Printing"
     bl_options = {"PRESET"}  # noqa: RUF012
     filename_ext = ".3mf"
 
@@ -81,6 +81,8 @@ class FIGURINE_OT_export_print(bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write."""
+        if not may_still(self, print_obstacle(context)):
+            return {"CANCELLED"}
         subject = subject_of(context)
         try:
             path = chosen(self.filepath, f".{self.format.lower()}")

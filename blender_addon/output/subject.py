@@ -76,7 +76,7 @@ def target_obstacle(context: bpy.types.Context, target: Target) -> str:
 
 
 def subject_of(context: bpy.types.Context) -> Subject:
-    """The figure, where nothing stands against it. Raises FigureUnusable for a scale that a file cannot hold."""
+    """The figure, or the active mesh alone; only where nothing stands against it (obstacle, print_obstacle)."""
     armature = active_rig(context)
     if armature is None:
         return Subject(None, (context.view_layer.objects.active,))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import bpy
 
 from ..figure.adopt import active_figure, choice_of, original_of
+from ..figure.rig_mesh import chosen_meshes
 from ..operators.another import is_draft
 from ..operators.rig_mesh import rig_obstacle
 from ..operators.update_skin import skin_obstacle
@@ -32,7 +33,7 @@ class FIGURINE_PT_correct(bpy.types.Panel):
         """What the buttons would act on, or why they cannot."""
         layout, armature = self.layout, active_rig(context)
         if armature is None and not rig_obstacle(context):
-            draw_faint(layout, phrase("{name} has no bones yet", name=context.object.name), is_in_box=False)
+            draw_faint(layout, phrase("{name} has no bones yet", name=chosen_meshes(context)[0].name), is_in_box=False)
         else:
             draw_faint(layout, skin_obstacle(context) or armature.name, is_in_box=False)
         row = layout.row()

@@ -37,9 +37,7 @@ class FIGURINE_PT_output(bpy.types.Panel):
             row = column.row(align=True)
             for target in targets[first : first + _COLUMNS]:
                 row.operator("figurine.export_figure", text=f"{target.label}…").target = target.key
-        row = layout.row(align=True)
-        row.operator("figurine.export_print", text="3MF for Printing…").format = "3MF"
-        row.operator("figurine.export_print", text="STL…").format = "STL"
+        layout.operator("figurine.export_print", text="Export for Printing…")
         layout.operator("figurine.mark_asset", icon="ASSET_MANAGER")
 
 

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import bpy
 import numpy as np
 
 from blender_addon.animation.fitting import read_soles
 from blender_addon.figure.reskin import obstacle as skin_obstacle
 from blender_addon.figure.rig_mesh import obstacle as rig_obstacle
+from blender_addon.operators.animate_retarget import FIGURINE_OT_retarget
+from blender_addon.operators.export_figure import FIGURINE_OT_export_figure
+from blender_addon.operators.export_print import FIGURINE_OT_export_print
 from blender_addon.output.subject import obstacle as export_obstacle
 from blender_addon.pose import shapes
 from blender_addon.pose.rig import active_rig, read_rig
@@ -63,6 +68,32 @@ def case_however_it_is_bound_it_is_the_same_figure(bench: Bench) -> None:
         found = imported(export(bench, "GLTF", name=bind.__name__))
         bpy.context.scene.frame_set(0)
         assert apart_m(posed, see(found).points) < SAME_m, f"{bind.__name__}: it is exported with its skin"
+
+
+def case_what_is_gone_when_the_file_window_closes_is_one_sentence(bench: Bench) -> None:
+    """The window stays open while the artist works on, and Blender does not ask again whether the verb fits."""
+    asked = (FIGURINE_OT_export_print, FIGURINE_OT_export_figure, FIGURINE_OT_retarget)
+
+    def refused(word: str) -> None:
+        for kind in asked:
+            said: list[str] = []
+            window = SimpleNamespace(
+                report=lambda _level, text, said=said: said.append(text),
+                filepath=str(bench.scratch / "out"),
+                format="STL",
+                target="GLTF",
+            )
+            assert kind.execute(window, bpy.context) == {"CANCELLED"}, kind
+            assert len(said) == 1 and word in said[0], (kind, said)
+        assert not list(bench.scratch.iterdir())
+
+    rig, _item = bring(bench)
+    bpy.ops.object.mode_set(mode="EDIT")
+    refused("Leave Edit Mode first")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    bpy.data.objects.remove(rig)
+    assert bpy.context.view_layer.objects.active is None
+    refused("Select a figure")
 
 
 def see_skin(item: bpy.types.Object) -> np.ndarray:
