@@ -214,8 +214,8 @@ def _finish_a_job(driver: Driver) -> Steps:
 
 
 def switched_off(driver: Driver, picture: str) -> Steps:
-    """The add-on is switched off in the middle of a job. Nothing of it is left, neither in Blender's next turn nor when its timer
-    would have been due; Blender goes on.
+    """The add-on is switched off in the middle of a job. Nothing of it is left, neither in Blender's next turn nor when
+    its timer would have been due; Blender goes on.
     """
     driver.watch_addon()
     bpy.context.preferences.addons[PACKAGE].preferences.home = ""  # on a disk with space
