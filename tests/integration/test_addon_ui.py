@@ -60,7 +60,7 @@ def run(case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) ->
     [
         "from_picture_to_pose",
         "another_file_is_not_written_into",
-        "another_scene_is_not_written_into",
+        pytest.param("another_scene_is_not_written_into", marks=pytest.mark.full),  # as another file
         "cancelled",
         "cancelled_before_the_server_runs",
         "switched_on_without_preferences",

@@ -135,6 +135,7 @@ def test_another_kind_without_the_bone_is_the_jobs_error(server: Server, first: 
     assert "no bone 'lower_arm.L'" in failed["error"]["message"]
 
 
+@pytest.mark.full  # worker's deaths in general are test_server_kill.py's
 def test_a_killed_worker_changes_nothing(server: Server, first: dict[str, Any]) -> None:
     undisturbed = server.wait(correct(server, first["id"], TAIL, outputs="rig"))
     job_id = correct(server, first["id"], TAIL, name="Struck")
@@ -149,6 +150,7 @@ def test_a_killed_worker_changes_nothing(server: Server, first: dict[str, Any]) 
     assert server.digests(job_id) == server.digests(undisturbed["id"])
 
 
+@pytest.mark.full
 def test_a_restart_an_empty_cache_and_a_deleted_parent_change_nothing(
     server: Server, first: dict[str, Any], tmp_path: Path
 ) -> None:
