@@ -10,7 +10,7 @@ from .common import poll_reason
 # Blender's own, without pixels that can be read.
 _NOT_PICTURES = ("RENDER_RESULT", "COMPOSITING")
 # Blender does not keep the texts of computed lists: they have to live as long as the menu.
-_items: list[tuple[str, str, str]] = []
+_kept: dict[str, list[tuple[str, str, str]]] = {}
 
 
 def usable_images() -> list[bpy.types.Image]:
@@ -20,19 +20,20 @@ def usable_images() -> list[bpy.types.Image]:
 
 def list_images(self: bpy.types.Operator, context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
     """For a menu of them."""
-    _items[:] = [(image.name, image.name, "Use this image as the picture") for image in usable_images()]
-    return _items
+    return image_items("Use this image as the picture")
 
 
-class FIGURINE_OT_use_image(bpy.types.Operator):
-    """Use an image of this Blender file as it is now, also one that was painted or packed"""
+def image_items(use: str) -> list[tuple[str, str, str]]:
+    """For a menu of them. use: what is said of each."""
+    _kept[use] = [(image.name, image.name, use) for image in usable_images()]
+    return _kept[use]
 
-    bl_idname = "figurine.use_image"
-    bl_label = "Use Image"
+
+class ImageOperator:
+    """What verbs for an image of this file share: they ask which one."""
+
     bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
     bl_property = "image"
-
-    image: EnumProperty(name="Image", description="An image of this file", items=list_images, options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -43,6 +44,15 @@ class FIGURINE_OT_use_image(bpy.types.Operator):
         """Ask which one."""
         context.window_manager.invoke_search_popup(self)
         return {"FINISHED"}
+
+
+class FIGURINE_OT_use_image(ImageOperator, bpy.types.Operator):
+    """Use an image of this Blender file as it is now, also one that was painted or packed"""
+
+    bl_idname = "figurine.use_image"
+    bl_label = "Use Image"
+
+    image: EnumProperty(name="Image", description="An image of this file", items=list_images, options={"SKIP_SAVE"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make it the picture."""

@@ -4,15 +4,11 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.jobs import ROOT, figurine, report_of
-from tests.integration.test_posing_characters import SHARED, pictures
+from tests.integration.test_posing_characters import SHARED, measure_humanoids
 
 MOST_STRETCH = 1.8
 MOST_SLIDE_m = 0.02
@@ -32,17 +28,7 @@ pytestmark = [
 
 
 def test_every_clip_on_many_characters(tmp_path: Path) -> None:
-    folders = {}
-    for name, picture in pictures().items():
-        done = figurine("run", picture, "--out", tmp_path / name, home=tmp_path / "home")
-        assert done.exit_code == 0, done.stderr
-        if report_of(tmp_path / name)["kind"]["value"] == "humanoid":
-            folders[name] = str(tmp_path / name)
-    assert len(folders) >= 8
-    (tmp_path / "folders.json").write_text(json.dumps(folders), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.integration.clip_measures", str(tmp_path / "folders.json")]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=1800)
-    measured = json.loads((tmp_path / "measured.json").read_text(encoding="utf-8"))
+    measured = measure_humanoids("clip_measures", tmp_path, 1800)
     troubles = [
         (name, key, item) for name, clips in measured.items() for key, item in clips.items() if is_bad(key, item)
     ]

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,18 +43,24 @@ def pictures() -> dict[str, Path]:
     return found
 
 
-def test_every_pose_on_many_characters(tmp_path: Path) -> None:
+def measure_humanoids(measures: str, folder: Path, timeout_s: float) -> dict[str, dict[str, Any]]:
+    """What the module of this name measures on a draft of each humanoid among the pictures, by the character's name."""
     folders = {}
     for name, picture in pictures().items():
-        done = figurine("run", picture, "--out", tmp_path / name, home=tmp_path / "home")
+        done = figurine("run", picture, "--out", folder / name, home=folder / "home")
         assert done.exit_code == 0, done.stderr
-        if report_of(tmp_path / name)["kind"]["value"] == "humanoid":
-            folders[name] = str(tmp_path / name)
+        if report_of(folder / name)["kind"]["value"] == "humanoid":
+            folders[name] = str(folder / name)
     assert len(folders) >= 8
-    (tmp_path / "folders.json").write_text(json.dumps(folders), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.integration.pose_measures", str(tmp_path / "folders.json")]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=1200)
-    measured = json.loads((tmp_path / "measured.json").read_text(encoding="utf-8"))
+    (folder / "folders.json").write_text(json.dumps(folders), encoding="utf-8")
+    command = [sys.executable, "-m", f"tests.integration.{measures}", str(folder / "folders.json")]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=timeout_s)
+    measured: dict[str, dict[str, Any]] = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
+    return measured
+
+
+def test_every_pose_on_many_characters(tmp_path: Path) -> None:
+    measured = measure_humanoids("pose_measures", tmp_path, 1200)
     assert not {name: poses for name, poses in measured.items() if any(item["faults"] for item in poses.values())}
     worst = {name: max(item["stretch"] for item in poses.values()) for name, poses in measured.items()}
     assert len([name for name in worst if name not in BROAD]) >= 8
