@@ -20,6 +20,10 @@ from typing import Any
 
 import bpy
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.integration.project_python import project_python
+
 MODULE = "bl_ext.user_default.figurine"
 JOB_TIMEOUT_S = 180.0
 
@@ -51,8 +55,8 @@ class Session:
         return bpy.context.scene.figurine
 
     def use_own_server(self) -> None:
-        """Have Blender manage the server of this Python; the engine's threads begin."""
-        self.preferences.command = shlex.join([sys.executable, "-m", "inference_server", "serve"])
+        """Have Blender manage the server of the project's Python; the engine's threads begin."""
+        self.preferences.command = shlex.join([project_python(), "-m", "inference_server", "serve"])
         self.now.start()
         self.tick()
 
@@ -94,7 +98,6 @@ class Session:
 def main() -> int:
     """Run the case; 0 where it held."""
     case, archive, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     module, _, function = case.partition(".")
     cases = importlib.import_module(f"tests.integration.{module}")
     session = Session(archive, folder)

@@ -6,17 +6,12 @@ addon_panel_cases.py for what is asserted.
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = Path(__file__).with_name("addon_session.py")
-TIMEOUT_S = 300
+from tests.integration.addon_sessions import TIMEOUT_S, make_archive, run_session
+
 FULL_TIMEOUT_S = 3000
 
 pytestmark = [
@@ -27,32 +22,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The add-on as an extension. Without the server's wheel: these tests start the server of this Python."""
-    path = tmp_path_factory.mktemp("archive") / "figurine.zip"
-    source = ROOT / "blender_addon"
-    with zipfile.ZipFile(path, "w") as archive:
-        for file in sorted(source.rglob("*")):
-            if file.suffix in (".py", ".toml", ".json"):
-                archive.write(file, file.relative_to(source))
-    return path
+    """The add-on as an extension."""
+    return make_archive(tmp_path_factory.mktemp("archive") / "figurine.zip")
 
 
 def run(case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) -> None:
-    """Run a case in a process of its own, with a user folder and a data folder of its own."""
-    users, work = folder / "user", folder / "work"
-    users.mkdir()
-    work.mkdir()
-    ours = {"BLENDER_USER_RESOURCES": str(users), "FIGURINE_HOME": str(folder / "home"), "FIGURINE_PORT": "0"}
-    done = subprocess.run(
-        [sys.executable, str(SESSION), case, str(archive), str(work)],
-        env=os.environ | ours,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-    )
-    assert f"held: {case}" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]
-    assert "Traceback" not in done.stderr, done.stderr[-4000:]
+    """A case has to hold."""
+    trouble = run_session(case, archive, folder, timeout_s)
+    assert not trouble, trouble
 
 
 @pytest.mark.parametrize(
