@@ -189,7 +189,7 @@ def case_candidates_in_one_collection_go_with_it(bench: Bench) -> None:
 def case_what_other_bones_cannot_take_is_named(bench: Bench) -> None:
     hero, other = posed(bench), bench.bring("adventurer")
     missing = [bone for bone in hero.pose.bones if bone.name not in other.data.bones]
-    assert len(missing) > 3, "a fox has a tail, an adventurer has none"
+    assert len(missing) > 3, "it has fewer bones"
     for bone in missing:
         bone.matrix_basis.identity()
     assert lost_bones(hero, other) == [] == lost_bones(other, other) and lost_sentence("Hero", []) == ""
@@ -212,9 +212,11 @@ def case_what_was_active_and_is_gone_gives_way_to_the_figure(bench: Bench) -> No
     bpy.context.view_layer.objects.active = extra
     for item in bpy.context.view_layer.objects:
         item.select_set(item == extra)
+    there = {bone["name"] for bone in bench.rig("adventurer")["bones"]}
+    next(bone for bone in hero.pose.bones if bone.name not in there).location.x = 0.1
     options = ImportOptions(name="Hero")
     made, lost = _import_for(bpy.context, bench.folder("adventurer"), Aim("upgrade", hero.name), options, JOB)
-    assert lost.startswith("Hero has other bones now."), "the fox ran with its tail"
+    assert lost.startswith("Hero has other bones now."), "it has fewer bones"
     assert made == hero == bpy.context.view_layer.objects.active
     assert [item for item in bpy.context.scene.objects if item.type == "MESH"] == [figure_of(hero)]
     with all_or_nothing() as work:

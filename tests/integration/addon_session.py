@@ -22,6 +22,9 @@ import bpy
 
 MODULE = "bl_ext.user_default.figurine"
 JOB_TIMEOUT_S = 180.0
+ROOT = Path(__file__).resolve().parents[2]
+# Variables for Python's search path do not come through to a server that Blender starts.
+_SERVE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inference_server.cli import main; sys.exit(main())"
 
 
 class Session:
@@ -51,8 +54,8 @@ class Session:
         return bpy.context.scene.figurine
 
     def use_own_server(self) -> None:
-        """Have Blender manage the server of this Python; the engine's threads begin."""
-        self.preferences.command = shlex.join([sys.executable, "-m", "inference_server", "serve"])
+        """Have Blender manage the server of this checkout; the engine's threads begin."""
+        self.preferences.command = shlex.join([sys.executable, "-c", _SERVE, str(ROOT), "serve"])
         self.now.start()
         self.tick()
 
@@ -94,7 +97,7 @@ class Session:
 def main() -> int:
     """Run the case; 0 where it held."""
     case, archive, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(ROOT))
     module, _, function = case.partition(".")
     cases = importlib.import_module(f"tests.integration.{module}")
     session = Session(archive, folder)
