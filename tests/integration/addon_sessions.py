@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on as it is installed: which cases there are, found without Blender, and how one is run in a Blender."""
+"""The add-on as it is installed: which cases there are, found without Blender, and how they are run in a Blender."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.integration.jobs import ROOT
@@ -16,7 +17,7 @@ from tests.integration.project_python import VARIABLE
 HERE = Path(__file__).parent
 SESSION = HERE / "addon_session.py"
 CASE_FILES = "addon_*cases.py"
-TIMEOUT_S = 300
+TIMEOUT_S = 500
 
 
 def make_archive(path: Path) -> Path:
@@ -40,29 +41,34 @@ def session_case_names() -> list[str]:
     ]
 
 
-def run_session(
-    case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S, python: str = sys.executable
-) -> str:
-    """Run a case in a process of its own with the Blender of that Python, with a user folder and a data folder of its
-    own. What went wrong; empty where it held.
+def run_sessions(
+    cases: Sequence[str], archive: Path, folder: Path, timeout_s: float = TIMEOUT_S, python: str = sys.executable
+) -> Path:
+    """Run cases one after the other in one process with the Blender of that Python, with a user folder of its own. The
+    folder of what `trouble_of` reads.
     """
-    users, work = folder / "user", folder / "work"
-    users.mkdir()
-    work.mkdir()
-    ours = {
-        "BLENDER_USER_RESOURCES": str(users),
-        "FIGURINE_HOME": str(folder / "home"),
-        "FIGURINE_PORT": "0",
-        VARIABLE: sys.executable,
-    }
-    done = subprocess.run(
-        [python, str(SESSION), case, str(archive), str(work)],
-        env=os.environ | ours,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-    )
-    if f"held: {case}" not in done.stdout:
-        return done.stdout[-4000:] + done.stderr[-4000:] or f"Blender ended with {done.returncode} and said nothing."
-    return done.stderr[-4000:] if "Traceback" in done.stderr else ""
+    users, answers = folder / "user", folder / "answers"
+    users.mkdir(parents=True)
+    with (folder / "log.txt").open("wb") as log:
+        subprocess.run(
+            [python, str(SESSION), str(archive), str(answers), *cases],
+            env=os.environ | {"BLENDER_USER_RESOURCES": str(users), "FIGURINE_PORT": "0", VARIABLE: sys.executable},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            timeout=timeout_s,
+            check=False,
+        )
+    return answers
+
+
+def trouble_of(answers: Path, case: str) -> str:
+    """What went wrong in one of them; empty where it held and nothing was complained of."""
+    begun = sorted(path.name for path in answers.glob("*"))
+    if case not in begun:
+        return f"Blender ended before {case} was begun. Begun were {begun}."
+    printed, complained = ((answers / case / name).read_text(errors="replace") for name in ("out.txt", "err.txt"))
+    if f"held: {case}" not in printed:
+        return printed[-4000:] + complained[-4000:]
+    return complained[-4000:] if "Traceback" in complained else ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from tests.integration.addon_fixtures import Verdict
 KINDS = ("parts", "voxels", "installed")
 # By the case, why no Blender of the matrix runs it.
 LEFT_OUT = {"addon_cases.fifty_rounds": "50 jobs after each other: make test-full runs them in one Blender"}
+# For the cases of a file, on a machine that does other things, too.
+SESSIONS_TIMEOUT_S = 1800
 NOT_DONE = "Blender ended, or had no time left, before it was done."
 
 
@@ -82,14 +85,8 @@ def _troubles(cases: list[str], verdicts: dict[str, Verdict]) -> dict[str, str]:
 
 
 def _run_sessions(given: Given, scratch: Path, python: str, cases: list[str]) -> dict[str, str]:
-    troubles = {}
-    for case in cases:
-        folder = scratch / case
-        folder.mkdir()
-        try:
-            trouble = addon_sessions.run_session(case, given.archive, folder, python=python)
-        except subprocess.TimeoutExpired:
-            trouble = NOT_DONE
-        if trouble:
-            troubles[case] = trouble
-    return troubles
+    folder = scratch / "sessions"
+    with contextlib.suppress(subprocess.TimeoutExpired):  # the case that hung and those behind it are told by name
+        addon_sessions.run_sessions(cases, given.archive, folder, SESSIONS_TIMEOUT_S, python)
+    said = {case: addon_sessions.trouble_of(folder / "answers", case) for case in cases}
+    return {case: trouble for case, trouble in said.items() if trouble}
