@@ -190,39 +190,48 @@ def _write(item: bpy.types.Object, indices: np.ndarray, values: np.ndarray, bone
     locked = {name for name in bones if name in groups and groups[name].lock_weight}
     if locked:
         values = _beside(item, locked, indices, values, bones)
-    everything = list(range(len(item.data.vertices)))
-    for bone, name in enumerate(bones):
-        if name in locked:
-            continue
-        group = groups.get(name)
-        if group is None:
-            group = groups.new(name=name)
-        else:
-            group.remove(everything)
-        vertices, columns = np.nonzero((indices == bone) & (values > _LEAST_WEIGHT))
-        fill(group, vertices, values[vertices, columns])
+    is_held = (values > _LEAST_WEIGHT) & ~np.isin(indices, [bones.index(name) for name in locked])
+    vertices, columns = np.nonzero(is_held)
+    held = [None if name in locked else groups.get(name) or groups.new(name=name) for name in bones]
+    fill(held, indices[vertices, columns], vertices, values[vertices, columns])
+    stale = _stale(item.data, is_held.sum(axis=1))
+    for bone, group in enumerate(held):
+        if group is not None and len(stale):
+            group.remove(stale[~(is_held & (indices == bone))[stale].any(axis=1)].tolist())
     item[GROUPS_PROPERTY] = "\n".join(bones)
     item.data.update()
 
 
-def fill(group: bpy.types.VertexGroup, vertices: np.ndarray, values: np.ndarray) -> None:
-    """One call gives many vertices one weight: each weight is put together from a few digits that many have in common,
-    the highest first, which is exact in single precision.
+def fill(groups: Sequence[bpy.types.VertexGroup], bones: np.ndarray, vertices: np.ndarray, values: np.ndarray) -> None:
+    """Give each of P vertices its weight in the group of its bone. One call gives many vertices one weight: each weight
+    is put together from a few digits that many have in common, the highest first, which single precision adds up
+    without loss. bones, vertices, values: (P,).
     """
     whole = np.rint(values.astype(np.float64) * (1 << _WEIGHT_BITS)).astype(np.int64)
+    base = (1 << _DIGIT_BITS) + 1  # the highest digit of 1.0 is one more than the others'
+    kind = np.min_scalar_type(base * len(groups))  # short ones are sorted much faster
     for shift in range(_WEIGHT_BITS - _DIGIT_BITS, -1, -_DIGIT_BITS):
-        is_highest = shift == _WEIGHT_BITS - _DIGIT_BITS
         digits = whole >> shift
-        whole = whole - (digits << shift)
-        order = np.argsort(digits, kind="stable")
-        if not is_highest:
-            order = order[np.searchsorted(digits[order], 1) :]
-        counts = np.unique(digits[order], return_counts=True)
-        start = 0
-        for digit, count in zip(*(part.tolist() for part in counts), strict=True):
-            share = math.ldexp(digit, shift - _WEIGHT_BITS)
-            group.add(vertices[order[start : start + count]].tolist(), share, "REPLACE" if is_highest else "ADD")
-            start += count
+        whole -= digits << shift
+        how = "ADD" if shift < _WEIGHT_BITS - _DIGIT_BITS else "REPLACE"
+        chosen = np.flatnonzero(digits) if how == "ADD" else np.arange(len(digits))
+        keys = (bones[chosen] * base + digits[chosen]).astype(kind)
+        order = np.argsort(keys, kind="stable")
+        keys, ordered = keys[order], vertices[chosen[order]].tolist()
+        starts = np.flatnonzero(np.diff(keys, prepend=-1)) if len(keys) else np.zeros(0, np.int64)
+        for key, (start, stop) in zip(
+            keys[starts].tolist(), itertools.pairwise([*starts.tolist(), len(ordered)]), strict=True
+        ):
+            share = math.ldexp(key % base, shift - _WEIGHT_BITS)
+            groups[key // base].add(ordered[start:stop], share, how)
+
+
+def _stale(mesh: bpy.types.Mesh, counts: np.ndarray) -> np.ndarray:
+    """Vertices that are in other groups than those that they were given, counts (N,) of them: in the artist's, or in
+    bones' of before.
+    """
+    now = np.fromiter((len(vertex.groups) for vertex in mesh.vertices), np.int64, len(mesh.vertices))
+    return np.flatnonzero(now != counts)
 
 
 def _rows(mesh: SentMesh, origin: Origin) -> np.ndarray:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bmesh
@@ -22,6 +23,7 @@ from blender_addon.figure.rig_mesh import obstacle
 from blender_addon.figure.sent_body import unapplied
 from blender_addon.figure.shape_makers import makers_of
 from blender_addon.figure.weights import fill, read_weights
+from blender_addon.operators.apply_modifiers import AppliesModifiers
 from blender_addon.operators.update_skin import skin_request
 from tests.integration.addon_contents import data_blocks, figure_of, weights_of
 from tests.integration.addon_rigging_cases import ORIGIN, ask, bare, bring_in, contents, seen
@@ -241,6 +243,13 @@ def case_update_skin_of_a_mirrored_half(bench: Bench) -> None:
     aside = np.array([vertex.co.x for vertex in item.data.vertices]) > 0.001
     assert np.abs(own - wanted)[aside].max() < 2e-4
     _sides_move_alone(item, rig)
+    item.modifiers["Mirror"].use_mirror_merge = False
+    dance(rig)
+    found = seen(item)
+    middle = np.array([vertex.co.x for vertex in item.data.vertices]) < 1e-6
+    assert middle.sum() > 50
+    assert np.abs(found[rows] - found[rows + len(rows)])[middle].max() < 2e-4, "the halves stay together unmerged"
+    item.modifiers["Mirror"].use_mirror_merge = True
     item.modifiers.move(0, 1)  # the mirror image of what is posed: no side has bones of its own
     item.modifiers["Mirror"].use_mirror_vertex_groups = False
     request = skin_request(bpy.context.scene, rig, bench.scratch / "sent")
@@ -333,6 +342,8 @@ def case_which_modifiers_stand_in_the_way(bench: Bench) -> None:
     assert makers_of(cube) == [], "what is hidden is left alone"
     makers("ARRAY")
     assert obstacle(bpy.context) == ""
+    asked = ask_layout(cube)
+    assert asked == ["Cube: its shape comes from Array", "apply_modifiers"], asked
     cube.shape_key_add(name="Basis")
     assert "Blender applies none to a mesh with shape keys" in obstacle(bpy.context)
     cube.shape_key_clear()
@@ -341,6 +352,16 @@ def case_which_modifiers_stand_in_the_way(bench: Bench) -> None:
     bpy.context.scene.collection.objects.link(armature)
     cube.modifiers["ARMATURE"].object = armature
     assert [entry.type for entry in makers_of(cube)] == ["REMESH"], "behind the bones they work on what is posed"
+
+
+def ask_layout(item: bpy.types.Object) -> list[str]:
+    """What the window shows that asks whether modifiers may be applied."""
+    shown: list[str] = []
+    layout = SimpleNamespace(
+        label=lambda text, **_more: shown.append(text), prop=lambda _operator, name: shown.append(name)
+    )
+    AppliesModifiers.draw(SimpleNamespace(layout=layout, sent_meshes=lambda _context: [item]), bpy.context)
+    return shown
 
 
 def make_even(bones: Any) -> None:
@@ -406,7 +427,8 @@ def case_weights_that_are_put_together_are_those_that_were_sent(bench: Bench) ->
     values[:500], values[500] = 1.0, 1e-4
     group = item.vertex_groups.new(name="bone")
     group.add(list(range(count)), 0.3, "REPLACE")
-    fill(group, np.arange(0, count, 2), values[::2])
+    bones = np.zeros(len(values[::2]), np.int64)
+    fill([group], bones, np.arange(0, count, 2), values[::2])
     found = np.array([vertex.groups[0].weight for vertex in mesh.vertices])
     assert np.abs(found[::2] - values[::2]).max() < 2.0**-24 and (found[1::2] == np.float32(0.3)).all()
     assert (found[:500:2] == 1.0).all()
