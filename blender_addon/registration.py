@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import atexit
 import functools
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
 
 import bpy
 
 from . import command_line, keys, languages, menus, preferences, previews, properties, pump, runtime
 from .animation import settings as animation_settings
 from .job import JobEngine
+from .manifest import version
 from .operators import (
     animate_clear,
     animate_clip,
@@ -121,13 +120,6 @@ _MODULES = (
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]
-
-
-@functools.cache
-def version() -> str:
-    """The add-on's version, from its manifest."""
-    with (Path(__file__).parent / "blender_manifest.toml").open("rb") as stream:
-        return str(tomllib.load(stream)["version"])
 
 
 def register() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asserted inside Blender; test_addon_ui.py runs each function in a process of its own."""
+"""What is asserted inside Blender; test_addon_ui.py runs each function in a fresh state of the add-on."""
 
 from __future__ import annotations
 
