@@ -50,7 +50,7 @@ def _managed(runtime: Runtime) -> ServerStatus:
     if runtime.is_outdated:
         detail = phrase(
             "The installed server is version {installed}, the add-on is {version}.",
-            installed=runtime.installed,
+            installed=runtime.installed and runtime.installed.version,
             version=runtime.version,
         )
         return ServerStatus("outdated", "Server Needs an Update", detail)

@@ -64,6 +64,33 @@ _CAUSES = (
         "Wait a minute, then click Install Server again.",
     ),
     _Cause(
+        re.compile(r"DLL load failed|WinError (?:126|127|1114)\b"),
+        "A library cannot be loaded: mostly Microsoft's Visual C++ runtime is missing or too old.",
+        "Install it from https://aka.ms/vs/17/release/vc_redist.x64.exe, then click Install Server again.",
+    ),
+    _Cause(
+        re.compile(r"version `(?P<library>GLIBC(?:XX)?_[\d.]+)' not found"),
+        "This Linux is too old for a library: it lacks {library}.",
+        "Use a Linux from 2019 or later, or run the server on another machine.",
+    ),
+    _Cause(
+        re.compile(r"ImportError: (?P<library>\S+\.so[\w.]*): cannot open shared object file"),
+        "A library of the system is missing: {library}.",
+        "Install it with the system's package manager, then click Install Server again. Where it is one of NVIDIA's, "
+        "choose CPU as the processor.",
+    ),
+    _Cause(
+        re.compile(r"ended with code (?:-4|3221225501)\b"),
+        "This computer's processor lacks instructions that a library needs.",
+        "Run the server on another machine, and enter its address in Preferences.",
+    ),
+    _Cause(
+        re.compile(r"No matching distribution found for torch\b"),
+        "There is no ready-made PyTorch for this computer: there is none for Macs with Intel's processors, for Linux "
+        "before 2019, and for some versions of Python.",
+        "Install the server without the neural engine, or run it on another machine.",
+    ),
+    _Cause(
         re.compile(r"Long Path support|WinError 206|File name too long"),
         "The paths of the installation are longer than this system allows.",
         "Choose a folder with a shorter path for the server in Preferences, then click Install Server again.",

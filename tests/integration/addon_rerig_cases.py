@@ -10,10 +10,10 @@ from typing import Any
 import bpy
 import numpy as np
 
+from tests.integration.addon_cases import EXAMPLES
 from tests.integration.addon_contents import figure_of, weights_of
 from tests.integration.addon_panel_cases import reason
 from tests.integration.addon_session import Session
-from tests.integration.jobs import ROOT
 from tests.integration.layout_recorder import draw
 
 LONGEST_PRESS_S = 2.0  # generous: machines that run tests are busy
@@ -25,7 +25,7 @@ def correct_a_generated_figure(session: Session) -> None:
     session.use_own_server()
     assert "Select a figure, or its armature." in reason(bpy.ops.figurine.update_skin)
     assert "Nothing stands beside this figure." in reason(bpy.ops.figurine.keep_candidate)
-    session.generate(ROOT / "examples" / "fox_kid.png", engine="auto", texture_px="1024", at_cursor=False)
+    session.generate(EXAMPLES / "fox_kid.png", engine="auto", texture_px="1024", at_cursor=False)
     session.tick_until(lambda: session.job().is_imported)
     rig = bpy.context.view_layer.objects.active
     rig = _update_skin(session, rig)

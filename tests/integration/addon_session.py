@@ -25,9 +25,13 @@ from typing import Any
 
 import bpy
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.integration.project_python import project_python  # noqa: E402
+
 MODULE = "bl_ext.user_default.figurine"
 JOB_TIMEOUT_S = 180.0
-ROOT = Path(__file__).resolve().parents[2]
 # Variables for Python's search path do not come through to a server that Blender starts.
 _SERVE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inference_server.cli import main; sys.exit(main())"
 
@@ -59,8 +63,8 @@ class Session:
         return bpy.context.scene.figurine
 
     def use_own_server(self) -> None:
-        """Have Blender manage the server of this checkout; the engine's threads begin."""
-        self.preferences.command = shlex.join([sys.executable, "-c", _SERVE, str(ROOT), "serve"])
+        """Have Blender manage the server of this checkout, of the project's Python; the engine's threads begin."""
+        self.preferences.command = shlex.join([project_python(), "-c", _SERVE, str(ROOT), "serve"])
         self.now.start()
         self.tick()
 
@@ -101,7 +105,6 @@ class Session:
 
 def main(archive: Path, folder: Path, cases: list[str]) -> None:
     """Run the cases, one after the other."""
-    sys.path.insert(0, str(ROOT))
     environment = dict(os.environ)
     for case in cases:
         own = folder / case
