@@ -54,8 +54,8 @@ def the_server_says_what_it_computes_on(session: Session) -> None:
     assert "The server has no GPU: shape and texture would take hours there." in reason(bpy.ops.figurine.upgrade)
     assert "[Upgrade to Neural] (grey)" in draw("FIGURINE_PT_correct").lines
     told(**dict.fromkeys(STAGES, "no_library"))
-    assert "No networks installed: drafts only" in draw("FIGURINE_PT_main").text
-    assert "The server was installed without networks." in reason(bpy.ops.figurine.upgrade)
+    assert "Without the neural engine: drafts only" in draw("FIGURINE_PT_main").text
+    assert "The server was installed without the neural engine." in reason(bpy.ops.figurine.upgrade)
     show(session, server=views.ServerView("running", URL, "0.1.0", ("draft", "neural"), True), jobs=(job,))
     assert "0.1.0 · draft + neural" in draw("FIGURINE_PT_main").text
     assert "[Upgrade to Neural]" in draw("FIGURINE_PT_correct").lines, "a server of before does not tell: it answers"
@@ -128,7 +128,8 @@ def _report(job: Any) -> dict[str, Any]:
 
 def _upgrade(session: Session, rig: bpy.types.Object, draft: dict[str, Any]) -> bpy.types.Object:
     session.tick_until(lambda: session.now.snapshot.server.compute.devices)
-    assert "networks run on the processor" in draw("FIGURINE_PT_main").text or _has_gpu(session)
+    text = draw("FIGURINE_PT_main").text
+    assert "networks run on the processor" in text or _has_gpu(session), (text, session.now.snapshot.server)
     before = session.now.focus
     assert "[Upgrade to Neural]" in draw("FIGURINE_PT_correct").lines, reason(bpy.ops.figurine.upgrade)
     assert bpy.ops.figurine.upgrade() == {"FINISHED"}
