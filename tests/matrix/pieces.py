@@ -53,10 +53,11 @@ class Piece:
 
 
 def pieces(word: str = "") -> list[Piece]:
-    """Those with a case that has the word in its file or its name."""
+    """All; or those of this kind; or those with a case that has the word in its file or its name."""
     found = []
     for piece in _all():
-        kept = [case for case in piece.cases if case not in LEFT_OUT and word in f"{piece.name}.{case}"]
+        asked = [case for case in piece.cases if word == piece.kind or word in f"{piece.name}.{case}"]
+        kept = [case for case in asked if case not in LEFT_OUT]
         if kept:
             found.append(Piece(piece.kind, piece.name, kept, piece.runner))
     return found
