@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Quaternion
+from mathutils import Quaternion
 from numpy.typing import NDArray
 
 from ..pose import ik
 from ..pose.rig import PosableRig, read_rig
+from ..pose.rotation_arrays import continuous, quaternions
 from .actions import FIRST_FRAME, Channel, add_strip, make_action, slot_of
 from .motion import Motion, swell_axes
 
@@ -106,14 +106,13 @@ def _push_down(armature: bpy.types.Object) -> None:
 
 
 def _channels(rig: PosableRig, motion: Motion) -> Iterator[Channel]:
-    basis = np.array([rig.basis(turns) for turns in motion.turns])
+    turns = continuous(quaternions(rig.basis(motion.turns)))
     for bone in sorted(motion.driven):
         posed = rig.armature.pose.bones[rig.skeleton.names[bone]]
-        path, rows = _rotations(posed.rotation_mode, basis[:, bone])
+        path, rows = _rotations(posed.rotation_mode, turns[:, bone])
         yield Channel(posed.path_from_id(path), posed.name, rows)
     if rig.hips is not None and rig.hips in motion.driven:
-        places = [rig.hips_location(turns, shift) for turns, shift in zip(motion.turns, motion.shifts, strict=True)]
-        yield _of(rig, rig.hips, "location", np.array(places))
+        yield _of(rig, rig.hips, "location", rig.hips_location(motion.turns, motion.shifts))
     if motion.swells is not None:
         for bone, parent in enumerate(rig.skeleton.parents):
             if parent < 0:
@@ -127,18 +126,18 @@ def _of(rig: PosableRig, bone: int, path: str, rows: NDArray[np.float64]) -> Cha
     return Channel(posed.path_from_id(path), posed.name, rows)
 
 
-def _rotations(mode: str, basis: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
-    """The property of a bone in this rotation mode, and its numbers (F, K): each frame nearest to the one before."""
-    quaternions = [Matrix(turn.tolist()).to_quaternion() for turn in basis]
-    for before, after in itertools.pairwise(quaternions):
-        after.make_compatible(before)
+def _rotations(mode: str, turns: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
+    """The property of a bone in this rotation mode, and its numbers (F, K): each frame nearest to the one before.
+    turns: (F, 4), continuous.
+    """
     if mode == "QUATERNION":
-        return "rotation_quaternion", np.array(quaternions)
+        return "rotation_quaternion", turns
+    rows = [Quaternion(turn) for turn in turns.tolist()]
     if mode == "AXIS_ANGLE":
-        return "rotation_axis_angle", np.array([_axis_angle(quaternion) for quaternion in quaternions])
-    eulers = [quaternions[0].to_euler(mode)]
-    for quaternion in quaternions[1:]:
-        eulers.append(quaternion.to_euler(mode, eulers[-1]))
+        return "rotation_axis_angle", np.array([_axis_angle(row) for row in rows])
+    eulers = [rows[0].to_euler(mode)]
+    for row in rows[1:]:
+        eulers.append(row.to_euler(mode, eulers[-1]))
     return "rotation_euler", np.array(eulers)
 
 
