@@ -18,8 +18,9 @@ from .actions import FIRST_FRAME, Channel, add_strip, make_action, slot_of
 from .motion import Motion, swell_axes
 
 TRACK = "Figurine"
-# Marks an action as one of ours, with what it holds.
+# What an action of ours holds, and which strip of which action we made: a copy has another name, and is the artist's.
 CLIP_PROPERTY = "figurine_clip"
+MADE_PROPERTY = "figurine_made"
 # How fast the floor goes by under the clip, in the armature's own units a second.
 SPEED_PROPERTY = "figurine_speed"
 
@@ -46,6 +47,7 @@ def play(rig: PosableRig, motion: Motion, name: str, is_loop: bool) -> bpy.types
     scene = bpy.context.scene
     strip = add_strip(track, scene.frame_start, action)
     strip.name = name
+    action[MADE_PROPERTY] = _identity(strip)
     strip.action_frame_start, strip.action_frame_end = FIRST_FRAME, last
     if is_loop:
         strip.repeat = max(1, math.ceil((scene.frame_end - scene.frame_start) / (last - FIRST_FRAME)))
@@ -69,11 +71,18 @@ def clear(armature: bpy.types.Object) -> None:
 
 
 def _strips(armature: bpy.types.Object) -> Iterator[tuple[bpy.types.NlaTrack, bpy.types.NlaStrip]]:
+    """Those that we made: what the artist duplicated from them, or gave another name, is the artist's."""
     tracks = armature.animation_data.nla_tracks if armature.animation_data is not None else ()
     for track in tracks:
         for strip in track.strips:
-            if strip.action is not None and CLIP_PROPERTY in strip.action:
-                yield track, strip
+            if strip.action is not None and MADE_PROPERTY in strip.action:
+                if strip.action[MADE_PROPERTY].to_dict() == _identity(strip):
+                    yield track, strip
+
+
+def _identity(strip: bpy.types.NlaStrip) -> dict[str, str]:
+    """Names are unique among actions, and among the strips of one rig."""
+    return {"action": strip.action.name, "strip": strip.name}
 
 
 def _remove_strips(armature: bpy.types.Object) -> None:
@@ -98,8 +107,8 @@ def _push_down(armature: bpy.types.Object) -> None:
     data.action = None
     if any(strip.action == action for _, strip in _strips(armature)):
         return
-    if CLIP_PROPERTY in action:
-        del action[CLIP_PROPERTY]
+    for mark in {CLIP_PROPERTY, MADE_PROPERTY} & set(action.keys()):
+        del action[mark]
     track = data.nla_tracks.new()
     track.name = action.name
     add_strip(track, math.floor(action.frame_range[0]), action, slot)

@@ -47,6 +47,27 @@ def case_a_clip_that_the_artist_changed_a_copy_of_is_kept(bench: Bench) -> None:
     assert [strip.action for track in data.nla_tracks for strip in track.strips] == [own]
 
 
+def case_strips_that_the_artist_duplicated_are_kept(bench: Bench) -> None:
+    """With the same action (Alt D) and with a copy of it (Shift D)."""
+    rig = bring(bench, "fox_kid")
+    bpy.ops.figurine.apply_clip(clip="walk")
+    data, walk = rig.animation_data, playing(rig)
+    copied = walk.copy()
+    track = data.nla_tracks.new()
+    linked = add_strip(track, 200, walk)
+    linked.name = "Walk"  # Blender numbers it
+    add_strip(track, 400, copied).name = "Walk"
+    named = [strip.name for strip in track.strips]
+    assert playing(rig) == walk
+    for clip in ("idle", "run"):
+        bpy.ops.figurine.apply_clip(clip=clip)
+        assert set(bpy.data.actions) == {walk, copied, playing(rig)}
+    bpy.ops.figurine.clear_clip()
+    assert playing(rig) is None and not bpy.ops.figurine.clear_clip.poll()
+    assert [strip.name for track in data.nla_tracks for strip in track.strips] == named
+    assert [strip.action for track in data.nla_tracks for strip in track.strips] == [walk, copied]
+
+
 def case_tracks_of_one_name_are_clips_of_their_own(bench: Bench) -> None:
     """The artist's strip on the track of a clip keeps that track when the next clip comes, with a track of its own."""
     register_output_operators()
