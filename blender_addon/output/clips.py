@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..animation.actions import Channel, add_strip, make_action
+from ..animation.actions import Channel, add_strip, curves_of, make_action
 from ..pose import ik
 from ..pose.rig import HANDLE_ROLE, role_of
 from ..pose.rotation_arrays import continuous
@@ -100,14 +100,6 @@ def add_clips(shop: Workshop, armature: bpy.types.Object, skeleton: FileSkeleton
         track.name = name
         strip = add_strip(track, 0, action)
         strip.name, strip.extrapolation = name, "NOTHING"
-
-
-def curves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
-    """All of them, of every slot."""
-    if not hasattr(action, "layers"):  # before Blender 4.4
-        return list(action.fcurves)
-    strips = [strip for layer in action.layers for strip in layer.strips]
-    return [curve for strip in strips for bag in strip.channelbags for curve in bag.fcurves]
 
 
 def _sources(armature: bpy.types.Object, takes_all_actions: bool) -> list[_Source]:
