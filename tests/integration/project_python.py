@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import sys
 
-# Set by whoever starts a Blender of another Python.
-VARIABLE = "FIGURINE_TEST_PYTHON"
+# Set by whoever starts a Blender of another Python. Not FIGURINE_…: the server refuses settings that it does not know.
+VARIABLE = "PROJECT_PYTHON"
 
 
 def project_python() -> str:

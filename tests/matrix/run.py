@@ -113,7 +113,7 @@ def main() -> int:
     parser.add_argument(
         "versions", nargs="*", metavar="VERSION", help="beginnings of versions; all where none is given"
     )
-    parser.add_argument("--cases", default="", metavar="WORD", help="only cases with this in their file or name")
+    parser.add_argument("--cases", default="", metavar="WORD", help=f"only {', '.join(KINDS)}, or a part of a name")
     options = parser.parse_args()
     start_s, skipped, environments = time.perf_counter(), {}, []
     for blender in BLENDERS:
