@@ -46,7 +46,7 @@ class FIGURINE_PT_models(bpy.types.Panel):
         draw_faint(layout, summary(view))
         obstacle = fetch_obstacle(now)
         if obstacle:
-            draw_text(layout, obstacle, "INFO", is_in_box=False)
+            draw_text(layout, obstacle, "INFO")
             if not view.obstacle or (now.lacks_neural and not bpy.app.online_access):
                 layout.operator("figurine.allow_online", icon="PREFERENCES")
         if now.lacks_neural:

@@ -238,6 +238,7 @@ def test_a_pytorch_that_would_not_use_the_gpu_is_not_taken(
     assert names(equipped.folder) == WHOLE
 
 
+@pytest.mark.full  # as any cancelled one
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch for the CPU comes from pip's usual index")
 def test_cancelled_while_pytorch_arrives_it_leaves_the_draft(installed: Installation, tmp_path: Path) -> None:
     with silent_index() as (url, asked):
