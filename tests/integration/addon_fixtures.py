@@ -86,25 +86,33 @@ def names_in(file: Path) -> list[str]:
     return re.findall(r"^def case_(\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which cases: all where there are no names. In how long a time: what is not done by then has no verdict."""
+
+    names: Sequence[str] = ()
+    timeout_s: float = TIMEOUT_S
+
+
 def run_cases(
-    fixtures: Path, scratch: Path, python: str = sys.executable, wanted: Sequence[str] = ()
+    fixtures: Path, scratch: Path, python: str = sys.executable, wanted: Wanted = Wanted()
 ) -> dict[str, Verdict]:
-    """Run the importer's cases in one process with the Blender of that Python; a case that ended the process, or that
-    it had no time for, has no verdict. wanted: all where empty.
+    """Run the importer's cases in one process with the Blender of that Python; a case that ended the process has no
+    verdict.
     """
     return _run("addon_case_runner", [str(fixtures), str(scratch)], scratch, python, wanted)
 
 
-def run_voxel_cases(scratch: Path, python: str = sys.executable, wanted: Sequence[str] = ()) -> dict[str, Verdict]:
+def run_voxel_cases(scratch: Path, python: str = sys.executable, wanted: Wanted = Wanted()) -> dict[str, Verdict]:
     """As run_cases, those of Voxelize."""
     return _run("voxel_case_runner", [], scratch, python, wanted)
 
 
-def _run(runner: str, given: list[str], scratch: Path, python: str, wanted: Sequence[str]) -> dict[str, Verdict]:
+def _run(runner: str, given: list[str], scratch: Path, python: str, wanted: Wanted) -> dict[str, Verdict]:
     answer = scratch / f"{runner}.json"
     with (scratch / f"{runner}.log").open("wb") as log, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
-            [python, "-m", f"tests.integration.{runner}", *given, str(answer), *wanted],
+            [python, "-m", f"tests.integration.{runner}", *given, str(answer), *wanted.names],
             cwd=ROOT,
             env=os.environ
             | {
@@ -115,7 +123,7 @@ def _run(runner: str, given: list[str], scratch: Path, python: str, wanted: Sequ
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            timeout=TIMEOUT_S,
+            timeout=wanted.timeout_s,
             check=False,
         )
     verdicts = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}
