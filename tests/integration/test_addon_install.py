@@ -43,7 +43,7 @@ from tests.integration.addon_wheels import (
 
 OFFLINE = ("--isolated", "--no-index")
 MODULES = ("inference_server.cli",)
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 def tiny(folder: Path, wheel: Path) -> Installation:
