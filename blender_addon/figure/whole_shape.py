@@ -102,13 +102,14 @@ def _evaluated(
     is_numbered: bool = False,
 ) -> list[bpy.types.Mesh]:
     """New meshes: what these modifiers alone make of the mesh on the object, without shape keys. is_numbered: with
-    VERTEX_ID.
+    VERTEX_ID, and without vertex groups.
     """
     if not shapes:
         return []
     copies = [_copy(*shape) for shape in shapes]
     try:
         for copy in copies if is_numbered else ():
+            copy.vertex_groups.clear()  # they would be copied for nothing
             ids = copy.data.attributes.new(VERTEX_ID, "INT", "POINT")
             ids.data.foreach_set("value", np.arange(len(ids.data), dtype=np.int32))
         depsgraph = bpy.context.evaluated_depsgraph_get()

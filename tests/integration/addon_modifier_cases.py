@@ -107,15 +107,13 @@ def case_a_mirrored_half_is_rigged_as_the_whole_that_is_seen(bench: Bench) -> No
     rig = bring_in(request, folder)
     assert contents(item) == before and np.abs(seen(item) - rest).max() < SAME_m
     assert [entry.type for entry in item.modifiers] == ["MIRROR", "ARMATURE", "SUBSURF"]
-    assert mirror.use_mirror_vertex_groups and {"meshes", "objects"} & set(blocks) == {"meshes", "objects"}
+    assert mirror.use_mirror_vertex_groups
     assert len(data_blocks()["objects"]) == len(blocks["objects"]) + 1 and data_blocks()["meshes"] == blocks["meshes"]
     dance(rig)
     dance(twin_rig)
     found, wanted = seen(item), seen(twin)
     assert found.shape == wanted.shape
     off = np.linalg.norm(found - wanted, axis=1)
-    bench.measured |= {"own_half_m": float(off[: len(item.data.vertices)].max()), "other_half_m": float(off.max())}
-    bench.measured["moved_m"] = float(np.linalg.norm(wanted - rest, axis=1).max())
     own = len(item.data.vertices)
     aside = np.abs([vertex.co.x for vertex in item.data.vertices]) > mirror.merge_threshold
     bench.measured |= {"own_side_m": float(off[:own][aside].max()), "all_m": float(off.max())}
