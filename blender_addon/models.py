@@ -7,9 +7,10 @@ import re
 
 from .documents import Weights
 from .jobs.views import ModelsView, Snapshot
-from .phrases import phrase
+from .phrases import joined, phrase
 from .runtime import Runtime
-from .wording import percent
+from .server_sentences import recognised
+from .wording import percent, sentence_case
 
 _STEPS = {
     "queued": "Waits for its turn",
@@ -75,6 +76,11 @@ def summary(view: ModelsView) -> str:
     )
 
 
+def use_of(model: Weights) -> str:
+    """What the network does, as a sentence."""
+    return recognised(f"{sentence_case(model.use)}.")
+
+
 def page_of(model: Weights) -> str:
     """Where its publisher describes it and its licence, "" where that is no address on the hub."""
     return f"{_HUB}{model.repository}" if _REPOSITORY.fullmatch(model.repository) else ""
@@ -90,7 +96,7 @@ def fetch_obstacle(now: Runtime) -> str:
     if now.snapshot.server.state != "running" or not now.snapshot.models.is_known:
         return "The server has to run: press Start Server."
     if now.snapshot.models.obstacle:
-        return f"{now.snapshot.models.obstacle} {_CHOOSE}"
+        return joined((now.snapshot.models.obstacle, _CHOOSE), " ")
     if not now.choices.connection.online_access:
         return "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
     return ""

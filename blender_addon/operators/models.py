@@ -2,17 +2,17 @@
 """Download: have the server fetch a network's weights, after its licence was shown."""
 
 # No postponed annotations: Blender reads them as they are.
-import textwrap
+import unicodedata
 
 import bpy
 from bpy.props import StringProperty
 
 from .. import runtime
 from ..documents import Weights
-from ..languages import told_in_report
-from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text
+from ..languages import told, told_in_report
+from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text, use_of
 from ..phrases import phrase
-from ..wording import sentence_case
+from ..wording import wrapped
 from .common import poll_reason
 
 _DIALOG_WIDTH_PX = 420
@@ -147,18 +147,20 @@ class FIGURINE_OT_open_model_page(bpy.types.Operator):
 def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> None:
     """What is downloaded, how much, from whom, under which licence."""
     column = layout.column()
-    _draw_lines(column, f"{sentence_case(model.use)}.")
+    _draw_lines(column, use_of(model))
     rest = (
         phrase(", of which {size_text} are there", size_text=size_text(model.fetched_bytes))
         if model.fetched_bytes
         else ""
     )
-    column.label(text=phrase("Size: {model_size}{rest}", model_size=model_size(model), rest=rest), translate=False)
-    column.label(text=phrase("Free on the server: {size_text}", size_text=size_text(free_bytes)), translate=False)
+    size = phrase("Size: {model_size}{rest}", model_size=phrase(model_size(model)), rest=rest)
+    column.label(text=told(size), translate=False)
+    free = phrase("Free on the server: {size_text}", size_text=size_text(free_bytes))
+    column.label(text=told(free), translate=False)
     if model.size_bytes is not None and model.size_bytes - model.fetched_bytes > free_bytes:
         column.label(text="That is too little. Free some space there first.", icon="ERROR")
-    column.label(text=phrase("From: {repository}", repository=model.repository), translate=False)
-    column.label(text=phrase("Licence: {licence}", licence=model.licence), translate=False)
+    column.label(text=told(phrase("From: {repository}", repository=model.repository)), translate=False)
+    column.label(text=told(phrase("Licence: {licence}", licence=model.licence)), translate=False)
     column.operator("figurine.open_model_page", icon="URL").weight_id = model.id
     _draw_lines(column, "Downloading means that you agree to this licence. The server fetches it, not Blender.")
 
@@ -166,8 +168,13 @@ def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> N
 def _draw_lines(layout: bpy.types.UILayout, text: str) -> None:
     """A sentence in lines that fit the dialog, whose region is not known while it is drawn."""
     lines = layout.column(align=True)
-    for line in textwrap.wrap(text, _DIALOG_CHARACTERS):
+    for line in wrapped(told(text), _DIALOG_CHARACTERS, _width_characters):
         lines.label(text=line, translate=False)
+
+
+def _width_characters(line: str) -> int:
+    """Chinese and Japanese signs are as wide as two letters."""
+    return len(line) + sum(unicodedata.east_asian_width(sign) in "WF" for sign in line)
 
 
 CLASSES = (FIGURINE_OT_fetch_model, FIGURINE_OT_cancel_model, FIGURINE_OT_open_model_page)
