@@ -22,6 +22,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB = "https://huggingface.co/"
 _KILO = 1000
 _CHOOSE = "Choose one in Preferences that was installed with figurine[neural]."
+_ADD = "The installed server has the draft engine alone: press Add the Neural Engine."
 
 
 def size_text(size_bytes: int) -> str:
@@ -96,7 +97,7 @@ def fetch_obstacle(now: Runtime) -> str:
     if now.snapshot.server.state != "running" or not now.snapshot.models.is_known:
         return "The server has to run: press Start Server."
     if now.snapshot.models.obstacle:
-        return joined((now.snapshot.models.obstacle, _CHOOSE), " ")
+        return _ADD if now.lacks_neural else joined((now.snapshot.models.obstacle, _CHOOSE), " ")
     if not now.choices.connection.online_access:
         return "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
     return ""

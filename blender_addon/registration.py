@@ -57,6 +57,7 @@ from .operators import (
 )
 from .operators import help as help_operators
 from .operators import models as model_operators
+from .operators import networks as network_operators
 from .panels import animation, correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
@@ -106,6 +107,7 @@ _MODULES = (
     export_print,
     mark_asset,
     model_operators,
+    network_operators,
     menus,
     keys,
     main,

@@ -2,8 +2,6 @@
 """Download: have the server fetch a network's weights, after its licence was shown."""
 
 # No postponed annotations: Blender reads them as they are.
-import unicodedata
-
 import bpy
 from bpy.props import StringProperty
 
@@ -11,12 +9,11 @@ from .. import runtime
 from ..documents import Weights
 from ..languages import told, told_in_report
 from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text, use_of
+from ..panels.layout import draw_in_dialog
 from ..phrases import phrase
-from ..wording import wrapped
 from .common import poll_reason
 
 _DIALOG_WIDTH_PX = 420
-_DIALOG_CHARACTERS = 58
 _GONE = "The server does not list these weights any more."
 
 
@@ -147,7 +144,7 @@ class FIGURINE_OT_open_model_page(bpy.types.Operator):
 def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> None:
     """What is downloaded, how much, from whom, under which licence."""
     column = layout.column()
-    _draw_lines(column, use_of(model))
+    draw_in_dialog(column, use_of(model), _DIALOG_WIDTH_PX)
     rest = (
         phrase(", of which {size_text} are there", size_text=size_text(model.fetched_bytes))
         if model.fetched_bytes
@@ -162,19 +159,11 @@ def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> N
     column.label(text=told(phrase("From: {repository}", repository=model.repository)), translate=False)
     column.label(text=told(phrase("Licence: {licence}", licence=model.licence)), translate=False)
     column.operator("figurine.open_model_page", icon="URL").weight_id = model.id
-    _draw_lines(column, "Downloading means that you agree to this licence. The server fetches it, not Blender.")
-
-
-def _draw_lines(layout: bpy.types.UILayout, text: str) -> None:
-    """A sentence in lines that fit the dialog, whose region is not known while it is drawn."""
-    lines = layout.column(align=True)
-    for line in wrapped(told(text), _DIALOG_CHARACTERS, _width_characters):
-        lines.label(text=line, translate=False)
-
-
-def _width_characters(line: str) -> int:
-    """Chinese and Japanese signs are as wide as two letters."""
-    return len(line) + sum(unicodedata.east_asian_width(sign) in "WF" for sign in line)
+    draw_in_dialog(
+        column,
+        "Downloading means that you agree to this licence. The server fetches it, not Blender.",
+        _DIALOG_WIDTH_PX,
+    )
 
 
 CLASSES = (FIGURINE_OT_fetch_model, FIGURINE_OT_cancel_model, FIGURINE_OT_open_model_page)

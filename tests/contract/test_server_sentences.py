@@ -96,7 +96,7 @@ UNHEARD = {
         "View {a} is {b} of shape {c}; a square picture of 8 bits is needed.",
         "{a} names for {b} bones",
     ),
-    "the name of a network's file": ("{a} ({b} joints)",),
+    "names": ("{a} ({b} joints)", "Apple GPU"),
 }
 # Values that are put together from words, as in "1 bone" and "52 bones".
 PUT_TOGETHER = {"{a} bone{s}", "{a} vertex", "{a} vertices", "{a} loose speck{s}", "{a} edge{s}"}

@@ -1,27 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs inside a process with the bpy module: the add-on installed from a zip into a clean user folder.
 
-    python addon_session.py CASE ZIP FOLDER        CASE is MODULE.FUNCTION of this folder
+    python addon_session.py ZIP FOLDER CASE…        CASE is MODULE.FUNCTION of this folder
 
-The environment names the user folder (BLENDER_USER_RESOURCES) and the data folder (FIGURINE_HOME).
+Each case has factory settings, the add-on switched on anew, an empty data folder and a folder of its own in FOLDER:
+FOLDER/CASE/out.txt and err.txt hold what it printed, "held: CASE" last where it held. The environment names the user
+folder (BLENDER_USER_RESOURCES).
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import shlex
+import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import bpy
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.integration.project_python import project_python  # noqa: E402
+
 MODULE = "bl_ext.user_default.figurine"
 JOB_TIMEOUT_S = 180.0
+# Variables for Python's search path do not come through to a server that Blender starts.
+_SERVE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inference_server.cli import main; sys.exit(main())"
 
 
 class Session:
@@ -51,8 +63,8 @@ class Session:
         return bpy.context.scene.figurine
 
     def use_own_server(self) -> None:
-        """Have Blender manage the server of this Python; the engine's threads begin."""
-        self.preferences.command = shlex.join([sys.executable, "-m", "inference_server", "serve"])
+        """Have Blender manage the server of this checkout, of the project's Python; the engine's threads begin."""
+        self.preferences.command = shlex.join([project_python(), "-c", _SERVE, str(ROOT), "serve"])
         self.now.start()
         self.tick()
 
@@ -91,25 +103,60 @@ class Session:
             self.tick_until(lambda: self.now.server_state == "stopped", 30)
 
 
-def main() -> int:
-    """Run the case; 0 where it held."""
-    case, archive, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+def main(archive: Path, folder: Path, cases: list[str]) -> None:
+    """Run the cases, one after the other."""
+    environment = dict(os.environ)
+    for case in cases:
+        own = folder / case
+        (own / "work").mkdir(parents=True)
+        os.environ["FIGURINE_HOME"] = str(own / "home")
+        with _printing_into(own):
+            if _holds(case, archive, own / "work"):
+                sys.stdout.write(f"held: {case}\n")
+        _forget()
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def _holds(case: str, archive: Path, work: Path) -> bool:
     module, _, function = case.partition(".")
-    cases = importlib.import_module(f"tests.integration.{module}")
-    session = Session(archive, folder)
     try:
-        getattr(cases, function)(session)
+        session = Session(archive, work)
+        getattr(importlib.import_module(f"tests.integration.{module}"), function)(session)
     except BaseException:
         traceback.print_exc()
-        return 1
+        return False
     finally:
         if MODULE in bpy.context.preferences.addons:
             bpy.ops.preferences.addon_disable(module=MODULE)
-    sys.stdout.write(f"held: {case}\n")
-    sys.stdout.flush()
-    return 0
+    return True
+
+
+def _forget() -> None:
+    """What a case may have changed: the file, the preferences, the add-on's modules and files."""
+    bpy.ops.wm.read_factory_settings()
+    for name in [name for name in sys.modules if name.startswith(f"{MODULE}.") or name == MODULE]:
+        del sys.modules[name]
+    shutil.rmtree(bpy.utils.user_resource("EXTENSIONS"))
+
+
+@contextlib.contextmanager
+def _printing_into(folder: Path) -> Iterator[None]:
+    """Have Python, Blender and children print into files."""
+    kept = [os.dup(1), os.dup(2)]
+    for target, name in ((1, "out.txt"), (2, "err.txt")):
+        file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, target)
+        os.close(file)
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for target, before in enumerate(kept, start=1):
+            os.dup2(before, target)
+            os.close(before)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

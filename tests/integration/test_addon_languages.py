@@ -6,13 +6,13 @@ addon_key_cases.py assert.
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from .test_addon_ui import archive, run
+from .test_addon_ui import answers_by_test, archive, check
 
-__all__ = ["archive"]
+__all__ = ["answers_by_test", "archive", "check"]  # fixtures
 
 pytestmark = [
     pytest.mark.blender,
@@ -29,8 +29,8 @@ pytestmark = [
         "a_panel_speaks_japanese",
     ],
 )
-def test_languages(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_language_cases.{case}", archive, tmp_path)
+def test_languages(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_language_cases.{case}")
 
 
 @pytest.mark.parametrize("case", ["the_server_is_understood_in_japanese", "the_add_on_s_own_words_stay"])
@@ -39,5 +39,5 @@ def test_the_server_s_words(case: str, archive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["the_key_is_free", "the_key_comes_and_goes", "the_menu_has_eight_places"])
-def test_the_key(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_key_cases.{case}", archive, tmp_path)
+def test_the_key(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_key_cases.{case}")

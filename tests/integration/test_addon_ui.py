@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on as it is installed, in real Blender processes, with a real server; see addon_cases.py and
-addon_panel_cases.py for what is asserted.
+addon_panel_cases.py for what is asserted. The cases of a test share a Blender.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = Path(__file__).with_name("addon_session.py")
-TIMEOUT_S = 300
+from tests.integration.addon_sessions import TIMEOUT_S, make_archive, run_sessions, trouble_of
+
 FULL_TIMEOUT_S = 3000
 
 pytestmark = [
@@ -27,32 +23,46 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The add-on as an extension. Without the server's wheel: these tests start the server of this Python."""
-    path = tmp_path_factory.mktemp("archive") / "figurine.zip"
-    source = ROOT / "blender_addon"
-    with zipfile.ZipFile(path, "w") as archive:
-        for file in sorted(source.rglob("*")):
-            if file.suffix in (".py", ".toml", ".json"):
-                archive.write(file, file.relative_to(source))
-    return path
+    """The add-on as an extension."""
+    return make_archive(tmp_path_factory.mktemp("archive") / "figurine.zip")
+
+
+def assert_held(answers: Path, case: str) -> None:
+    """That the case ran to its end and nothing was complained of."""
+    trouble = trouble_of(answers, case)
+    assert not trouble, trouble
 
 
 def run(case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) -> None:
-    """Run a case in a process of its own, with a user folder and a data folder of its own."""
-    users, work = folder / "user", folder / "work"
-    users.mkdir()
-    work.mkdir()
-    ours = {"BLENDER_USER_RESOURCES": str(users), "FIGURINE_HOME": str(folder / "home"), "FIGURINE_PORT": "0"}
-    done = subprocess.run(
-        [sys.executable, str(SESSION), case, str(archive), str(work)],
-        env=os.environ | ours,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-    )
-    assert f"held: {case}" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]
-    assert "Traceback" not in done.stderr, done.stderr[-4000:]
+    """Run a case in a process of its own."""
+    assert_held(run_sessions([case], archive, folder, timeout_s), case)
+
+
+@pytest.fixture(scope="module")
+def answers_by_test() -> dict[str, Path]:
+    """Where the answers of each test's cases lie, once they were run."""
+    return {}
+
+
+@pytest.fixture
+def check(
+    request: pytest.FixtureRequest,
+    archive: Path,
+    answers_by_test: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], None]:
+    """Checks FILE.CASE; the first of a test's cases runs those of the others, in the same process."""
+
+    def check_case(name: str) -> None:
+        test = request.node.originalname
+        if test not in answers_by_test:
+            file = name.partition(".")[0]
+            items = [item for item in request.session.items if item.path == request.node.path]
+            cases = [f"{file}.{item.callspec.params['case']}" for item in items if item.originalname == test]
+            answers_by_test[test] = run_sessions(cases, archive, tmp_path_factory.mktemp(test))
+        assert_held(answers_by_test[test], name)
+
+    return check_case
 
 
 @pytest.mark.parametrize(
@@ -69,8 +79,8 @@ def run(case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) ->
         "from_the_command_line",
     ],
 )
-def test_a_job(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_cases.{case}", archive, tmp_path)
+def test_a_job(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_cases.{case}")
 
 
 @pytest.mark.parametrize(
@@ -94,16 +104,16 @@ def test_a_job(case: str, archive: Path, tmp_path: Path) -> None:
         "what_waits_says_for_what",
     ],
 )
-def test_the_panel(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_panel_cases.{case}", archive, tmp_path)
+def test_the_panel(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_panel_cases.{case}")
 
 
 @pytest.mark.parametrize(
     "case",
     ["a_rigged_mesh_asks", "the_neural_rig_has_its_settings", "meshes_that_are_sent_leave_the_picture_alone"],
 )
-def test_what_is_offered_about_skeletons(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_rig_cases.{case}", archive, tmp_path)
+def test_what_is_offered_about_skeletons(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_rig_cases.{case}")
 
 
 @pytest.mark.parametrize(
@@ -119,8 +129,8 @@ def test_what_is_offered_about_skeletons(case: str, archive: Path, tmp_path: Pat
         "switched_off_while_it_waits",
     ],
 )
-def test_approval(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_approval_cases.{case}", archive, tmp_path)
+def test_approval(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_approval_cases.{case}")
 
 
 @pytest.mark.parametrize(
@@ -133,8 +143,8 @@ def test_approval(case: str, archive: Path, tmp_path: Path) -> None:
         "a_server_elsewhere_is_tested",
     ],
 )
-def test_inputs_models_and_servers(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_input_cases.{case}", archive, tmp_path)
+def test_inputs_models_and_servers(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_input_cases.{case}")
 
 
 @pytest.mark.parametrize(
@@ -145,8 +155,8 @@ def test_inputs_models_and_servers(case: str, archive: Path, tmp_path: Path) -> 
         "the_picture_of_each_step_can_be_chosen",
     ],
 )
-def test_masks(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_mask_cases.{case}", archive, tmp_path)
+def test_masks(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_mask_cases.{case}")
 
 
 @pytest.mark.full
