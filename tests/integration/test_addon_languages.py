@@ -34,8 +34,8 @@ def test_languages(case: str, check: Callable[[str], None]) -> None:
 
 
 @pytest.mark.parametrize("case", ["the_server_is_understood_in_japanese", "the_add_on_s_own_words_stay"])
-def test_the_server_s_words(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_server_word_cases.{case}", archive, tmp_path)
+def test_the_server_s_words(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_server_word_cases.{case}")
 
 
 @pytest.mark.parametrize("case", ["the_key_is_free", "the_key_comes_and_goes", "the_menu_has_eight_places"])
