@@ -69,7 +69,7 @@ def buttons_may_say_otherwise(session: Session) -> None:
 def nothing_is_drawn_in_english(session: Session) -> None:
     """Every panel and menu in every state, in a language in which each text that has a translation is in brackets."""
     known = {text for _, text in session.module("languages").read_tables()["ja_JP"]}
-    with _speaking(session, lambda text: f"⟦{text}⟧" if text in known else text):
+    with speaking(session, lambda text: f"⟦{text}⟧" if text in known else text):
         drawn = {line for _ in _states(session) for line in _all_lines()}
     left = {line: english for line in drawn if (english := _outside_brackets(line))}
     assert not left, "\n".join(f"{english}   in: {line}" for line, english in sorted(left.items()))
@@ -84,7 +84,7 @@ def a_panel_speaks_japanese(session: Session) -> None:
     session.preferences.command = "figurine serve"
     session.tick()
     job = views.JobView("k1", "running", "Pose", progress=0.31, eta_s=12.3)
-    with _speaking(session, lambda text: table.get(("*", text), text)):
+    with speaking(session, lambda text: table.get(("*", text), text)):
         show(session, server=running, jobs=(job,), focus="k1")
         text = draw("FIGURINE_PT_main").text
         for words in ("サーバー実行中", "[生成] (grey)", "{エンジン}", "Pose: 実行中", "<31 % · 残り12秒>"):
@@ -115,7 +115,7 @@ def make_rig(name: str) -> bpy.types.Object:
 
 
 @contextlib.contextmanager
-def _speaking(session: Session, look_up: Callable[[str], str]) -> Iterator[None]:
+def speaking(session: Session, look_up: Callable[[str], str]) -> Iterator[None]:
     """Have Blender and the add-on look texts up so."""
     languages = session.module("languages")
     names = ("pgettext_iface", "pgettext_tip", "pgettext_rpt")
