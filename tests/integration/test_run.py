@@ -19,7 +19,7 @@ from PIL import Image
 
 from inference_server.core.rig_document import SCHEMA_PATH, read_skeleton
 from tests.integration.inspector import inspect
-from tests.integration.jobs import ROOT, Done, assert_sound, figurine, report_of
+from tests.integration.jobs import ROOT, Done, assert_sound, figurine, report_of, share_stages
 
 pytestmark = pytest.mark.blender
 
@@ -60,6 +60,7 @@ def assert_said(said: str, report: dict[str, Any]) -> None:
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The examples, made once: output folder by picture; the home is beside them."""
     root = tmp_path_factory.mktemp("figures")
+    share_stages(root / "home")
     folders = {}
     for picture in EXAMPLES:
         folder = root / Path(picture).stem

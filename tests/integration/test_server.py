@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from inference_server.jobs.handshake import read_handshake
-from tests.integration.jobs import ROOT, command, figurine, report_of
+from tests.integration.jobs import ROOT, command, figurine, report_of, share_stages
 from tests.integration.server_process import EXAMPLE, Server, has_ended
 
 pytestmark = pytest.mark.blender
@@ -40,7 +40,7 @@ def test_a_picture_becomes_the_same_figure_as_on_the_command_line(
     server: Server, finished: dict[str, Any], tmp_path: Path
 ) -> None:
     assert finished["state"] == "done", finished
-    done = figurine("run", EXAMPLE, "--out", tmp_path / "out", home=tmp_path / "home")
+    done = figurine("run", EXAMPLE, "--out", tmp_path / "out", home=share_stages(tmp_path / "home"))
     assert done.exit_code == 0, done.stderr
     assert server.digests(finished["id"]) == report_of(tmp_path / "out")["digests"]
 
