@@ -3,7 +3,7 @@
 #   make test        what every change must pass
 #   make test-full   also the long runs: all pictures, kill storms, fuzzing; before a release
 #   make test-gui    the panel in a real Blender window, by real clicks: $BLENDER, or as root a Debian chroot that it makes
-#   make test-matrix the add-on in every Blender that it supports (some GB of downloads, once)
+#   make test-matrix every case of the add-on in every Blender that it supports (some GB of downloads, once)
 #   make addon       the extension that artists install: dist/figurine-<version>.zip
 #   make lint        style and types
 #   make bench       measures a run of every picture in examples/
@@ -39,7 +39,7 @@ demo: setup
 
 test test-full: EXTRAS := blender,dev,neural,hosted
 # Threads of the networks' libraries that share two cores with another test wait for each other by spinning.
-test test-full: export OMP_NUM_THREADS := 1
+test test-full test-matrix: export OMP_NUM_THREADS := 1
 
 test: lint
 	@$(VENV) -m pytest -m "not full" $(PARALLEL)

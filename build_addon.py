@@ -40,6 +40,8 @@ REGULAR_MODES = ("100644", "100755")
 FORBIDDEN_CHARACTERS = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 BLENDER_TIMEOUT_S = 120
+# In the bpy module's folder.
+TOOL_FILES = "*/scripts/addons_core/bl_pkg/cli/blender_ext.py"
 WHEEL_TIMEOUT_S = 300
 
 
@@ -94,8 +96,8 @@ def build(root: Path, output: Path | None) -> Extension:
         if blender is None:
             print("Not validated, and without index.json: no Blender is at hand. Set BLENDER=/path/to/blender.")
         else:
-            print(_ask(blender, "validate", str(repository / extension.file_name)))
-            _ask(blender, "server-generate", "--repo-dir", str(repository))
+            print(ask_extension_tool(blender, "validate", str(repository / extension.file_name)))
+            ask_extension_tool(blender, "server-generate", "--repo-dir", str(repository))
         if output is not None:
             _deliver(repository, output)
             print(f"In {output}: {', '.join(sorted(path.name for path in repository.iterdir()))}")
@@ -261,14 +263,14 @@ def find_extension_tool() -> list[str] | None:
     if module is None or not module.submodule_search_locations:
         return None
     for folder in map(Path, module.submodule_search_locations):
-        for tool in sorted(folder.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")):
+        for tool in sorted(folder.glob(TOOL_FILES)):
             return [sys.executable, "-I", str(tool)]
     return None
 
 
-def _ask(tool: list[str], verb: str, *arguments: str) -> str:
+def ask_extension_tool(tool: list[str], verb: str, *arguments: str) -> str:
     """What Blender's extension tool says. Raises BuildFailed where it objects."""
-    if verb == "validate" and tool[0] == sys.executable:  # Blender passes its own list of tags
+    if verb == "validate" and tool[-1].endswith(".py"):  # Blender passes its own list of tags
         tags = Path(tool[-1]).parents[3] / "modules/_bpy_internal/extensions/tags.py"
         arguments = ("--valid-tags", str(tags), *arguments)
     try:

@@ -28,7 +28,7 @@ def diagnostics(runtime: Runtime, blender_version: str) -> str:
         f"{platform.platform()} · {platform.machine()} · Python {platform.python_version()}",
         f"Connection: {connection.mode} · {server.url or without_login(connection.address) or 'no address'}",
         f"Online Access: {'on' if connection.online_access else 'off'}",
-        f"Installed server: {runtime.installed or 'none'}{'' if runtime.is_installed else ' (not usable)'}",
+        f"Installed server: {_installed(runtime)}{'' if runtime.is_installed else ' (not usable)'}",
         f"Own command: {'yes' if runtime.choices.command else 'no'}",
         f"Server: {status.title} · {status.detail} · process {runtime.server_state} · answer {server.state}",
     ]
@@ -51,6 +51,17 @@ def diagnostics(runtime: Runtime, blender_version: str) -> str:
         parts += ["", f"Installation ({installer.state}):", *installer.tail(_LOG_LINES)]
     parts += ["", "Server's log:", *_log_tail(runtime.paths.log)]
     return _without_secrets("\n".join(parts), _tokens_in_use(connection))
+
+
+def _installed(runtime: Runtime) -> str:
+    installed = runtime.installed
+    if installed is None:
+        return "none"
+    if not installed.equipment.has_neural:
+        return f"{installed.version} · draft"
+    torch = installed.torch
+    told = f"torch {torch.version}, CUDA {torch.cuda or 'none'}, on {torch.device}" if torch else "torch unknown"
+    return f"{installed.version} · draft + neural · processor {installed.equipment.processor} · {told}"
 
 
 def _message_lines(message: Message) -> list[str]:

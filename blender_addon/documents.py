@@ -45,10 +45,40 @@ class Greeting:
 
 
 @dataclass(frozen=True)
+class Device:
+    """Something that the server computes on. kind: "cuda", "mps" or "cpu". name: as its driver tells it."""
+
+    kind: str
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class NeuralStage:
+    """Whether the neural engine of a stage can run. state: "ready", "no_library", "no_gpu", "no_weights", or a later
+    server's word. reason: a sentence, "" where it can. weights: ids of the sets to fetch for it.
+    """
+
+    stage: str
+    state: str
+    reason: str
+    weights: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What the server computes on. devices: the fastest first; none while the server still looks for GPUs."""
+
+    devices: tuple[Device, ...]
+    neural: tuple[NeuralStage, ...]
+
+
+@dataclass(frozen=True)
 class Health(Greeting):
-    """worker: only told to those with the token."""
+    """worker, compute: only told to those with the token; compute not by servers of before."""
 
     worker: Worker | None = None
+    compute: Compute | None = None
 
 
 @dataclass(frozen=True)

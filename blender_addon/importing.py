@@ -19,6 +19,7 @@ from . import runtime
 from .errors import FigurineError
 from .figure.adopt import adopt, find_original, place_beside
 from .figure.dress import dress, is_texture
+from .figure.lost_bones import lost_bones, lost_sentence
 from .figure.reskin import reskin
 from .figure.rig_mesh import rig_meshes
 from .figure.rollback import all_or_nothing, restore_work
@@ -46,7 +47,9 @@ def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: 
     elif is_texture(folder):
         made = dress(context, folder, job.target or name, origin)
     elif job.aim is not None:
-        made = _import_for(context, folder, job.aim, replace(options, name=name), origin)
+        made, lost = _import_for(context, folder, job.aim, replace(options, name=name), origin)
+        if lost:
+            now.say(lost, "Undo brings the earlier figure back.", key=job.key)
     else:
         made = import_result(context, folder, replace(options, name=name), origin)
     now.results = [result for result in now.results if result.key != job.key]
@@ -56,18 +59,21 @@ def import_job(context: bpy.types.Context, job: JobView, folder: Path, options: 
 
 def _import_for(
     context: bpy.types.Context, folder: Path, aim: Aim, options: ImportOptions, origin: Mapping[str, str]
-) -> bpy.types.Object:
-    """A figure beside the one that the job was asked for, or in its place."""
-    original = find_original(context.scene, aim.armature)
+) -> tuple[bpy.types.Object, str]:
+    """A figure beside the one that the job was asked for, or in its place; and what that one's bones had for which
+    there are none now, as a sentence.
+    """
+    original, lost = find_original(context.scene, aim.armature), ""
     with all_or_nothing() as before:
         made = import_result(context, folder, replace(options, keep_mode=True), origin)
         if aim.purpose == "beside":
             place_beside(original, made)
         else:
+            lost = lost_sentence(original.name, lost_bones(original, made))
             adopt(original, made)
             made = original
-        restore_work(before)
-    return made
+        restore_work(before, made)
+    return made, lost
 
 
 def import_first(context: bpy.types.Context, now: Runtime) -> bool:

@@ -7,7 +7,7 @@ import re
 
 from .documents import Weights
 from .jobs.views import ModelsView, Snapshot
-from .phrases import phrase
+from .phrases import joined, phrase
 from .runtime import Runtime
 from .wording import percent
 
@@ -21,6 +21,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB = "https://huggingface.co/"
 _KILO = 1000
 _CHOOSE = "Choose one in Preferences that was installed with figurine[neural]."
+_ADD = "The installed server has the draft engine alone: press Add the Neural Engine."
 
 
 def size_text(size_bytes: int) -> str:
@@ -90,7 +91,7 @@ def fetch_obstacle(now: Runtime) -> str:
     if now.snapshot.server.state != "running" or not now.snapshot.models.is_known:
         return "The server has to run: press Start Server."
     if now.snapshot.models.obstacle:
-        return f"{now.snapshot.models.obstacle} {_CHOOSE}"
+        return _ADD if now.lacks_neural else joined((now.snapshot.models.obstacle, _CHOOSE), " ")
     if not now.choices.connection.online_access:
         return "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
     return ""

@@ -15,6 +15,8 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from . import runtime
 from .connection import Connection, default_home, expanded_folder
 from .errors import FolderUnknown
+from .manifest import version
+from .panels.preferences import draw_preferences
 
 # Blender cuts texts at an unstated length where none is given.
 _MAX_TOKEN_LENGTH = 1024
@@ -103,8 +105,6 @@ class FigurinePreferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """The preferences' layout."""
-        from .panels.preferences import draw_preferences  # panels import this module
-
         draw_preferences(self.layout, self)
 
 
@@ -135,8 +135,6 @@ def choices(context: bpy.types.Context, paths: runtime.Paths, version: str) -> r
 
 def paths() -> runtime.Paths:
     """Where the add-on's own files are; its folder for the user is made."""
-    from .registration import version  # it imports this module
-
     folder = Path(bpy.utils.extension_path_user(__package__, create=True))
     wheel = Path(__file__).parent / "server" / f"figurine-{version()}-py3-none-any.whl"
     return runtime.Paths(folder, wheel, bpy.app.binary_path, Path(sys.executable))

@@ -19,6 +19,7 @@ from .importing import reason_to_offer, reason_to_postpone
 from .jobs.views import Notice, ResultReady, Snapshot, SnapshotChanged
 from .mirror import mirror_jobs, tag_redraw, visible_panels, visible_preferences
 from .models import arrivals
+from .networks import install_news
 from .operators.common import file_mark
 from .operators.paste_picture import finish_paste
 from .phrases import phrase
@@ -151,7 +152,7 @@ def _follow_installer(now: Runtime) -> None:
     if installer.state == "failed" and installer.error is not None:
         now.complain(installer.error)
     elif installer.state == "done":
-        now.say("The server is installed.", "Choose a picture and press Generate; the server starts by itself.")
+        now.say(*install_news(now.installed))
     now.touch()
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import atexit
 import functools
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
 
 import bpy
 
 from . import command_line, keys, languages, menus, preferences, previews, properties, pump, runtime
 from .animation import settings as animation_settings
 from .job import JobEngine
+from .manifest import version
 from .operators import (
     animate_clear,
     animate_clip,
@@ -58,6 +57,7 @@ from .operators import (
 )
 from .operators import help as help_operators
 from .operators import models as model_operators
+from .operators import networks as network_operators
 from .panels import animation, correct, jobs, main, models, output, pose, texture, voxels
 from .pose import shapes
 
@@ -107,6 +107,7 @@ _MODULES = (
     export_print,
     mark_asset,
     model_operators,
+    network_operators,
     menus,
     keys,
     main,
@@ -121,13 +122,6 @@ _MODULES = (
 )
 
 Step = tuple[Callable[[], object], Callable[[], object]]
-
-
-@functools.cache
-def version() -> str:
-    """The add-on's version, from its manifest."""
-    with (Path(__file__).parent / "blender_manifest.toml").open("rb") as stream:
-        return str(tomllib.load(stream)["version"])
 
 
 def register() -> None:

@@ -20,7 +20,9 @@ from .errors import FigurineError
 from .job import JobEngine, Request
 from .jobs.views import JobView, ResultReady, Snapshot
 from .server_process import ServerProcess, server_command, split_command
-from .setup.install import Installation, Installer, installed_version, is_sound
+from .setup.environments import Installed, is_sound, read_installed
+from .setup.install import Installation, Installer
+from .setup.torch_builds import DRAFT_ONLY, Equipment
 from .wording import OPEN_STATES
 
 # More would push the buttons out of sight; the oldest go first.
@@ -145,7 +147,7 @@ class Runtime:
     clipboard: PictureReader | None = None
     pasted_for: str = ""
     connection_test: ConnectionTest | None = None
-    installed: str | None = None
+    installed: Installed | None = None
     is_installed: bool = False
     opened: int = 0
     revision: int = 0
@@ -153,6 +155,7 @@ class Runtime:
     wake: Callable[[], None] = _sleep_on
     is_started: bool = False
     _served: set[str] = field(default_factory=set)
+    _starts_again: bool = False
     _leaving: list[ServerProcess] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -180,7 +183,7 @@ class Runtime:
     def look_for_installation(self) -> None:
         """See whether the server is installed: one small file is read."""
         folder = self.choices.install_folder
-        found = (is_sound(folder), installed_version(folder))
+        found = (is_sound(folder), read_installed(folder))
         if found != (self.is_installed, self.installed):
             self.is_installed, self.installed = found
             self._configure()
@@ -197,7 +200,23 @@ class Runtime:
     @property
     def is_outdated(self) -> bool:
         """Whether the installed server belongs to another version of the add-on."""
-        return not self.choices.command and self.is_installed and self.installed != self.version
+        is_ours = self.installed is not None and self.installed.version == self.version
+        return not self.choices.command and self.is_installed and not is_ours
+
+    @property
+    def uses_installed(self) -> bool:
+        """Whether the server that Blender starts is the installed one."""
+        return self.choices.is_managed and not self.choices.command
+
+    @property
+    def equipment(self) -> Equipment:
+        """What the installed server was installed with."""
+        return DRAFT_ONLY if self.installed is None else self.installed.equipment
+
+    @property
+    def lacks_neural(self) -> bool:
+        """Whether the server is the installed one, and that one has the draft engine alone."""
+        return self.uses_installed and self.is_installed and not self.equipment.has_neural
 
     @property
     def is_installing(self) -> bool:
@@ -226,11 +245,18 @@ class Runtime:
             self.connection_test.close(timeout_s)
             self.connection_test = None
 
-    def install(self) -> None:
-        """Install, update or repair the server, on threads and processes of its own. A running one is stopped."""
+    def install(self, equipment: Equipment | None = None) -> None:
+        """Install, update or repair the server, on threads and processes of its own. equipment: what with, None for
+        what it has now. A running one is stopped, and started again at the end, however that is; one that was given
+        the neural engine is started too, so that its models can be downloaded.
+        """
+        is_needed = self.snapshot.server.state == "running" or (equipment is not None and equipment.has_neural)
         self.stop_server()
+        self._starts_again = is_needed and self.uses_installed
         paths = self.paths
-        wanted = Installation(self.choices.install_folder, paths.wheel, paths.python)
+        wanted = Installation(
+            self.choices.install_folder, paths.wheel, paths.python, self.equipment if equipment is None else equipment
+        )
         self.installer = Installer(wanted)
         self.installer.start()
         self.touch()
@@ -256,6 +282,7 @@ class Runtime:
             self.server = self._new_server([])
         self.server.stop()
         self._served = self._waiting()
+        self._starts_again = False
         self.touch()
 
     def _new_server(self, command: list[str]) -> ServerProcess:
@@ -267,15 +294,17 @@ class Runtime:
         return server
 
     def serve_waiting(self) -> None:
-        """Start the server, where Blender manages it and it does not run, for what was asked of it since. Once for each
-        thing that is asked: a start that failed is not repeated, and Stop holds.
+        """Start the server, where Blender manages it and it does not run, for what was asked of it since, and after an
+        installation that it was stopped for. Once for each thing that is asked: a start that failed is not repeated,
+        and Stop holds.
         """
         waiting = self._waiting()
         self._served &= waiting
         is_away = self.snapshot.server.state != "running" and self.server_state in _IS_OVER
         is_usable = self.can_start and not (self.is_outdated or self.is_installing)
-        if is_away and is_usable and self.choices.is_managed and waiting - self._served:
-            self._served = waiting
+        is_asked = bool(waiting - self._served) or self._starts_again
+        if is_away and is_usable and self.choices.is_managed and is_asked:
+            self._served, self._starts_again = waiting, False
             self.start_server()
 
     def _waiting(self) -> set[str]:

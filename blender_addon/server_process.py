@@ -23,7 +23,7 @@ from .connection import HANDSHAKE_NAME, Handshake, normalise_address, read_hands
 from .errors import FigurineError, ServerEnded, ServerNotInstalled, ServerStartFailed
 from .locks import hold_lock
 from .phrases import phrase
-from .setup.install import current_environment, environment_python, is_sound
+from .setup.environments import current_environment, environment_python, is_sound
 from .setup.processes import clean_environment, end_hard, end_softly, end_tree, group_options, start_mark
 
 ServerState = Literal["stopped", "starting", "running", "stopping", "failed"]

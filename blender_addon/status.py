@@ -8,6 +8,7 @@ from typing import Literal
 
 from .connection import is_exposed
 from .errors import FigurineError, ServerEnded
+from .neural import device_text
 from .phrases import joined, phrase, untranslated
 from .runtime import Runtime
 from .wording import engine_label
@@ -49,7 +50,7 @@ def _managed(runtime: Runtime) -> ServerStatus:
     if runtime.is_outdated:
         detail = phrase(
             "The installed server is version {installed}, the add-on is {version}.",
-            installed=runtime.installed,
+            installed=runtime.installed and runtime.installed.version,
             version=runtime.version,
         )
         return ServerStatus("outdated", "Server Needs an Update", detail)
@@ -70,8 +71,11 @@ def _at_address(runtime: Runtime) -> ServerStatus:
 def _running(runtime: Runtime) -> ServerStatus:
     server = runtime.snapshot.server
     facts = [untranslated(server.version)] if server.version else []
+    device = device_text(server.compute) if server.compute is not None else ""
     engines = [engine_label(engine) for engine in server.engines if engine != "blender"]
-    if engines:
+    if device:
+        facts.append(phrase(device))
+    elif engines:
         facts.append(joined(engines, " + "))
     if not runtime.choices.is_managed:
         facts.append(untranslated(server.url.partition("://")[2]))

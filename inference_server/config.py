@@ -43,7 +43,7 @@ class Config:
 
     hosted_editor: whether pictures may be sent to the hosted editor; hosted_model, hosted_url: which and where;
     gemini_key: the key for it. local_editor: weights of the editor on this machine. compile_networks: whether networks
-    go through torch.compile where they can.
+    go through torch.compile where they can. networks_on_cpu: whether the CPU will do for those that want a GPU.
     """
 
     home: Path
@@ -60,6 +60,7 @@ class Config:
     keep_gib: int
     log_format: LogFormat
     compile_networks: bool
+    networks_on_cpu: bool
     local_editor: str
     hosted_editor: bool
     hosted_model: str
@@ -254,6 +255,7 @@ _DEFAULTS: dict[str, Any] = {
     "keep_gib": 20,
     "log_format": "human",
     "compile_networks": False,
+    "networks_on_cpu": False,
     "local_editor": LOCAL_EDITORS[0],
     "hosted_editor": False,
     "hosted_model": "gemini-nano-banana-2.1",
@@ -275,6 +277,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "keep_gib": _between(int, 1, 100_000),
     "log_format": _choice(get_args(LogFormat)),
     "compile_networks": _switch,
+    "networks_on_cpu": _switch,
     "local_editor": _choice(LOCAL_EDITORS),
     "hosted_editor": _switch,
     "hosted_model": _model,

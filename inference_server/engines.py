@@ -22,4 +22,5 @@ def build_registry(config: Config, blender: BlenderProcess) -> EngineRegistry:
         weights,
         partial(set_up_editors, weights, EditorChoices(config.local_editor, hosted)),
         is_compiled=config.compile_networks,
+        is_cpu_enough=config.networks_on_cpu,
     )

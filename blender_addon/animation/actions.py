@@ -66,6 +66,14 @@ def add_strip(
     return strip
 
 
+def curves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
+    """All of them, of every slot."""
+    if not hasattr(action, "layers"):  # before Blender 4.4
+        return list(action.fcurves)
+    strips = [strip for layer in action.layers for strip in layer.strips]
+    return [curve for strip in strips for bag in strip.channelbags for curve in bag.fcurves]
+
+
 def slot_of(data: bpy.types.AnimData) -> object | None:
     """The slot of the active action; None where there are none."""
     return getattr(data, "action_slot", None)

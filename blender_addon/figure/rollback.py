@@ -86,13 +86,27 @@ def _leave_modes() -> Work:
     return work
 
 
-def restore_work(work: Work) -> None:
-    """From Object Mode back to it. Several objects enter a mode together when all of them are selected."""
+def restore_work(work: Work, instead: bpy.types.Object | None = None) -> None:
+    """From Object Mode back to it, as far as it is still there. Several objects enter a mode together when all of them
+    are selected. instead: becomes active, in Object Mode, where the active object is gone.
+    """
+    objects = bpy.context.view_layer.objects
     _select(work.edited or work.selected)
-    bpy.context.view_layer.objects.active = work.active
-    if work.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode=work.mode)
+    if work.active is None or _is_there(work.active):
+        objects.active = work.active
+        if work.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode=work.mode)
+    else:
+        objects.active = instead
     _select(work.selected)
+
+
+def _is_there(item: bpy.types.Object) -> bool:
+    """Whether it was not removed, from the file or the view layer."""
+    try:
+        return bool(bpy.context.view_layer.objects.get(item.name) == item)
+    except ReferenceError:
+        return False
 
 
 def _select(chosen: tuple[bpy.types.Object, ...]) -> None:

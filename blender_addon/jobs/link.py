@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..client import Client
 from ..connection import Connection, Endpoint, find_endpoint
-from ..documents import Limits
+from ..documents import Health, Limits
 from ..errors import (
     BadToken,
     FigurineError,
@@ -25,6 +25,8 @@ _FIRST_RETRY_S = 0.5
 _LONGEST_RETRY_S = 4.0
 # The worker's health is asked this often while somebody looks.
 _HEALTH_S = 10.0
+# The same while the server looks for its GPUs.
+_EARLY_HEALTH_S = 1.0
 _STATES: tuple[tuple[type[FigurineError], ServerState], ...] = (
     (ServerNotInstalled, "absent"),
     (ServerNotRunning, "absent"),
@@ -77,8 +79,9 @@ class Link:
         """Ask for the worker, now and then. Raises LinkError."""
         if self.client is not None and self._connection is not None and time.monotonic() >= self._health_due_s:
             health = self.client.health(self._connection.our_version)
-            self._health_due_s = time.monotonic() + _HEALTH_S
-            self.view = replace(self.view, worker_alive=None if health.worker is None else health.worker.alive)
+            self._hear(health)
+            alive = None if health.worker is None else health.worker.alive
+            self.view = replace(self.view, worker_alive=alive, compute=health.compute)
 
     def lose(self, error: FigurineError) -> None:
         """There is no way to the server, because of this."""
@@ -117,7 +120,7 @@ class Link:
         if self._is_aborted:
             raise Aborted
         health = self.client.health(connection.our_version)
-        self._health_due_s = time.monotonic() + _HEALTH_S
+        self._hear(health)
         capabilities = self.client.capabilities()
         self.limits = capabilities.limits
         self._retry_s = _FIRST_RETRY_S
@@ -129,7 +132,13 @@ class Link:
             capabilities.engines,
             alive,
             cut_out_engines=capabilities.cut_out_engines,
+            compute=health.compute,
         )
+
+    def _hear(self, health: Health) -> None:
+        """When to ask again."""
+        is_early = health.compute is not None and not health.compute.devices
+        self._health_due_s = time.monotonic() + (_EARLY_HEALTH_S if is_early else _HEALTH_S)
 
     def _drop(self) -> None:
         if self.client is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..documents import StageResult, Weights
+from ..documents import Compute, StageResult, Weights
 from ..errors import FigurineError
 from .aim import Aim
 from .review import Review
@@ -22,7 +22,8 @@ BUSY: tuple[ViewState, ...] = ("sending", "queued", "running", "fetching")
 @dataclass(frozen=True)
 class ServerView:
     """The server as it answered last. engines: what it can run, like ("draft",). worker_alive: None where unknown.
-    error: why it is not running. cut_out_engines: those that can do the first stage of a picture.
+    error: why it is not running. cut_out_engines: those that can do the first stage of a picture. compute: what it
+    computes on, None where it does not tell.
     """
 
     state: ServerState = "unknown"
@@ -32,6 +33,7 @@ class ServerView:
     worker_alive: bool | None = None
     error: FigurineError | None = None
     cut_out_engines: tuple[str, ...] = ()
+    compute: Compute | None = None
 
 
 @dataclass(frozen=True)

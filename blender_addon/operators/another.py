@@ -13,10 +13,13 @@ import bpy
 
 from .. import runtime
 from ..figure.adopt import active_figure, choice_of, hidden_collection, keep, original_of
+from ..figure.lost_bones import lost_bones, lost_sentence
 from ..figure.provenance import PREFIX
 from ..job_actions import rerun_obstacle, sending_obstacle
 from ..jobs.aim import Aim, Purpose
 from ..jobs.views import JobView, ModelsView
+from ..languages import told_in_report
+from ..neural import neural_obstacle
 from ..phrases import phrase
 from ..pose.rig import active_rig
 from ..properties import LARGEST_SEED
@@ -27,18 +30,17 @@ from .common import file_mark, poll_reason
 
 _STAGES = ("geometry", "texture", "rig")
 _DRAFT = "draft"
-# For a whole figure, by the ids of the manifest: one of each line, the first of which is named.
+# For a whole figure, of a server that does not tell what it lacks; by the ids of the manifest: one of each line, the
+# first of which is named.
 _NEEDED_WEIGHTS = (
-    ("birefnet", "birefnet-matting", "birefnet-lite"),
-    ("step1x3d-geometry", "step1x3d-geometry-label"),
+    ("birefnet-lite", "birefnet", "birefnet-matting"),
+    ("step1x3d-geometry-label", "step1x3d-geometry"),
     ("step1x3d-texture",),
     ("sdxl-base",),
     ("sdxl-vae-fp16-fix",),
     ("unirig-skeleton",),
     ("unirig-skin",),
 )
-# In the server's words where it has none.
-_GPU = "GPU"
 _NO_FIGURE = "Select a figure that Figurine made."
 _NOTHING_BESIDE = "Nothing stands beside this figure. Another Skeleton, Texture or Shape puts candidates there."
 
@@ -103,8 +105,13 @@ class FIGURINE_OT_keep_candidate(bpy.types.Operator):
         return poll_reason(cls, keep_obstacle(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Choose."""
-        keep(active_rig(context))
+        """Choose. What the first one's bones had and those of the chosen one lack is told."""
+        chosen = active_rig(context)
+        first = original_of(chosen)
+        lost = lost_sentence(first.name, lost_bones(first, chosen))
+        keep(chosen)
+        if lost:
+            self.report({"WARNING"}, told_in_report(lost))
         return {"FINISHED"}
 
 
@@ -175,9 +182,10 @@ def upgrade_obstacle(context: bpy.types.Context) -> str:
     reason = _made_again_obstacle(now, original_of(figure))
     if reason:
         return reason
-    if now.snapshot.server.state == "running" and "neural" not in now.snapshot.server.engines:
+    server = now.snapshot.server
+    if server.state == "running" and "neural" not in server.engines:
         return "The server's version has no neural engine."
-    return _missing_weights(now.snapshot.models) or _told_by_last_job(now)
+    return _missing_weights(now.snapshot.models) if server.compute is None else neural_obstacle(server.compute)
 
 
 def _missing_weights(models: ModelsView) -> str:
@@ -187,22 +195,6 @@ def _missing_weights(models: ModelsView) -> str:
     if not models.is_known or not lacking:
         return ""
     return phrase("The server lacks weights for it ({join}): download them under Models.", join=", ".join(lacking))
-
-
-def _told_by_last_job(now: Runtime) -> str:
-    """Why the server took the draft where it was free to choose, as the last job of this session says; "" where none
-    says so: then the server itself answers. Where it has told its weights, a job that lacked some is out of date.
-    """
-    for job in now.snapshot.jobs:  # newest first
-        reasons = [stage.fallback_reason for stage in job.stages if stage.stage in _STAGES]
-        if now.snapshot.models.is_known:
-            reasons = [reason for reason in reasons if _GPU in reason]
-        if job.key in now.files and any(reasons):
-            why = next(filter(None, reasons)).rstrip(".")
-            return phrase("It cannot run now: {why}. If that is mended, Generate or Rerun… tells.", why=why)
-        if job.key in now.files and any(stage.engine == "neural" for stage in job.stages):
-            return ""
-    return ""
 
 
 def engine_of(figure: bpy.types.Object, stage: str) -> str:

@@ -2,8 +2,6 @@
 """Download: have the server fetch a network's weights, after its licence was shown."""
 
 # No postponed annotations: Blender reads them as they are.
-import textwrap
-
 import bpy
 from bpy.props import StringProperty
 
@@ -11,12 +9,12 @@ from .. import runtime
 from ..documents import Weights
 from ..languages import told_in_report
 from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text
+from ..panels.layout import draw_in_dialog
 from ..phrases import phrase
 from ..wording import sentence_case
 from .common import poll_reason
 
 _DIALOG_WIDTH_PX = 420
-_DIALOG_CHARACTERS = 58
 _GONE = "The server does not list these weights any more."
 
 
@@ -147,7 +145,7 @@ class FIGURINE_OT_open_model_page(bpy.types.Operator):
 def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> None:
     """What is downloaded, how much, from whom, under which licence."""
     column = layout.column()
-    _draw_lines(column, f"{sentence_case(model.use)}.")
+    draw_in_dialog(column, f"{sentence_case(model.use)}.", _DIALOG_WIDTH_PX)
     rest = (
         phrase(", of which {size_text} are there", size_text=size_text(model.fetched_bytes))
         if model.fetched_bytes
@@ -160,14 +158,11 @@ def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> N
     column.label(text=phrase("From: {repository}", repository=model.repository), translate=False)
     column.label(text=phrase("Licence: {licence}", licence=model.licence), translate=False)
     column.operator("figurine.open_model_page", icon="URL").weight_id = model.id
-    _draw_lines(column, "Downloading means that you agree to this licence. The server fetches it, not Blender.")
-
-
-def _draw_lines(layout: bpy.types.UILayout, text: str) -> None:
-    """A sentence in lines that fit the dialog, whose region is not known while it is drawn."""
-    lines = layout.column(align=True)
-    for line in textwrap.wrap(text, _DIALOG_CHARACTERS):
-        lines.label(text=line, translate=False)
+    draw_in_dialog(
+        column,
+        "Downloading means that you agree to this licence. The server fetches it, not Blender.",
+        _DIALOG_WIDTH_PX,
+    )
 
 
 CLASSES = (FIGURINE_OT_fetch_model, FIGURINE_OT_cancel_model, FIGURINE_OT_open_model_page)

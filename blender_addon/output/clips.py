@@ -15,9 +15,10 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..animation.actions import Channel, add_strip, make_action
+from ..animation.actions import Channel, add_strip, curves_of, make_action
 from ..pose import ik
 from ..pose.rig import HANDLE_ROLE, role_of
+from ..pose.rotation_arrays import continuous
 from .skeleton import FileSkeleton, basis_of, pose_matrices, rest_matrices
 from .workshop import Workshop
 
@@ -101,14 +102,6 @@ def add_clips(shop: Workshop, armature: bpy.types.Object, skeleton: FileSkeleton
         strip.name, strip.extrapolation = name, "NOTHING"
 
 
-def curves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
-    """All of them, of every slot."""
-    if not hasattr(action, "layers"):  # before Blender 4.4
-        return list(action.fcurves)
-    strips = [strip for layer in action.layers for strip in layer.strips]
-    return [curve for strip in strips for bag in strip.channelbags for curve in bag.fcurves]
-
-
 def _sources(armature: bpy.types.Object, takes_all_actions: bool) -> list[_Source]:
     found, used = [], set()
     data = armature.animation_data
@@ -184,9 +177,7 @@ def _channels(armature: bpy.types.Object, skeleton: FileSkeleton, basis: np.ndar
     """basis: (F, J, 4, 4)."""
     for bone, entry in enumerate(skeleton.names):
         parts = [Matrix(matrix.tolist()).decompose() for matrix in basis[:, bone]]
-        turns = np.array([turn for _, turn, _ in parts])
-        flips = np.cumprod(np.where((turns[1:] * turns[:-1]).sum(axis=1) < 0, -1.0, 1.0))
-        turns[1:] *= flips[:, None]  # the short way from key to key
+        turns = continuous(np.array([turn for _, turn, _ in parts]))
         values = {"location": np.array([place for place, _, _ in parts]), "rotation_quaternion": turns}
         scales = np.array([scale for _, _, scale in parts])
         if np.abs(scales - 1.0).max() > _UNSCALED:

@@ -46,6 +46,15 @@ def draw_text(
             column.label(text=line, icon=icon if number == 0 else "BLANK1", translate=False)
 
 
+def draw_in_dialog(layout: bpy.types.UILayout, text: str, width_px: int) -> None:
+    """A sentence, in the language of the interface, in a dialog of this width: its region is not known beforehand."""
+    column = layout.column(align=True)
+    column.scale_y = _LINE_SCALE
+    scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 in the background
+    for line in _wrapped(told(text), (width_px - _PANEL_MARGIN_PX) * scale):
+        column.label(text=line, translate=False)
+
+
 def picture_scale(columns: int) -> float:
     """The scale at which so many square pictures fill a box, each in one of its own, beside each other."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 in the background
@@ -78,8 +87,12 @@ def _region_width_px(scale: float) -> float:
 
 
 def _lines(text: str, margin_px: float) -> list[str]:
-    context = bpy.context
-    scale = context.preferences.system.ui_scale or 1.0  # 0 in the background
-    blf.size(_INTERFACE_FONT, context.preferences.ui_styles[0].widget.points * scale)
-    room_px = max(_region_width_px(scale) - margin_px * scale, _LEAST_WIDTH_PX * scale)
+    scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 in the background
+    return _wrapped(text, max(_region_width_px(scale) - margin_px * scale, _LEAST_WIDTH_PX * scale))
+
+
+def _wrapped(text: str, room_px: float) -> list[str]:
+    preferences = bpy.context.preferences
+    scale = preferences.system.ui_scale or 1.0  # 0 in the background
+    blf.size(_INTERFACE_FONT, preferences.ui_styles[0].widget.points * scale)
     return wrapped(text, room_px, lambda line: blf.dimensions(_INTERFACE_FONT, line)[0])

@@ -8,7 +8,9 @@ import bpy
 from .. import runtime
 from ..documents import Weights
 from ..models import fetch_obstacle, is_underway, model_progress, model_share, model_size, size_text, summary
+from ..networks import neural_facts
 from ..phrases import joined, phrase, untranslated
+from ..runtime import Runtime
 from ..wording import sentence_case
 from .layout import draw_faint, draw_text, draw_words
 
@@ -33,6 +35,7 @@ class FIGURINE_PT_models(bpy.types.Panel):
             draw_faint(layout, "What the neural engine needs is told by the server when it runs.", is_in_box=False)
             if now.choices.is_managed:
                 layout.operator("figurine.start_server", icon="PLAY")
+            _draw_engine(layout, now)
             return
         if view.error is not None:
             draw_words(layout, view.error.message, view.error.hint)
@@ -44,10 +47,26 @@ class FIGURINE_PT_models(bpy.types.Panel):
         obstacle = fetch_obstacle(now)
         if obstacle:
             draw_text(layout, obstacle, "INFO", is_in_box=False)
-            if not view.obstacle:
+            if not view.obstacle or (now.lacks_neural and not bpy.app.online_access):
                 layout.operator("figurine.allow_online", icon="PREFERENCES")
+        if now.lacks_neural:
+            _draw_engine(layout, now)
         for model in view.models:
             _draw_model(layout.box(), model)
+        if not now.lacks_neural:
+            _draw_engine(layout, now)
+
+
+def _draw_engine(layout: bpy.types.UILayout, now: Runtime) -> None:
+    """What the installed server has of the neural engine, and the ways to another choice."""
+    installed = now.installed
+    if now.lacks_neural:
+        layout.operator("figurine.add_neural", text="Add the Neural Engine…", icon="ADD")
+    elif now.uses_installed and now.is_installed and installed is not None:
+        draw_faint(layout, neural_facts(installed), is_in_box=False)
+        row = layout.row(align=True)
+        row.operator("figurine.add_neural", text="Processor…", icon="MEMORY")
+        row.operator("figurine.remove_neural", text="Remove…", icon="TRASH")
 
 
 def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:

@@ -47,6 +47,7 @@ def _draw_first_steps(box: bpy.types.UILayout) -> None:
     box.label(text="1   Install the Server", icon="RADIOBUT_ON")
     draw_text(box, "It makes the model, on this computer: pictures stay here. A few minutes, once.", "BLANK1")
     _draw_install(box, "Install Server")
+    box.operator("figurine.add_neural", text="Install with the Neural Engine…", icon="MEMORY")
     later = box.column(align=True)
     later.active = False
     later.label(text="2   Choose a Picture", icon="RADIOBUT_OFF")

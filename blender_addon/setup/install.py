@@ -14,13 +14,12 @@ works on, and the next installation removes what was left.
 from __future__ import annotations
 
 import json
-import os
+import re
 import secrets
 import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,108 +29,47 @@ from typing import Literal
 from ..errors import DiskFull, FigurineError, InstallCancelled, InstallFailed
 from ..locks import hold_lock
 from ..phrases import phrase
+from .environments import (
+    Installed,
+    Torch,
+    environment_python,
+    path_excess,
+    paths_are_limited,
+    remove_leftovers,
+    write_installed,
+)
 from .install_failures import INSTALL_AGAIN, explain_failure
+from .probes import CHECK, CHECKED_MODULES, NETWORK_MODULES, PROBE, SETTINGS, TOLD
 from .processes import clean_environment, end_tree, group_options
+from .steps import CLEAR_UP, ENVIRONMENT, PREPARE, TEST, Fetch, Step, plan_fetches
+from .torch_builds import DRAFT_ONLY, DRAFT_SIZE, Equipment, Gpu, TorchBuild, choose_build
 
 InstallState = Literal["idle", "running", "done", "failed", "cancelled"]
 
-_CURRENT = "current.json"
-_LIBRARIES = "Lib" if sys.platform == "win32" else "lib/python3.*"
 _LINES_KEPT = 2000
 _TICK_S = 0.1
 _READ_TIMEOUT_S = 5.0
-# Windows lets go of the files of an ended process a moment later.
-_REMOVALS = 5
-_REMOVAL_PAUSE_S = 0.3
-# The environment (720 MB) and its downloads, measured on Linux, with a margin.
-_NEEDED_BYTES = 1_200_000_000
-# What is downloaded, measured on Linux; other systems differ by a third.
-_DOWNLOAD_BYTES = 160_000_000
-# Imported in a test before an environment is used: a library that this system cannot load is found now, not in a job.
-_CHECKED_MODULES = (
-    "inference_server.cli",
-    "inference_server.app",
-    "numpy",
-    "scipy.spatial",
-    "skimage.measure",
-    "cv2",
-    "PIL.Image",
-    "trimesh",
-    "igl",
-)
-_PROBE = (
-    "import importlib.util as u, json, platform as p, sys; "
-    "print(json.dumps([sys.version.split()[0], f'{p.system()} {p.machine()}', "
-    "[m for m in ('venv', 'ensurepip') if u.find_spec(m) is None]]))"
-)
-_CHECK = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+# Of programs that say why they failed; others have crashed.
+_USUAL_FAILURES = (1, 2)
+_OWN_INDEX = re.compile(r"(global|install|:env:)\.index-url")
+_PIP_OPTIONS = ("--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check")
+_PIP_PATIENCE = ("--retries", "2", "--timeout", "30")
 
 
 @dataclass(frozen=True)
 class Installation:
     """What is installed where; all paths are absolute. folder: the extension's own, for the user. wheel: the server,
-    inside the add-on. python: Blender's own, sys.executable in Blender. checked_modules: imported to test the result.
-    needed_bytes: of free disk, asked for before anything is done.
+    inside the add-on. python: Blender's own, sys.executable in Blender. equipment: what it shall be able to do.
+    checked_modules: of the draft engine, imported to test the result. needed_bytes: of free disk, asked for before
+    anything is done; what the networks' libraries need is asked for beside it.
     """
 
     folder: Path
     wheel: Path
     python: Path
-    checked_modules: tuple[str, ...] = _CHECKED_MODULES
-    needed_bytes: int = _NEEDED_BYTES
-
-
-@dataclass(frozen=True)
-class _Step:
-    """label: for the panel. start, end: its part of the whole, by the time it takes on a usual connection."""
-
-    label: str
-    start: float
-    end: float
-
-
-_PREPARE = _Step(phrase("Checking This Machine"), 0.0, 0.02)
-_ENVIRONMENT = _Step(phrase("Making the Environment"), 0.02, 0.12)
-_DOWNLOAD = _Step(phrase("Downloading"), 0.12, 0.65)
-_UNPACK = _Step(phrase("Installing"), 0.65, 0.93)
-_TEST = _Step(phrase("Testing"), 0.93, 1.0)
-_CLEAR_UP = _Step(phrase("Cancelling"), 0.0, 0.0)
-
-
-def installed_version(folder: Path) -> str | None:
-    """The version of the installed server; None where there is none."""
-    current = _read_current(folder)
-    return current["version"] if current else None
-
-
-def is_sound(folder: Path) -> bool:
-    """Whether the installed server can be started, as far as a few looks at the disk tell. Its Python is Blender's,
-    which may have been moved or removed.
-    """
-    environment = current_environment(folder)
-    if environment is None:
-        return False
-    try:
-        settings = (environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    homes = [value.strip() for name, _, value in (line.partition("=") for line in settings) if name.strip() == "home"]
-    return (
-        all(Path(home).is_dir() for home in homes)
-        and environment_python(environment).is_file()
-        and any(environment.glob(f"{_LIBRARIES}/site-packages/inference_server/__main__.py"))
-    )
-
-
-def current_environment(folder: Path) -> Path | None:
-    """The environment in use; None where there is none."""
-    current = _read_current(folder)
-    return folder / current["environment"] if current else None
-
-
-def environment_python(environment: Path) -> Path:
-    """The Python of an environment."""
-    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    equipment: Equipment = DRAFT_ONLY
+    checked_modules: tuple[str, ...] = CHECKED_MODULES
+    needed_bytes: int = DRAFT_SIZE.needed_bytes
 
 
 class Installer:
@@ -148,9 +86,10 @@ class Installer:
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
         self._state: InstallState = "idle"
-        self._step = _PREPARE
+        self._step = PREPARE
         self._share = 0.0
-        self._packages = 1
+        self._fetch: Fetch | None = None
+        self._free_bytes = 0
         self._system = ""
         self.error: FigurineError | None = None
 
@@ -181,7 +120,7 @@ class Installer:
             return
         self._cancelled = threading.Event()
         self._lines.clear()
-        self._step, self._share, self.error = _PREPARE, 0.0, None
+        self._step, self._share, self._fetch, self.error = PREPARE, 0.0, None, None
         self._state = "running"
         self._thread = threading.Thread(target=self._run, name="figurine-install", daemon=True)
         self._thread.start()
@@ -224,34 +163,58 @@ class Installer:
             self._state = "cancelled" if isinstance(self.error, InstallCancelled) else "failed"
 
     def _install(self, folder: Path) -> None:
-        _remove_leftovers(folder)
+        remove_leftovers(folder)
         mark = secrets.token_hex(4)
         environment, downloads = folder / f"e-{mark}", folder / f"t-{mark}"
         try:
-            self._prepare(folder)
+            build = self._prepare(folder)
             downloads.mkdir()
-            self._make(environment, downloads)
-            _write_current(folder, environment.name, _wheel_version(self._installation.wheel))
+            torch = self._make(environment, downloads, build)
+            installation = self._installation
+            version = _wheel_version(installation.wheel)
+            write_installed(folder, Installed(environment.name, version, installation.equipment, torch))
             self._share = 1.0
         finally:
             if self._cancelled.is_set():
-                self._begin(_CLEAR_UP)
-            _remove_leftovers(folder)
+                self._begin(CLEAR_UP)
+            remove_leftovers(folder)
 
-    def _prepare(self, folder: Path) -> None:
-        """Find out in advance, and say, what would fail later."""
+    def _prepare(self, folder: Path) -> TorchBuild | None:
+        """Find out in advance, and say, what would fail later. The build of PyTorch that fits, None for the draft."""
         installation = self._installation
         if not installation.wheel.is_file():
             raise InstallFailed(
                 phrase("The add-on is not whole: {name} is missing.", name=installation.wheel.name),
                 "Install the add-on again.",
             )
+        self._require_space(folder, installation.needed_bytes)
+        self._probe(folder)
+        if not installation.equipment.has_neural:
+            return None
+        if paths_are_limited() and path_excess(folder) > 0:
+            raise InstallFailed(
+                phrase(
+                    "The installation's folder is {count} characters too long for PyTorch on this Windows: {folder}",
+                    count=path_excess(folder),
+                    folder=folder,
+                ),
+                "Choose a shorter Installation Folder in Preferences, such as C:\\Figurine, and install again.",
+            )
+        build = self._choose_build(folder)
+        self._require_space(folder, build.size.needed_bytes)
+        return build
+
+    def _require_space(self, folder: Path, needed_bytes: int) -> None:
         free_bytes = shutil.disk_usage(folder).free
         self._lines.append(f"{free_bytes / 1e9:.1f} GB free in {folder}")
-        if free_bytes < installation.needed_bytes:
-            raise DiskFull.foreseen(str(folder), installation.needed_bytes, free_bytes, INSTALL_AGAIN)
+        if free_bytes < needed_bytes:
+            raise DiskFull.foreseen(str(folder), needed_bytes, free_bytes, INSTALL_AGAIN)
+
+    def _probe(self, folder: Path) -> None:
+        """Whether Blender's Python can make environments."""
+        installation = self._installation
         try:
-            answer = self._child(_PREPARE, [str(installation.python), "-I", "-c", _PROBE], folder)
+            answer = self._child(PREPARE, [str(installation.python), "-I", "-c", PROBE], folder)
         except OSError as error:
             raise InstallFailed(
                 phrase("Blender's Python cannot be started: {why}.", why=error),
@@ -273,21 +236,53 @@ class Installer:
                 ),
             )
 
-    def _make(self, environment: Path, downloads: Path) -> None:
+    def _choose_build(self, folder: Path) -> TorchBuild:
+        """The build of PyTorch for this machine's GPU, which the driver is asked for. Raises InstallFailed."""
+        processor = self._installation.equipment.processor
+        gpu = None if processor == "cpu" or sys.platform == "darwin" else self._find_gpu(folder)
+        build = choose_build(sys.platform, processor, gpu)
+        self._lines.append(f"NVIDIA GPU: {gpu.name if gpu else '-'}; PyTorch: {build.kind}")
+        return build
+
+    def _find_gpu(self, folder: Path) -> Gpu | None:
+        script = str(Path(__file__).with_name("gpu.py"))
+        try:
+            told = json.loads(self._child(PREPARE, [str(self._installation.python), "-I", script], folder)[-1])
+        except InstallFailed as error:
+            self._lines.append(error.message)  # a driver that crashes is of no use to PyTorch either
+            return None
+        return Gpu(told["name"], tuple(told["cuda"]), tuple(told["capability"])) if told else None
+
+    def _make(self, environment: Path, downloads: Path, build: TorchBuild | None) -> Torch | None:
         installation = self._installation
-        guarded = str(Path(__file__).with_name("guarded.py"))
-        run_module = ["-I", "-X", "utf8", guarded]
+        run_module = ["-I", "-X", "utf8", str(Path(__file__).with_name("guarded.py"))]
         python = str(environment_python(environment))
         base = [str(installation.python), *run_module]
-        self._child(_ENVIRONMENT, [*base, "venv", "--without-pip", str(environment)], downloads)
-        self._child(_ENVIRONMENT, [python, *run_module, "ensurepip", "--default-pip"], downloads)
-        quiet = ["--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check"]
-        patience = ["--retries", "2", "--timeout", "30"]
-        install = ["pip", "install", "--only-binary", ":all:", *quiet, *patience, *self._extra, str(installation.wheel)]
-        self._child(_DOWNLOAD, [python, *run_module, *install], downloads)
-        self._child(_TEST, [python, "-I", "-X", "utf8", "-c", _CHECK, *installation.checked_modules], downloads)
+        self._child(ENVIRONMENT, [*base, "venv", "--without-pip", str(environment)], downloads)
+        self._child(ENVIRONMENT, [python, *run_module, "ensurepip", "--default-pip"], downloads)
+        has_own_index = build is not None and self._has_own_index(python, downloads)
+        install = [python, *run_module, "pip", "install", "--only-binary", ":all:", *_PIP_OPTIONS, *_PIP_PATIENCE]
+        for fetch in plan_fetches(installation.wheel, build, has_own_index):
+            self._fetch = fetch
+            self._child(fetch.download, [*install, *fetch.arguments, *self._extra], downloads)
+        modules = installation.checked_modules + (() if build is None else NETWORK_MODULES)
+        lines = self._child(TEST, [python, "-I", "-X", "utf8", "-c", CHECK, *modules], downloads)
+        told = json.loads(next(line for line in lines if line.startswith(TOLD)).removeprefix(TOLD))
+        torch = Torch(*told) if told else None
+        if build is not None and build.is_for_cuda and torch is not None and not torch.cuda:
+            raise InstallFailed(
+                "The PyTorch that pip found from here is built without CUDA: the GPU would not be used.",
+                "Let this network through to download.pytorch.org, or choose CPU as the processor.",
+            )
+        return torch
 
-    def _child(self, step: _Step, command: list[str], downloads: Path) -> tuple[str, ...]:
+    def _has_own_index(self, python: str, downloads: Path) -> bool:
+        """Whether pip is set to an index by its files or variables."""
+        isolated = [option for option in self._extra if option == "--isolated"]
+        settings = self._child(ENVIRONMENT, [python, "-I", "-X", "utf8", "-c", SETTINGS, *isolated], downloads)
+        return any(map(_OWN_INDEX.fullmatch, settings))
+
+    def _child(self, step: Step, command: list[str], downloads: Path) -> tuple[str, ...]:
         """Run a step's program to its end; its lines. Raises InstallCancelled, InstallFailed, DiskFull, OSError."""
         self._begin(step)
         temporary = str(downloads)
@@ -318,10 +313,12 @@ class Installer:
         if self._cancelled.is_set():
             raise InstallCancelled
         if process.returncode:
+            if process.returncode not in _USUAL_FAILURES:
+                lines.append(f"The program ended with code {process.returncode}.")
             raise explain_failure(self.step, tuple(lines), self._installation.folder, self._system)
         return tuple(lines)
 
-    def _begin(self, step: _Step) -> None:
+    def _begin(self, step: Step) -> None:
         if step != self._step:
             self._step, self._share = step, 0.0
 
@@ -331,21 +328,24 @@ class Installer:
             line = raw.decode("utf-8", "replace").rstrip()
             lines.append(line)
             self._lines.append(line)
-            if self._step is _DOWNLOAD and line.startswith("Installing collected packages:"):
-                self._packages = line.count(",") + 1
-                self._begin(_UNPACK)
+            fetch = self._fetch
+            if fetch and self._step is fetch.download and line.startswith("Installing collected packages:"):
+                self._free_bytes = shutil.disk_usage(self._installation.folder).free
+                self._begin(fetch.unpack)
 
     def _measure(self, downloads: Path) -> None:
-        """Progress within a step. pip keeps what has arrived in a temporary folder until all is there, and writes the
-        description of each package as it installs it.
+        """Progress within a step. pip keeps what has arrived in a temporary folder until all is there; what it unpacks
+        then is seen by the disk's free space.
         """
-        if self._step is _DOWNLOAD:
+        fetch = self._fetch
+        if fetch is None:
+            return
+        if self._step is fetch.download:
             arrived = sum(_size(path) for path in downloads.glob("pip-unpack-*/*"))
-            self._share = max(self._share, min(1.0, arrived / _DOWNLOAD_BYTES))
-        elif self._step is _UNPACK:
-            environment = downloads.with_name(f"e-{downloads.name.removeprefix('t-')}")
-            installed = sum(1 for _ in environment.glob(f"{_LIBRARIES}/site-packages/*.dist-info"))
-            self._share = min(1.0, installed / self._packages)
+            self._share = max(self._share, min(1.0, arrived / fetch.size.download_bytes))
+        elif self._step is fetch.unpack:
+            unpacked = self._free_bytes - shutil.disk_usage(self._installation.folder).free
+            self._share = max(self._share, min(1.0, unpacked / fetch.size.disk_bytes))
 
 
 def _size(path: Path) -> int:
@@ -357,33 +357,3 @@ def _size(path: Path) -> int:
 
 def _wheel_version(wheel: Path) -> str:
     return wheel.name.split("-")[1]
-
-
-def _read_current(folder: Path) -> dict[str, str] | None:
-    try:
-        current = json.loads((folder / _CURRENT).read_text(encoding="utf-8"))
-        return {"environment": Path(current["environment"]).name, "version": str(current["version"])}
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _write_current(folder: Path, environment: str, version: str) -> None:
-    """Take the environment into use, in one step that is whole on the disk."""
-    partial = folder / f"{_CURRENT}.part"
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump({"environment": environment, "version": version}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(folder / _CURRENT)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove every environment that is not in use, and every download. What cannot be removed stays for next time."""
-    current = current_environment(folder)
-    for _ in range(_REMOVALS):
-        left = [path for path in (*folder.glob("e-*"), *folder.glob("t-*")) if path != current]
-        for path in left:
-            shutil.rmtree(path, ignore_errors=True)
-        if not any(path.exists() for path in left):
-            return
-        time.sleep(_REMOVAL_PAUSE_S)

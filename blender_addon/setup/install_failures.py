@@ -41,6 +41,11 @@ _CAUSES = (
         "Install Server again.",
     ),
     _Cause(
+        re.compile(r"(?P<why>connection broken by|Max retries exceeded)[^\n]*/whl/c"),
+        "PyTorch's own address, download.pytorch.org, was not reached.",
+        "Check the connection, and whether this network lets you through to it, then click Install Server again.",
+    ),
+    _Cause(
         re.compile(
             r"connection broken by|Max retries exceeded|ReadTimeout|ConnectTimeout|NewConnectionError|IncompleteRead"
             r"|ProtocolError|Connection aborted|HTTP error 5\d\d"
@@ -62,6 +67,33 @@ _CAUSES = (
         re.compile(r"WinError 32|being used by another process"),
         "Another program holds a file of the installation; often it is an antivirus program that looks at it.",
         "Wait a minute, then click Install Server again.",
+    ),
+    _Cause(
+        re.compile(r"DLL load failed|WinError (?:126|127|1114)\b"),
+        "A library cannot be loaded: mostly Microsoft's Visual C++ runtime is missing or too old.",
+        "Install it from https://aka.ms/vs/17/release/vc_redist.x64.exe, then click Install Server again.",
+    ),
+    _Cause(
+        re.compile(r"version `(?P<library>GLIBC(?:XX)?_[\d.]+)' not found"),
+        "This Linux is too old for a library: it lacks {library}.",
+        "Use a Linux from 2019 or later, or run the server on another machine.",
+    ),
+    _Cause(
+        re.compile(r"ImportError: (?P<library>\S+\.so[\w.]*): cannot open shared object file"),
+        "A library of the system is missing: {library}.",
+        "Install it with the system's package manager, then click Install Server again. Where it is one of NVIDIA's, "
+        "choose CPU as the processor.",
+    ),
+    _Cause(
+        re.compile(r"ended with code (?P<code>-4|3221225501)\b"),
+        "This computer's processor lacks instructions that a library needs.",
+        "Run the server on another machine, and enter its address in Preferences.",
+    ),
+    _Cause(
+        re.compile(r"No matching distribution found for (?P<package>torch)\b"),
+        "There is no ready-made PyTorch for this computer: there is none for Macs with Intel's processors, for Linux "
+        "before 2019, and for some versions of Python.",
+        "Install the server without the neural engine, or run it on another machine.",
     ),
     _Cause(
         re.compile(r"Long Path support|WinError 206|File name too long"),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from inference_server.core.chains import InputKind
+from inference_server.core.chains import DeviceKind, InputKind, NeuralState
 from inference_server.core.choices import EnginePolicy, KindChoice
 from inference_server.core.types import Engine, StageName
 from inference_server.jobs.model import JobState
@@ -182,6 +182,36 @@ class WorkerDocument:
 
 
 @dataclass(frozen=True)
+class DeviceDocument:
+    """Something that computes."""
+
+    kind: DeviceKind
+    name: Annotated[str, "As its driver tells it."]
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class NeuralStageDocument:
+    """Whether the neural engine of a stage can run here."""
+
+    stage: StageName
+    state: Annotated[NeuralState, "`no_gpu`: `auto` takes the draft; asked for, it runs on the CPU, in hours."]
+    reason: Annotated[str, "A sentence; empty where it can."]
+    weights: Annotated[tuple[str, ...], "Sets to fetch for it, whatever else is missing; empty where all are here."]
+
+
+@dataclass(frozen=True)
+class ComputeDocument:
+    """What the server computes on."""
+
+    devices: Annotated[
+        tuple[DeviceDocument, ...],
+        "The fastest first, the CPU last; networks take the first. Empty for some seconds while GPUs are looked for.",
+    ]
+    neural: Annotated[tuple[NeuralStageDocument, ...], "In the order of the stages; empty as long as `devices` is."]
+
+
+@dataclass(frozen=True)
 class HealthDocument:
     """What is told without the token."""
 
@@ -196,6 +226,7 @@ class FullHealthDocument(HealthDocument):
 
     uptime_s: float
     worker: WorkerDocument
+    compute: ComputeDocument
 
 
 @dataclass(frozen=True)

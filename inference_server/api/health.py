@@ -28,7 +28,7 @@ blueprint = Blueprint("health", __name__, url_prefix="/v1")
 @blueprint.get("/health")
 @describe(
     Operation(
-        "Whether the server is there; with the token, also its worker.",
+        "Whether the server is there; with the token, also its worker and what it computes on.",
         {200: FullHealthDocument | HealthDocument},
         is_open=True,
     )
@@ -41,7 +41,7 @@ def show_health() -> Response:
         services.worker.is_worker_alive, services.store.count("running"), services.store.count("queued")
     )
     uptime_s = time.monotonic() - services.started_s
-    return jsonify(FullHealthDocument("figurine", "ok", services.version, uptime_s, worker))
+    return jsonify(FullHealthDocument("figurine", "ok", services.version, uptime_s, worker, services.compute.tell()))
 
 
 @blueprint.get("/capabilities")

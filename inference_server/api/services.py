@@ -10,6 +10,7 @@ from typing import Protocol
 from flask import current_app
 
 from inference_server.api.body_cache import BodyCache
+from inference_server.api.documents import ComputeDocument
 from inference_server.config import Config
 from inference_server.jobs.folder import JobFolders
 from inference_server.jobs.queue import JobQueue
@@ -25,6 +26,13 @@ class WorkerWatch(Protocol):
     @property
     def is_worker_alive(self) -> bool:
         """Whether the worker process runs now."""
+
+
+class ComputeWatch(Protocol):
+    """Knows what networks would compute on."""
+
+    def tell(self) -> ComputeDocument:
+        """Devices and stages as they are now; answers at once."""
 
 
 class WeightDownloads(Protocol):
@@ -50,8 +58,8 @@ class WeightDownloads(Protocol):
 @dataclass(frozen=True)
 class Services:
     """config: with the port that is really listened on. token: the bearer token that every request but one for the
-    health needs. version: of the product. downloads: of weights. bodies: replies that are ready. started_s: by
-    the steady clock.
+    health needs. version: of the product. downloads: of weights. compute: what networks would run on. bodies: replies
+    that are ready. started_s: by the steady clock.
     """
 
     config: Config
@@ -62,6 +70,7 @@ class Services:
     version: str
     worker: WorkerWatch
     downloads: WeightDownloads
+    compute: ComputeWatch
     bodies: BodyCache = field(default_factory=BodyCache)
     started_s: float = field(default_factory=time.monotonic)
 

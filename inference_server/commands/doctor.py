@@ -127,7 +127,8 @@ def _neural_engines(config: Config) -> list[Finding]:
         detail = f"for {', '.join(stages)}: torch is not installed"
         return [Finding("Neural engine", False, False, detail, "pip install 'figurine[neural]'")]
     store = WeightStore(config.weights_root, read_manifest())
-    registry = EngineRegistry(BlenderProcess(config.blender, config.work_root), store)
+    blender = BlenderProcess(config.blender, config.work_root)
+    registry = EngineRegistry(blender, store, is_cpu_enough=config.networks_on_cpu)
     return [_neural_stage(registry, stage) for stage in stages]
 
 
@@ -137,7 +138,7 @@ def _neural_stage(registry: EngineRegistry, stage: StageName) -> Finding:
         requires = registry.choose(stage, "neural").stage.requires
     except ResourceError as error:
         return Finding(name, False, False, error.message, error.hint)
-    waits = "; no GPU: only where neural is asked for" if requires.wants_gpu and not has_gpu() else ""
+    waits = "; no GPU: only where neural is asked for" if registry.waits_for_gpu(requires) and not has_gpu() else ""
     return Finding(name, True, False, f"torch {_version_of('torch')}, weights {', '.join(requires.weight_ids)}{waits}")
 
 

@@ -33,6 +33,7 @@ from inference_server.jobs.queue import TableQueue
 from inference_server.jobs.store import JobStore
 from inference_server.jobs.supervisor import Supervisor
 from inference_server.logs import configure_logging
+from inference_server.readiness import Readiness
 from inference_server.weights_downloads import Downloads
 
 _LOCK_NAME = "server.lock"
@@ -70,12 +71,14 @@ def _serve(config: Config, *, with_worker: bool, end_with_stdin: bool) -> None:
     store, folders = JobStore(config.database), JobFolders(config.jobs_root)
     supervisor = Supervisor(config, store, folders, with_worker=with_worker)
     downloads = Downloads(config.home, config.weights_root)
+    readiness = Readiness(config)
     application = create_app(
-        Services(config, store, folders, TableQueue(store), token, __version__, supervisor, downloads)
+        Services(config, store, folders, TableQueue(store), token, __version__, supervisor, downloads, readiness)
     )
     server = build_http_server(application, listener, config.max_upload_mib << 20)
     url = _url(address, port)
     supervisor.start()
+    readiness.start()
     try:
         write_handshake(config.home, Handshake(url, token, os.getpid(), __version__))
         if end_with_stdin:
@@ -89,6 +92,7 @@ def _serve(config: Config, *, with_worker: bool, end_with_stdin: bool) -> None:
         remove_handshake(config.home, os.getpid())
         server.close()
         downloads.stop()
+        readiness.stop()
         supervisor.stop()
         store.close()
         log.info("stopped")

@@ -12,6 +12,9 @@ from typing import Literal
 from inference_server.core.types import Engine, StageName
 
 InputKind = Literal["image", "mesh", "mesh+image"]
+DeviceKind = Literal["cuda", "mps", "cpu"]
+# Whether the neural engine of a stage can run; otherwise what keeps it from that, the hardest to mend first.
+NeuralState = Literal["ready", "no_library", "no_gpu", "no_weights"]
 
 CHAINS: Mapping[InputKind, tuple[StageName, ...]] = {
     "image": ("normalize", "geometry", "texture", "rig", "export"),
@@ -26,6 +29,16 @@ ENGINES: Mapping[StageName, tuple[Engine, ...]] = {
     "rig": ("draft", "neural"),
     "export": ("blender",),
 }
+# The weights of each stage's networks, by the ids of models/manifest.toml: one set of each line is enough, its first is
+# the one to fetch.
+NEURAL_WEIGHTS: Mapping[StageName, tuple[tuple[str, ...], ...]] = {
+    "normalize": (("birefnet-lite", "birefnet", "birefnet-matting"),),
+    "geometry": (("step1x3d-geometry-label", "step1x3d-geometry"),),
+    "texture": (("step1x3d-texture",), ("sdxl-base",), ("sdxl-vae-fp16-fix",)),
+    "rig": (("unirig-skeleton",), ("unirig-skin",)),
+}
+# Their networks take hours on a CPU.
+GPU_STAGES: tuple[StageName, ...] = ("geometry", "texture")
 # By the names that Pillow gives them.
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 MESH_SUFFIXES = (".obj", ".glb", ".gltf", ".fbx", ".ply", ".stl")

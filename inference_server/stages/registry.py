@@ -13,7 +13,7 @@ from typing import Any
 from inference_server.core.chains import ENGINES
 from inference_server.core.choices import EnginePolicy
 from inference_server.core.pipeline import StageChoice
-from inference_server.core.stage import Stage
+from inference_server.core.stage import Requirements, Stage
 from inference_server.core.types import Engine, StageName
 from inference_server.errors import EngineUnavailable, WeightsMissing
 from inference_server.stages.blender import BlenderProcess
@@ -35,11 +35,14 @@ class EngineRegistry:
         set_up_editing: Callable[[], Editing] | None = None,
         *,
         is_compiled: bool = False,
+        is_cpu_enough: bool = False,
     ) -> None:
         """set_up_editing: looks which editors of pose and view there are; asked again for each job, because weights may
         have come since. is_compiled: networks that can go through torch.compile do.
+        is_cpu_enough: `auto` takes networks that want a GPU without one, too.
         """
         self._is_compiled = is_compiled
+        self._is_cpu_enough = is_cpu_enough
         self._blender = blender
         self._weights = weights
         self._set_up_editing = set_up_editing
@@ -63,9 +66,13 @@ class EngineRegistry:
             if policy == "neural":
                 raise
             return StageChoice(self._draft(stage), str(error) if isinstance(error, WeightsMissing) else error.message)
-        if policy == "auto" and found.requires.wants_gpu and not has_gpu():
+        if policy == "auto" and self.waits_for_gpu(found.requires) and not has_gpu():
             return StageChoice(self._draft(stage), _NO_GPU)
         return StageChoice(found)
+
+    def waits_for_gpu(self, requires: Requirements) -> bool:
+        """Whether nobody gets it without a GPU who did not ask for it."""
+        return requires.wants_gpu and not self._is_cpu_enough
 
     def _draft(self, stage: StageName) -> Stage[Any, Any]:
         return self._build(stage, "draft", lambda: _class_of(stage, "draft")(*self._extras(stage, "draft")))

@@ -28,32 +28,6 @@ class Framed:
     scale: float
 
 
-@dataclass(frozen=True)
-class Framing:
-    """How a model was shown its subjects.
-
-    ratio: the longer side of the subject over the side of the square. background: sRGB, 0..255; None for straight
-    alpha. size_px: side of the square.
-    """
-
-    ratio: float
-    background: tuple[int, int, int] | None
-    size_px: int
-
-
-def frame_for(master: np.ndarray, framing: Framing) -> np.ndarray:  # master: (H, W, 4) uint8
-    """The subject as a model wants it: (S, S, 3) uint8 on its background, (S, S, 4) where that is None.
-
-    Raises NoSubjectFound.
-    """
-    margin_px = round((1.0 - framing.ratio) / 2.0 * framing.size_px)
-    framed = frame_subject(master, framing.size_px, margin_px).rgba
-    if framing.background is None:
-        return framed
-    share = framed[..., 3:].astype(np.float32) / 255.0
-    return np.rint(framed[..., :3] * share + np.float32(framing.background) * (1.0 - share)).astype(np.uint8)
-
-
 def pad_square(rgba: np.ndarray) -> Framed:  # rgba: (H, W, 4) uint8
     """The picture as it is, in the middle of a square that is clear around it. Raises NoSubjectFound."""
     subject_bounds(rgba)

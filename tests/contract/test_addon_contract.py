@@ -18,18 +18,18 @@ import numpy as np
 import platformdirs
 import pytest
 
-from blender_addon import client, connection, documents
+from blender_addon import client, connection, documents, neural
 from blender_addon.client import ARTIFACT_NAMES, REVIEW_NAMES, ROUTES
 from blender_addon.errors import BadToken, Refused, ServerWords
 from blender_addon.jobs.review import Normalization
 from blender_addon.transport import Transport
 from inference_server import errors
 from inference_server.config import load_config
+from inference_server.core.chains import NEURAL_WEIGHTS, DeviceKind, NeuralState
 from inference_server.core.report import encode_report, normalization_document
 from inference_server.core.types import Diagnosis, NormalizedImage, StageRecord
 from inference_server.jobs.handshake import Handshake
 from inference_server.jobs.results import MEDIA_TYPES
-from inference_server.weights import read_manifest
 from tests.unit.addon.servers import OddServer, reply
 from tests.unit.server.desk import Desk
 
@@ -38,6 +38,9 @@ SCHEMAS = {
     documents.Greeting: "HealthDocument",
     documents.Health: "FullHealthDocument",
     documents.Worker: "WorkerDocument",
+    documents.Device: "DeviceDocument",
+    documents.NeuralStage: "NeuralStageDocument",
+    documents.Compute: "ComputeDocument",
     documents.StageCapability: "StageCapability",
     documents.Limits: "LimitsDocument",
     documents.Capabilities: "CapabilitiesDocument",
@@ -223,4 +226,21 @@ def test_the_weights_that_upgrade_names_are_the_manifests() -> None:
     named = re.search(r"_NEEDED_WEIGHTS = \((.*?)\n\)", source, re.DOTALL)
     assert named is not None
     ids = set(re.findall(r'"([^"]+)"', named[1]))
-    assert len(ids) > 8 and ids <= read_manifest().keys()
+    assert ids == {item for lines in NEURAL_WEIGHTS.values() for line in lines for item in line}
+
+
+def test_the_manuals_example_of_what_it_computes_on_is_read() -> None:
+    manual = (Path(__file__).resolve().parents[2] / "docs/server.md").read_text(encoding="utf-8")
+    example = manual.partition("## What it computes on")[2].partition("```json\n")[2].partition("```")[0]
+    told = documents.parse(documents.Compute, json.loads(example))
+    assert [stage.stage for stage in told.neural] == list(NEURAL_WEIGHTS)
+    assert {stage.state for stage in told.neural} <= set(get_args(NeuralState))
+    assert {device.kind for device in told.devices} <= set(get_args(DeviceKind))
+    assert {*get_args(NeuralState), *get_args(DeviceKind)} <= set(re.findall(r"`(\w+)`", manual))
+
+
+def test_what_keeps_a_stage_from_being_neural_has_words_in_the_panel() -> None:
+    for state in get_args(NeuralState):
+        found = documents.NeuralStage("geometry", state, "As the server says it.", ("some-weights",))
+        said = neural.neural_obstacle(documents.Compute((), (found,)))
+        assert bool(said) == (state != "ready") and "As the server says it" not in said

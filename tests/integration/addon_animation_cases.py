@@ -8,11 +8,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from blender_addon.animation.actions import curves_of
 from blender_addon.animation.clips import clips_of
 from blender_addon.animation.player import SPEED_PROPERTY, TRACK, playing
 from blender_addon.operators.animate_clear import NO_CLIP
 from blender_addon.operators.animate_clip import animation_obstacle
-from blender_addon.output.clips import _sources, curves_of
+from blender_addon.output.clips import _sources
 from blender_addon.panels import animation as animation_panel
 from blender_addon.pose import ik
 from blender_addon.pose.rig import NO_RIG, key_pose, read_rig

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -11,11 +12,15 @@ import numpy as np
 from blender_addon.animation.player import clear
 from blender_addon.errors import ImportFailed
 from blender_addon.figure.adopt import adopt, candidates_of, choice_of, find_original, keep, original_of, place_beside
-from blender_addon.figure.rollback import all_or_nothing
+from blender_addon.figure.lost_bones import lost_bones, lost_sentence
+from blender_addon.figure.rollback import all_or_nothing, restore_work
+from blender_addon.importer import ImportOptions
+from blender_addon.importing import _import_for
+from blender_addon.jobs.aim import Aim
 from blender_addon.operators.another import keep_obstacle
 from blender_addon.pose import ik
 from tests.integration.addon_contents import data_blocks, figure_of
-from tests.integration.addon_scene import Bench, add_cube, mesh_points
+from tests.integration.addon_scene import JOB, Bench, add_cube, mesh_points
 from tests.integration.pose_measures import register_pose_operators
 
 SAME_m = 1e-3
@@ -179,6 +184,47 @@ def case_candidates_in_one_collection_go_with_it(bench: Bench) -> None:
     kept = data_blocks()
     for part in ("objects", "collections", "armatures", "meshes"):
         assert kept[part] == alone[part], part
+
+
+def case_what_other_bones_cannot_take_is_named(bench: Bench) -> None:
+    hero, other = posed(bench), bench.bring("adventurer")
+    missing = [bone for bone in hero.pose.bones if bone.name not in other.data.bones]
+    assert len(missing) > 3, "it has fewer bones"
+    for bone in missing:
+        bone.matrix_basis.identity()
+    assert lost_bones(hero, other) == [] == lost_bones(other, other) and lost_sentence("Hero", []) == ""
+    posed_bone, keyed, held, carrying = missing[:4]
+    posed_bone.location.x = 0.1
+    keyed.keyframe_insert("location", frame=1)
+    held.constraints.new("LIMIT_ROTATION")
+    bell = add_cube("Bell")
+    bell.parent, bell.parent_type, bell.parent_bone = hero, "BONE", carrying.name
+    assert lost_bones(hero, other) == [bone.name for bone in missing[:4]]
+    assert missing[0].name in lost_sentence("Hero", lost_bones(hero, other))
+    assert lost_sentence("Hero", list("abcdefgh")).endswith(": a, b, c, d, e, f and 2 more.")
+
+
+def case_what_was_active_and_is_gone_gives_way_to_the_figure(bench: Bench) -> None:
+    hero = posed(bench)
+    extra = figure_of(hero).copy()  # a figure of two parts gets a result of one
+    extra.data = extra.data.copy()
+    hero.users_collection[0].objects.link(extra)
+    bpy.context.view_layer.objects.active = extra
+    for item in bpy.context.view_layer.objects:
+        item.select_set(item == extra)
+    there = {bone["name"] for bone in bench.rig("adventurer")["bones"]}
+    next(bone for bone in hero.pose.bones if bone.name not in there).location.x = 0.1
+    options = ImportOptions(name="Hero")
+    made, lost = _import_for(bpy.context, bench.folder("adventurer"), Aim("upgrade", hero.name), options, JOB)
+    assert lost.startswith("Hero has other bones now."), "it has fewer bones"
+    assert made == hero == bpy.context.view_layer.objects.active
+    assert [item for item in bpy.context.scene.objects if item.type == "MESH"] == [figure_of(hero)]
+    with all_or_nothing() as work:
+        cube = add_cube()
+    work = replace(work, active=cube, mode="OBJECT")
+    bpy.data.objects.remove(cube)
+    restore_work(work)
+    assert bpy.context.view_layer.objects.active is None
 
 
 def case_what_fails_leaves_the_first_as_it_was(bench: Bench) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tests.integration.addon_contents import data_blocks, figure_of, weights_of
 from tests.integration.addon_session import MODULE, Session
+from tests.integration.project_python import project_python
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ADVENTURER = EXAMPLES / "adventurer.png"
@@ -303,7 +304,7 @@ def from_the_command_line(session: Session) -> None:
     """`blender --command figurine`: the file is written, the server it started is gone, wrong use is told apart."""
     command = session.module("command_line")
     assert command.main([str(ADVENTURER), "-o", str(session.folder / "out.blend")]) == command.FAILED  # not installed
-    session.preferences.command = shlex.join([sys.executable, "-m", "inference_server", "serve"])
+    session.preferences.command = shlex.join([project_python(), "-m", "inference_server", "serve"])
     target = session.folder / "out.blend"
     assert command.main([str(session.folder / "gone.png"), "-o", str(target)]) == command.UNUSABLE
     assert command.main([str(ADVENTURER)]) == command.UNUSABLE

@@ -6,11 +6,13 @@ python -m tests.integration.addon_fixtures FOLDER     makes the results and prin
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of, share_stages
+from tests.integration.project_python import VARIABLE
 
 HERE = Path(__file__).parent
 _PARTS = (
     *("import", "state", "failure", "registration", "pose", "animation", "clip"),
-    *("skin", "rigging", "candidate", "output", "bound"),
+    *("skin", "rigging", "candidate", "output", "bound", "modifier"),
 )
 CASE_FILES = tuple(f"addon_{part}_cases.py" for part in _PARTS)
 VOXEL_CASE_FILES = "voxel_*cases.py"
@@ -67,45 +70,49 @@ def make_results(folder: Path) -> Path:
 
 def case_names() -> list[str]:
     """Every case of the importer, found without Blender."""
-    return _names([HERE / file for file in CASE_FILES])
+    return [name for file in CASE_FILES for name in names_in(HERE / file)]
 
 
 def voxel_case_names() -> list[str]:
     """Every case of Voxelize."""
-    return _names(sorted(HERE.glob(VOXEL_CASE_FILES)))
+    return [name for file in voxel_case_files() for name in names_in(file)]
 
 
-def _names(files: list[Path]) -> list[str]:
-    return [
-        name
-        for file in files
-        for name in re.findall(r"^def case_(\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
+def voxel_case_files() -> list[Path]:
+    """In the order in which they are run."""
+    return sorted(HERE.glob(VOXEL_CASE_FILES))
 
 
-def run_cases(fixtures: Path, scratch: Path, python: str = sys.executable) -> dict[str, Verdict]:
-    """Run the importer's cases in one process with the Blender of that Python; a case that ended the process has no
-    verdict.
+def names_in(file: Path) -> list[str]:
+    """Cases that a runner takes from this file."""
+    return re.findall(r"^def case_(\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def run_cases(
+    fixtures: Path, scratch: Path, python: str = sys.executable, wanted: Sequence[str] = ()
+) -> dict[str, Verdict]:
+    """Run the importer's cases in one process with the Blender of that Python; a case that ended the process, or that
+    it had no time for, has no verdict. wanted: all where empty.
     """
-    return _run("addon_case_runner", [str(fixtures), str(scratch)], scratch, python)
+    return _run("addon_case_runner", [str(fixtures), str(scratch)], scratch, python, wanted)
 
 
-def run_voxel_cases(scratch: Path, python: str = sys.executable) -> dict[str, Verdict]:
+def run_voxel_cases(scratch: Path, python: str = sys.executable, wanted: Sequence[str] = ()) -> dict[str, Verdict]:
     """As run_cases, those of Voxelize."""
-    return _run("voxel_case_runner", [], scratch, python)
+    return _run("voxel_case_runner", [], scratch, python, wanted)
 
 
-def _run(runner: str, given: list[str], scratch: Path, python: str) -> dict[str, Verdict]:
+def _run(runner: str, given: list[str], scratch: Path, python: str, wanted: Sequence[str]) -> dict[str, Verdict]:
     answer = scratch / f"{runner}.json"
-    with (scratch / f"{runner}.log").open("wb") as log:
+    with (scratch / f"{runner}.log").open("wb") as log, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
-            [python, "-m", f"tests.integration.{runner}", *given, str(answer)],
+            [python, "-m", f"tests.integration.{runner}", *given, str(answer), *wanted],
             cwd=ROOT,
             env=os.environ
             | {
                 "PYTHONPATH": str(ROOT),
                 "BLENDER_USER_RESOURCES": str(scratch / "blender"),
-                "FIGURINE_TEST_PYTHON": sys.executable,  # see rig_bench.py
+                VARIABLE: sys.executable,
             },
             stdin=subprocess.DEVNULL,
             stdout=log,

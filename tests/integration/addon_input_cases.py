@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from tests.integration.addon_panel_cases import EXAMPLES, URL, _with_layout, all
 from tests.integration.addon_session import Session
 from tests.integration.fake_hub import serve_hub
 from tests.integration.layout_recorder import Recorder, draw
-from tests.unit.addon.servers import VERSION, FigurineServer
+from tests.integration.project_python import project_python
 
 CONTENT = bytes(range(256)) * 20_000
 ID, TITLE = "birefnet-lite", "BiRefNet, lite"
@@ -177,21 +180,30 @@ def a_server_elsewhere_is_tested(session: Session) -> None:
     chosen.address = "https://figures.example.org"
     text = _preferences(session)
     assert "is not encrypted" not in text and "Nothing was sent" not in text, "that was another address"
-    with FigurineServer(Path(os.environ["FIGURINE_HOME"])) as server:
-        chosen.address, chosen.token = server.url, server.token
+    with _server_elsewhere() as (url, token, version):
+        chosen.address, chosen.token = url, token
         _test_connection(session)
-        assert f"The server is version {VERSION}, and this add-on is version 0.1.0." in _preferences(session)
-        session.now.version = VERSION
+        assert f"The server is version {version}, and this add-on is version 0.1.0." in _preferences(session)
+        session.now.version = version
         chosen.token = "u" * 32
         assert "is version" not in _preferences(session), "that was another token"
         _test_connection(session)
         assert "does not accept the token" in _preferences(session)
-        chosen.token = server.token
+        chosen.token = token
         _test_connection(session)
         text = _preferences(session)
-        assert f"Reachable: version {VERSION}, draft + neural, its worker runs." in text
-        assert server.token not in text and "u" * 32 not in text
+        assert f"Reachable: version {version}, draft + neural, its worker runs." in text
+        assert token not in text and "u" * 32 not in text
     assert chosen.bl_rna.properties["token"].subtype == "PASSWORD"
+
+
+@contextmanager
+def _server_elsewhere() -> Iterator[list[str]]:
+    """A real server's address, token and version."""
+    command = [project_python(), "-m", "tests.unit.addon.servers", os.environ["FIGURINE_HOME"]]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=EXAMPLES.parent, text=True, **pipes) as process:
+        yield process.stdout.readline().split()
 
 
 def _test_connection(session: Session) -> None:

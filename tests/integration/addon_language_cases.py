@@ -215,6 +215,18 @@ def _server_states(session: Session) -> Iterator[str]:
             yield f"{mode}: {state}"
     session.preferences.mode = "managed"
     session.tick()
+    for server in _servers_with_devices(session):
+        show(session, server=server)
+        yield f"managed: {server.compute}"
+
+
+def _servers_with_devices(session: Session) -> Iterator[Any]:
+    documents, views = session.module("documents"), session.module("jobs.views")
+    card, cpu = documents.Device("cuda", "4090", 24 << 30), documents.Device("cpu", "64", 64 << 30)
+    for devices, state in (((card, cpu), "ready"), *(((cpu,), state) for state in ("ready", "no_gpu", "no_library"))):
+        neural = tuple(documents.NeuralStage(stage, state, "…", ()) for stage in ("geometry", "rig"))
+        compute = documents.Compute(devices, neural)
+        yield views.ServerView("running", URL, "0.1.0", ("draft",), True, compute=compute)
 
 
 def _job_states(session: Session) -> Iterator[str]:

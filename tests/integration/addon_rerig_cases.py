@@ -10,10 +10,10 @@ from typing import Any
 import bpy
 import numpy as np
 
+from tests.integration.addon_cases import EXAMPLES
 from tests.integration.addon_contents import figure_of, weights_of
 from tests.integration.addon_panel_cases import reason
 from tests.integration.addon_session import Session
-from tests.integration.jobs import ROOT
 from tests.integration.layout_recorder import draw
 
 LONGEST_PRESS_S = 2.0  # generous: machines that run tests are busy
@@ -25,7 +25,7 @@ def correct_a_generated_figure(session: Session) -> None:
     session.use_own_server()
     assert "Select a figure, or its armature." in reason(bpy.ops.figurine.update_skin)
     assert "Nothing stands beside this figure." in reason(bpy.ops.figurine.keep_candidate)
-    session.generate(ROOT / "examples" / "fox_kid.png", engine="auto", texture_px="1024", at_cursor=False)
+    session.generate(EXAMPLES / "fox_kid.png", engine="auto", texture_px="1024", at_cursor=False)
     session.tick_until(lambda: session.job().is_imported)
     rig = bpy.context.view_layer.objects.active
     rig = _update_skin(session, rig)
@@ -79,12 +79,16 @@ def _refuse_what_has_no_chance(session: Session) -> None:
     for stage, what in (("rig", "skeleton"), ("texture", "texture"), ("shape", "shape")):
         said = reason(getattr(bpy.ops.figurine, f"another_{stage}"))
         assert f"Its {what} is a draft, and has no chance in it" in said, said
+    session.tick_until(lambda: getattr(session.now.snapshot.server.compute, "devices", ()))
     said = reason(bpy.ops.figurine.upgrade)
-    assert "The server lacks weights for it (birefnet, step1x3d-geometry, " in said, said
+    assert "The server " in said and (
+        "no GPU" in said or "lacks weights" in said or "without the neural engine" in said
+    ), said
     snapshot = session.now.snapshot
-    session.now.snapshot = dataclasses.replace(snapshot, models=session.module("jobs.views").ModelsView())
+    before = dataclasses.replace(snapshot.server, compute=None)  # a server of before, which tells its weights alone
+    session.now.snapshot = dataclasses.replace(snapshot, server=before)
     said = reason(bpy.ops.figurine.upgrade)
-    assert "It cannot run now: " in said and "Rerun… tells." in said, said
+    assert "The server lacks weights for it (birefnet-lite, step1x3d-geometry-label, " in said, said
     session.now.snapshot = snapshot
     text = draw("FIGURINE_PT_correct").text
     assert "[Upgrade to Neural] (grey)" in text and "Keep This One" not in text
@@ -112,7 +116,7 @@ def _compare(session: Session, rig: bpy.types.Object) -> None:
 def _upgrade(session: Session, rig: bpy.types.Object) -> None:
     """The order is the neural engine's; the answer here is a draft of the draft server's, as any result would come."""
     now = session.now
-    engine, files = now.engine, now.files
+    engine = now.engine
     ordered: list[Any] = []
 
     def rerun(key: str, stage: str, settings: Any, *more: Any) -> str:
@@ -121,14 +125,15 @@ def _upgrade(session: Session, rig: bpy.types.Object) -> None:
 
     before, name, deep = now.focus, rig.name, _depth(rig)
     rig.location = (1.0, 2.0, 0.0)
-    now.files = {}  # as after Blender was closed: nothing of this session says why not
-    now.snapshot = dataclasses.replace(now.snapshot, models=session.module("jobs.views").ModelsView())
+    server = dataclasses.replace(now.snapshot.server, compute=None)  # a server of before, whose weights nobody knows
+    models = session.module("jobs.views").ModelsView()
+    now.snapshot = dataclasses.replace(now.snapshot, server=server, models=models)
     assert "[Upgrade to Neural]" in draw("FIGURINE_PT_correct").lines
     real, now.engine = engine, _Wrapped(engine, rerun)
     try:
         assert bpy.ops.figurine.upgrade() == {"FINISHED"}
     finally:
-        now.engine, now.files = real, files | now.files
+        now.engine = real
     (order,) = ordered
     assert order[:4] == ("geometry", {"engine": "neural", "engines": {}}, None, True)
     assert (order[4].purpose, order[4].armature) == ("upgrade", rig.name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from blender_addon.errors import ImportFailed
 from blender_addon.figure.rig_mesh import chosen_meshes, obstacle, rig_meshes
+from blender_addon.figure.sent_body import unapplied
 from blender_addon.operators.rig_mesh import rig_request
 from blender_addon.pose.bound import meshes_of
 from tests.integration.addon_contents import data_blocks, figure_of
@@ -173,7 +174,7 @@ def case_why_meshes_cannot_be_rigged(bench: Bench) -> None:
     item.modifiers.clear()
     item.parent = None
     array = item.modifiers.new("Array", "ARRAY")
-    assert "gets its shape from a modifier (Array)" in obstacle(bpy.context)
+    assert "gets its shape from a modifier (Array): turn on Apply Modifiers" in unapplied([item])
     item.modifiers.remove(array)
     bpy.context.view_layer.objects.active = item
     bpy.ops.object.mode_set(mode="EDIT")

@@ -25,8 +25,15 @@ from typing import Any
 
 import bpy
 
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.integration.project_python import project_python  # noqa: E402
+
 MODULE = "bl_ext.user_default.figurine"
 JOB_TIMEOUT_S = 180.0
+# Variables for Python's search path do not come through to a server that Blender starts.
+_SERVE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from inference_server.cli import main; sys.exit(main())"
 
 
 class Session:
@@ -59,8 +66,8 @@ class Session:
         return bpy.context.scene.figurine
 
     def use_own_server(self) -> None:
-        """Have Blender manage the server of this Python; the engine's threads begin."""
-        self.preferences.command = shlex.join([sys.executable, "-m", "inference_server", "serve"])
+        """Have Blender manage the server of this checkout, of the project's Python; the engine's threads begin."""
+        self.preferences.command = shlex.join([project_python(), "-c", _SERVE, str(ROOT), "serve"])
         self.now.start()
         self.tick()
 
@@ -101,7 +108,6 @@ class Session:
 
 def main(archive: Path, folder: Path, cases: list[str]) -> None:
     """Run the cases, one after the other."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     environment = dict(os.environ)
     for case in cases:
         own = folder / case
@@ -116,10 +122,10 @@ def main(archive: Path, folder: Path, cases: list[str]) -> None:
 
 
 def _data_folder(home: Path) -> Path:
-    """A new one, with the stage cache that all tests share."""
+    """One with the stage cache that all tests share."""
     stages = Path(os.environ.get("TESTS_STAGE_CACHE", home.parents[1] / "stages"))
     stages.mkdir(exist_ok=True)
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)  # there where a test put weights into it
     (home / "cache").symlink_to(stages, target_is_directory=True)
     return home
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
+import numpy as np
 
 from tests.integration.addon_session import Session
 from tests.integration.layout_recorder import draw
-from tests.integration.texture_mesh_runner import contents, make_object, picture
+from tests.integration.texture_mesh_scene import contents, make_object, picture
 
 
 def texture_selected_mesh(session: Session) -> None:
@@ -19,7 +22,7 @@ def texture_selected_mesh(session: Session) -> None:
     bpy.context.view_layer.objects.active = ball
     assert "Choose a picture first" in draw("FIGURINE_PT_texture").text
     path = session.folder / "halves.png"
-    path.write_bytes(picture())
+    _save(picture(), path)
     request = session.request
     request.picture, request.engine, request.texture_px = str(path), "draft", "1024"
     mirror = ball.modifiers.new("Mirror", "MIRROR")
@@ -33,3 +36,11 @@ def texture_selected_mesh(session: Session) -> None:
     assert ball.material_slots[-1].material.name == "Ball_textured"
     assert [layer.name for layer in ball.data.uv_layers] == ["Mine", "Figurine"]
     session.stop_server()
+
+
+def _save(rgba: np.ndarray, path: Path) -> None:  # rgba: (H, W, 4) uint8, top row first
+    image = bpy.data.images.new("halves", rgba.shape[1], rgba.shape[0], alpha=True)
+    image.pixels.foreach_set((rgba[::-1] / 255).astype(np.float32).reshape(-1))
+    image.filepath_raw, image.file_format = str(path), "PNG"
+    image.save()
+    bpy.data.images.remove(image)

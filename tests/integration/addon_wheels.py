@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import build_addon
+from blender_addon.setup.torch_builds import TORCH
 
 ROOT = Path(__file__).resolve().parents[2]
 _MODULES = {
@@ -25,15 +26,45 @@ _MODULES = {
 def make_wheel(
     folder: Path, version: str = "9.9.9", requires: str = "", files: dict[str, bytes | str] | None = None
 ) -> Path:
-    """A wheel named figurine, with these files more. requires: one requirement."""
+    """A wheel named figurine, with these files more. requires: one requirement, of its extra too."""
+    return make_library(folder, "figurine", version, {**_MODULES, **(files or {})}, requires)
+
+
+def make_networks(folder: Path, version: str = "9.9.9") -> Path:
+    """A wheel named figurine whose extra needs PyTorch, and that brings all else that is tested with it."""
+    names = (
+        "diffusers",
+        "transformers",
+        "safetensors",
+        "accelerate",
+        "huggingface_hub",
+        "numba",
+        "fast_simplification",
+    )
+    return make_wheel(folder, version, f'{TORCH}; extra == "neural"', {f"{name}/__init__.py": "" for name in names})
+
+
+def make_torch(folder: Path, version: str = "2.13.0+cpu", cuda: str = "") -> Path:
+    """A wheel named torch that says of itself what PyTorch does. cuda: what it was built for."""
+    source = f"""
+from types import SimpleNamespace
+__version__ = {version!r}
+version = SimpleNamespace(cuda={cuda or None!r})
+cuda = SimpleNamespace(is_available=lambda: {bool(cuda)})
+backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: False))
+"""
+    return make_library(folder, "torch", version, {"torch/__init__.py": source})
+
+
+def make_library(folder: Path, name: str, version: str, files: dict[str, bytes | str], requires: str = "") -> Path:
+    """A wheel of these files."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"figurine-{version}-py3-none-any.whl"
-    about = f"figurine-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: figurine\nVersion: {version}\n"
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    about = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: neural\n"
     metadata += f"Requires-Dist: {requires}\n" if requires else ""
     members = {
-        **_MODULES,
-        **(files or {}),
+        **files,
         f"{about}/METADATA": metadata,
         f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from blender_addon import properties
-
-# Set by whoever starts a Blender of another Python.
-PYTHON_VARIABLE = "FIGURINE_TEST_PYTHON"
+from tests.integration.project_python import project_python
 
 
 def register_request() -> None:
@@ -48,5 +44,5 @@ def answer(request: Any, folder: Path) -> Path:
 @functools.cache
 def _pipeline() -> subprocess.Popen[str]:
     """One for all cases; it ends with this process, whose end closes its input."""
-    words = [os.environ.get(PYTHON_VARIABLE, sys.executable), "-m", "tests.integration.rig_answer"]
+    words = [project_python(), "-m", "tests.integration.rig_answer"]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

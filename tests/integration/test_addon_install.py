@@ -10,33 +10,44 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 import build_addon
+from blender_addon.client import Client
 from blender_addon.errors import DiskFull, InstallFailed
 from blender_addon.server_process import ServerProcess, server_command
-from blender_addon.setup.install import (
-    Installation,
-    Installer,
+from blender_addon.setup.environments import (
+    Installed,
+    Torch,
     current_environment,
     environment_python,
-    installed_version,
     is_sound,
+    read_installed,
 )
-from tests.integration.addon_wheels import ROOT, make_clone, make_wheel, silent_index
+from blender_addon.setup.install import Installation, Installer
+from blender_addon.setup.torch_builds import BUILDS, DRAFT_ONLY, Equipment
+from tests.integration.addon_wheels import (
+    ROOT,
+    make_clone,
+    make_networks,
+    make_torch,
+    make_wheel,
+    silent_index,
+)
 
 OFFLINE = ("--isolated", "--no-index")
 MODULES = ("inference_server.cli",)
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 def tiny(folder: Path, wheel: Path) -> Installation:
-    return Installation(folder, wheel, Path(sys.executable), MODULES, needed_bytes=1)
+    return Installation(folder, wheel, Path(sys.executable), checked_modules=MODULES, needed_bytes=1)
 
 
 def finished(installer: Installer, timeout_s: float = TIMEOUT_S) -> Installer:
@@ -49,6 +60,12 @@ def names(folder: Path) -> list[str]:
     """What lies in the folder; the environment in use is called so."""
     environment = current_environment(folder)
     return sorted("environment" if path == environment else path.name for path in folder.iterdir())
+
+
+def version_in(folder: Path) -> str | None:
+    """Of the installed server."""
+    installed = read_installed(folder)
+    return installed.version if installed else None
 
 
 WHOLE = ["current.json", "environment", "install.lock"]
@@ -74,7 +91,7 @@ def run_installed(folder: Path) -> str:
 
 
 def test_what_was_installed_runs_and_nothing_else_is_left(installed: Installation) -> None:
-    assert installed_version(installed.folder) == "9.9.9"
+    assert version_in(installed.folder) == "9.9.9"
     assert is_sound(installed.folder)
     assert run_installed(installed.folder) == "hello"
     assert names(installed.folder) == WHOLE
@@ -96,7 +113,7 @@ def test_a_failed_update_leaves_what_works(installed: Installation, tmp_path: Pa
     assert installer.state == "failed"
     assert isinstance(installer.error, InstallFailed)
     assert "libGL.so.1 is missing" in installer.error.message
-    assert installed_version(installed.folder) == "9.9.9"
+    assert version_in(installed.folder) == "9.9.9"
     assert run_installed(installed.folder) == "hello"
     assert names(installed.folder) == WHOLE
 
@@ -175,6 +192,70 @@ def test_a_damaged_one_is_repaired_by_installing_again(installed: Installation) 
     assert names(installed.folder) == WHOLE
 
 
+NEURAL = Equipment(True, "cpu")
+MUST_STAY = "the old server stays in use"
+
+
+@pytest.fixture(scope="module")
+def equipped(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An installation with the neural engine, whose PyTorch is a few bytes."""
+    base = tmp_path_factory.mktemp("neural")
+    wheels = base / "wheels"
+    make_torch(wheels)
+    installation = replace(tiny(base / "server", make_networks(base)), equipment=NEURAL)
+    installer = finished(Installer(installation, (*OFFLINE, "--find-links", str(wheels))))
+    assert installer.state == "done", installer.tail(30)
+    runs = [line for line in installer.tail(50) if line.startswith("Successfully installed")]
+    assert [("torch" in line, "figurine" in line) for line in runs[1:]] == [(True, False), (False, True)]
+    return installation
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch for the CPU comes from pip's usual index")
+def test_the_neural_engine_is_installed_and_remembered(equipped: Installation) -> None:
+    environment = current_environment(equipped.folder)
+    assert environment is not None
+    torch = Torch("2.13.0+cpu", "", "cpu")
+    assert read_installed(equipped.folder) == Installed(environment.name, "9.9.9", NEURAL, torch)
+    assert is_sound(equipped.folder)
+    assert run_installed(equipped.folder) == "hello"
+    assert names(equipped.folder) == WHOLE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch for the CPU comes from pip's usual index")
+def test_a_pytorch_that_would_not_use_the_gpu_is_not_taken(
+    equipped: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blender_addon.setup.install.choose_build", lambda *_: BUILDS["linux", "cuda12"])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10**12))
+    make_torch(tmp_path / "wheels")
+    wanted = replace(equipped, wheel=make_networks(tmp_path, "10.0.0"), equipment=Equipment(True, "nvidia"))
+    before = read_installed(equipped.folder)
+    installer = finished(Installer(wanted, (*OFFLINE, "--find-links", str(tmp_path / "wheels"))))
+    assert installer.error is not None
+    assert "built without CUDA" in installer.error.message
+    assert read_installed(equipped.folder) == before, MUST_STAY
+    assert run_installed(equipped.folder) == "hello"
+    assert names(equipped.folder) == WHOLE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch for the CPU comes from pip's usual index")
+def test_cancelled_while_pytorch_arrives_it_leaves_the_draft(installed: Installation, tmp_path: Path) -> None:
+    with silent_index() as (url, asked):
+        wanted = replace(installed, wheel=make_networks(tmp_path, "10.0.0"), equipment=NEURAL)
+        installer = Installer(wanted, ("--isolated", "--index-url", url))
+        installer.start()
+        assert asked.wait(TIMEOUT_S), installer.tail(20)
+        assert installer.step == "Downloading PyTorch"
+        installer.cancel()
+        assert installer.wait(5)
+    assert installer.state == "cancelled"
+    current = read_installed(installed.folder)
+    assert current is not None
+    assert (current.version, current.equipment) == ("9.9.9", DRAFT_ONLY)
+    assert run_installed(installed.folder) == "hello"
+    assert names(installed.folder) == WHOLE
+
+
 @contextmanager
 def small_disk(folder: Path, options: str) -> Iterator[Path]:
     """A file system of its own in memory; skips where this user may not make one."""
@@ -208,12 +289,14 @@ def test_a_folder_that_cannot_be_written_is_said(installed: Installation, tmp_pa
 
 
 @pytest.mark.full
-def test_the_projects_own_wheel_installs_starts_and_stops(tmp_path: Path) -> None:
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("equipment", [DRAFT_ONLY, NEURAL], ids=["draft", "neural"])
+def test_the_projects_own_wheel_installs_starts_and_stops(tmp_path: Path, equipment: Equipment) -> None:
     files = build_addon.tracked_files(make_clone(tmp_path / "clone"))
     name, wheel = build_addon.make_wheel(files, build_addon.make_extension(files).version)
     (tmp_path / name).write_bytes(wheel)
-    installation = Installation(tmp_path / "my server", tmp_path / name, Path(sys.executable))
-    installer = finished(Installer(installation), timeout_s=500)
+    installation = Installation(tmp_path / "my server", tmp_path / name, Path(sys.executable), equipment)
+    installer = finished(Installer(installation), timeout_s=2000)
     if installer.error is not None and "no connection" in installer.error.message:
         pytest.skip("needs a package index")
     assert installer.state == "done", installer.tail(30)
@@ -224,7 +307,10 @@ def test_the_projects_own_wheel_installs_starts_and_stops(tmp_path: Path) -> Non
     assert server.wait(TIMEOUT_S)
     assert server.state == "running", server.error
     handshake = json.loads((tmp_path / "home/server.json").read_text(encoding="utf-8"))
-    assert handshake["version"] == installed_version(installation.folder)
+    assert handshake["version"] == version_in(installation.folder)
+    with closing(Client(handshake["url"], handshake["token"])) as client:
+        assert client.capabilities().engines == (("draft", "neural") if equipment.has_neural else ("draft",))
+        assert bool(client.weights().obstacle) != equipment.has_neural
     server.stop()
     assert server.wait(TIMEOUT_S)
     assert server.state == "stopped"

@@ -6,18 +6,13 @@ addon_panel_cases.py for what is asserted. The cases of a test share a Blender.
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SESSION = Path(__file__).with_name("addon_session.py")
-TIMEOUT_S = 500
+from tests.integration.addon_sessions import TIMEOUT_S, make_archive, run_sessions, trouble_of
+
 FULL_TIMEOUT_S = 3000
 
 pytestmark = [
@@ -28,46 +23,19 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The add-on as an extension. Without the server's wheel: these tests start the server of this Python."""
-    path = tmp_path_factory.mktemp("archive") / "figurine.zip"
-    source = ROOT / "blender_addon"
-    with zipfile.ZipFile(path, "w") as archive:
-        for file in sorted(source.rglob("*")):
-            if file.suffix in (".py", ".toml", ".json"):
-                archive.write(file, file.relative_to(source))
-    return path
-
-
-def run_cases(cases: list[str], archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) -> Path:
-    """Run cases in a process with a user folder of its own; the folder of what `assert_held` reads."""
-    users, answers = folder / "user", folder / "answers"
-    users.mkdir(parents=True)
-    with (folder / "log.txt").open("wb") as log:
-        subprocess.run(
-            [sys.executable, str(SESSION), str(archive), str(answers), *cases],
-            env=os.environ | {"BLENDER_USER_RESOURCES": str(users), "FIGURINE_PORT": "0"},
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            timeout=timeout_s,
-            check=False,
-        )
-    return answers
+    """The add-on as an extension."""
+    return make_archive(tmp_path_factory.mktemp("archive") / "figurine.zip")
 
 
 def assert_held(answers: Path, case: str) -> None:
     """That the case ran to its end and nothing was complained of."""
-    begun = sorted(path.name for path in answers.glob("*"))
-    assert case in begun, f"Blender ended before {case} was begun. Begun were {begun}."
-    printed, complained = ((answers / case / name).read_text(errors="replace") for name in ("out.txt", "err.txt"))
-    assert f"held: {case}" in printed, printed[-4000:] + complained[-4000:]
-    assert "Traceback" not in complained, complained[-4000:]
+    trouble = trouble_of(answers, case)
+    assert not trouble, trouble
 
 
 def run(case: str, archive: Path, folder: Path, timeout_s: float = TIMEOUT_S) -> None:
     """Run a case in a process of its own."""
-    assert_held(run_cases([case], archive, folder, timeout_s), case)
+    assert_held(run_sessions([case], archive, folder, timeout_s), case)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +59,7 @@ def check(
             file = name.partition(".")[0]
             items = [item for item in request.session.items if item.path == request.node.path]
             cases = [f"{file}.{item.callspec.params['case']}" for item in items if item.originalname == test]
-            answers_by_test[test] = run_cases(cases, archive, tmp_path_factory.mktemp(test))
+            answers_by_test[test] = run_sessions(cases, archive, tmp_path_factory.mktemp(test))
         assert_held(answers_by_test[test], name)
 
     return check_case

@@ -238,6 +238,9 @@ def test_the_examples_of_the_manual_work(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "approved.json").read_text(encoding="utf-8"))["state"] == "queued"
     weights = json.loads((tmp_path / "weights.json").read_text(encoding="utf-8"))["weights"]
     assert "unirig-skeleton" in [entry["id"] for entry in weights]
+    compute = json.loads((tmp_path / "health.json").read_text(encoding="utf-8"))["compute"]
+    kinds = [device["kind"] for device in compute["devices"]]
+    assert not kinds or (kinds[-1] == "cpu" and len(compute["neural"]) == 4), compute
 
 
 def test_a_server_ends_with_the_pipe_of_the_program_that_started_it(tmp_path: Path) -> None:

@@ -1,165 +1,140 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cases of the importer and of Voxelize, and the add-on switched on and off, in every Blender that it supports.
+"""Every case of the add-on, and Blender's own judgement of the extension, in every Blender that it supports.
 
-    python tests/matrix/run.py [VERSION…]
+    python tests/matrix/run.py [--cases WORD] [VERSION…]
 
-Each Blender is the bpy module in an environment of its own, made once under ~/.cache/figurine/matrix (about 1 GB
-each, 350 MB to download). What they import is made once, by the Python that runs this. Prints a table and the failed
-cases' ends; exit code 1 where a case failed. A version whose Python is not here is skipped, and says so.
+Each Blender is the bpy module in an environment of its own (environments.py). What the cases import is made once, by
+the Python that runs this, which also runs the server that they talk to. Two processes at a time; each has the cases of
+one file, so that a Blender that ends takes no other file's cases along. Prints how failed cases end, and a table; exit
+code 1 where a case failed. A version whose Python is not here is skipped, and says so.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.integration.addon_fixtures import (  # noqa: E402
-    Verdict,
-    case_names,
-    make_results,
-    run_cases,
-    run_voxel_cases,
-    voxel_case_names,
-)
+from build_addon import BuildFailed, ask_extension_tool, make_extension, tracked_files  # noqa: E402
+from tests.matrix.environments import BLENDERS, Environment, environment_of  # noqa: E402
+from tests.matrix.pieces import KINDS, LEFT_OUT, Given, Piece, pieces  # noqa: E402
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "figurine" / "matrix"
-INSTALL_TIMEOUT_S = 1800
+# As many as make test has: half of the time a case waits for a server.
+AT_ONCE = 2
 # What a failed case says last is the reason; the lines above it are where.
-TROUBLE_LINES = 4
+TROUBLE_LINES = 8
 
 
-@dataclass(frozen=True)
-class Blender:
-    """A version of the bpy module, the Python that it is built for, and the numpy that this Blender has."""
-
-    version: str
-    python: str
-    numpy: str
-
-
-BLENDERS = (
-    Blender("4.2.23", "3.11", "numpy<2"),
-    Blender("4.5.15", "3.11", "numpy<2"),
-    Blender("5.0.1", "3.11", "numpy<2"),
-    Blender("5.2.3", "3.13", "numpy>=2"),
-)
-
-
-@dataclass(frozen=True)
+@dataclass
 class Row:
-    """One line of the table. reason: why there are no verdicts, empty where there are."""
+    """One line of the table. objection: what Blender's extension tool has against the extension; empty where nothing.
+    troubles: how failed cases ended. seconds: of all processes together.
+    """
 
-    blender: Blender
-    verdicts: dict[str, Verdict]
-    seconds: float
-    reason: str = ""
+    environment: Environment
+    objection: str
+    passed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    asked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    troubles: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
-    @property
-    def failed(self) -> list[str]:
-        """Cases that failed, or that Blender did not live to finish."""
-        return (
-            [] if self.reason else [case for case in all_case_names() if case not in self.verdicts or self._broke(case)]
-        )
-
-    def _broke(self, case: str) -> bool:
-        return bool(self.verdicts[case].trouble)
-
-
-def all_case_names() -> list[str]:
-    """In the order in which they are run."""
-    return [*case_names(), *voxel_case_names()]
-
-
-def python_of(version: str) -> str | None:
-    """A Python of this version that really runs; None where there is none."""
-    for candidate in (sys.executable, shutil.which(f"python{version}")):
-        if candidate is not None:
-            told = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
-            if told.stdout.startswith(f"Python {version}."):
-                return candidate
-    return None
+    def add(self, piece: Piece, troubles: dict[str, str], seconds: float) -> str:
+        """Count a finished piece; what there is to say about it."""
+        self.asked[piece.kind] += len(piece.cases)
+        self.passed[piece.kind] += len(piece.cases) - len(troubles)
+        self.troubles |= troubles
+        self.seconds += seconds
+        lines = [f"{self.environment.blender.version} {piece.name}: {len(piece.cases)} cases, {seconds:.0f} s"]
+        for case, trouble in troubles.items():
+            lines += [f"  failed: {case}", *(f"    {line}" for line in trouble.strip().splitlines()[-TROUBLE_LINES:])]
+        return "\n".join(lines)
 
 
-def environment_of(blender: Blender) -> tuple[Path | None, str]:
-    """The Python of the version's environment, made where it is not there; or None, and why."""
-    home, making = CACHE / f"bpy-{blender.version}", CACHE / f"bpy-{blender.version}.part"
-    program = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    if home.exists():
-        return home / program, ""
-    base = python_of(blender.python)
-    if base is None:
-        return None, f"needs Python {blender.python}"
-    print(f"Installing bpy {blender.version} …", flush=True)
+def judge(environment: Environment, archive: Path) -> str:
+    """What this Blender's own `extension validate` objects to; empty where nothing."""
     try:
-        subprocess.run([base, "-m", "venv", "--clear", str(making)], check=True, capture_output=True)
-        wanted = [f"bpy=={blender.version}", blender.numpy, "requests"]
-        subprocess.run(
-            [making / program, "-m", "pip", "install", "--quiet", *wanted],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_TIMEOUT_S,
+        ask_extension_tool(environment.extension_tool, "validate", str(archive))
+    except BuildFailed as error:
+        return str(error)
+    return ""
+
+
+def run_all(rows: list[Row], wanted: list[Piece], given: Given) -> None:
+    """All pieces in all Blenders."""
+
+    def run(row: Row, piece: Piece) -> tuple[Row, Piece, dict[str, str], float]:
+        start = time.perf_counter()
+        scratch = Path(tempfile.mkdtemp(prefix=f"{row.environment.blender.version}-{piece.name}-"))
+        troubles = piece.run(given, scratch, row.environment.python)
+        return row, piece, troubles, time.perf_counter() - start
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = [pool.submit(run, row, piece) for row in rows for piece in wanted]
+        for done in as_completed(running):
+            row, piece, troubles, seconds = done.result()
+            print(row.add(piece, troubles, seconds), flush=True)
+
+
+def print_table(rows: list[Row], skipped: dict[str, str]) -> None:
+    """The table, what is left out and why, and which cases failed."""
+    print(
+        f"\n{'Blender':9}{'Python':8}{'numpy':8}{'extension':10}{''.join(f'{kind:>11}' for kind in KINDS)}   processes"
+    )
+    for row in rows:
+        environment = row.environment
+        counts = "".join(f"{row.passed[kind]:>7}/{row.asked[kind]:<3}" for kind in KINDS)
+        print(
+            f"{environment.blender.version:9}{environment.blender.python:8}{environment.numpy:8}"
+            f"{'refused' if row.objection else 'valid':10}"
+            f"{counts}{row.seconds:10.0f} s"
         )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        shutil.rmtree(making, ignore_errors=True)
-        said = (getattr(error, "stderr", "") or str(error)).strip()
-        return None, f"could not be installed: {said.splitlines()[-1] if said else error}"
-    making.rename(home)
-    return home / program, ""
-
-
-def run_version(blender: Blender, fixtures: Path, scratch: Path) -> Row:
-    """All cases in one Blender."""
-    python, reason = environment_of(blender)
-    if python is None:
-        return Row(blender, {}, 0.0, reason)
-    scratch.mkdir()
-    start = time.perf_counter()
-    verdicts = run_cases(fixtures, scratch, str(python)) | run_voxel_cases(scratch, str(python))
-    return Row(blender, verdicts, time.perf_counter() - start)
-
-
-def print_table(rows: list[Row]) -> None:
-    """The table, then how each failed case ended."""
-    print(f"\n{'Blender':9} {'Python':7} {'passed':>7} {'failed':>7} {'seconds':>8}")
+    for version, reason in skipped.items():
+        print(f"{version:9}skipped: {reason}")
+    for case, reason in LEFT_OUT.items():
+        print(f"Left out everywhere: {case} ({reason})")
     for row in rows:
-        start = f"{row.blender.version:9} {row.blender.python:7}"
-        if row.reason:
-            print(f"{start} skipped: {row.reason}")
-        else:
-            passed = len(all_case_names()) - len(row.failed)
-            print(f"{start} {passed:7} {len(row.failed):7} {row.seconds:8.1f}")
-    for row in rows:
-        for case in row.failed:
-            trouble = row.verdicts[case].trouble if case in row.verdicts else "Blender ended before it was done."
-            print(f"\n{row.blender.version} {case}")
-            print("\n".join(trouble.strip().splitlines()[-TROUBLE_LINES:]))
+        for case in row.troubles:
+            print(f"{row.environment.blender.version} failed: {case}")
+        if row.objection:
+            print(f"{row.environment.blender.version} does not take the extension: {row.objection}")
 
 
-def main(wanted: list[str]) -> int:
-    """wanted: beginnings of versions; all where empty."""
-    blenders = [blender for blender in BLENDERS if not wanted or blender.version.startswith(tuple(wanted))]
-    CACHE.mkdir(parents=True, exist_ok=True)
+def main() -> int:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "versions", nargs="*", metavar="VERSION", help="beginnings of versions; all where none is given"
+    )
+    parser.add_argument("--cases", default="", metavar="WORD", help=f"only {', '.join(KINDS)}, or a part of a name")
+    options = parser.parse_args()
+    start_s, skipped, environments = time.perf_counter(), {}, []
+    for blender in BLENDERS:
+        if blender.version.startswith(tuple(options.versions) or ""):
+            environment = environment_of(blender)
+            if isinstance(environment, str):
+                skipped[blender.version] = environment
+            else:
+                environments.append(environment)
     with tempfile.TemporaryDirectory(prefix="figurine-matrix-") as scratch:
-        os.environ["TMPDIR"] = scratch
-        print("Making the results that are imported …", flush=True)
-        fixtures = make_results(Path(scratch))
-        rows = []
-        for blender in blenders:
-            rows.append(run_version(blender, fixtures, Path(scratch) / blender.version))
-            print(f"{blender.version}: {rows[-1].reason or 'done'}", flush=True)
-    print_table(rows)
-    return 1 if any(row.failed for row in rows) else 0
+        os.environ["TMPDIR"] = tempfile.tempdir = scratch
+        print("Making the extension, and the results that are imported …", flush=True)
+        extension = make_extension(tracked_files(ROOT))
+        archive = Path(scratch) / extension.file_name
+        archive.write_bytes(extension.archive)
+        rows = [Row(environment, judge(environment, archive)) for environment in environments]
+        run_all(rows, pieces(options.cases), Given.made_in(Path(scratch)))
+    print_table(rows, skipped)
+    print(f"\n{(time.perf_counter() - start_s) / 60:.1f} minutes, {AT_ONCE} processes at a time")
+    return 1 if any(row.objection or row.troubles for row in rows) else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

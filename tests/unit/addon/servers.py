@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers to talk to: the real application behind the real HTTP server, and one that misbehaves."""
+"""Servers to talk to: the real application behind the real HTTP server, and one that misbehaves.
+
+    python -m tests.unit.addon.servers HOME
+
+prints the first one's address, token and version, and ends with its input.
+"""
 
 from __future__ import annotations
 
 import http.server
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -138,3 +144,9 @@ def managed(home: Path, **values: Any) -> Connection:
 def at_address(url: str, token: str = TOKEN, **values: Any) -> Connection:
     """A server at an address."""
     return replace(Connection("address", url, token, Path("nowhere"), False, VERSION), **values)
+
+
+if __name__ == "__main__":
+    with FigurineServer(Path(sys.argv[1])) as running:
+        print(running.url, running.token, VERSION, flush=True)
+        sys.stdin.read()

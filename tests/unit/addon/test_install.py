@@ -11,21 +11,23 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from blender_addon.errors import DiskFull, InstallFailed
 from blender_addon.locks import hold_lock
-from blender_addon.setup.install import (
-    Installation,
-    Installer,
+from blender_addon.setup.environments import (
     current_environment,
     environment_python,
-    installed_version,
     is_sound,
+    path_excess,
+    read_installed,
 )
+from blender_addon.setup.install import Installation, Installer
 from blender_addon.setup.install_failures import explain_failure
 from blender_addon.setup.processes import clean_environment, end_tree, group_options, start_mark
+from blender_addon.setup.torch_builds import BUILDS, Equipment
 
 SYSTEM = "Windows ARM64 and Python 3.11.9"
 # What pip and Python print, shortened.
@@ -44,6 +46,11 @@ BROKEN_CONNECTION = (
         (("ERROR: Could not install packages due to an OSError: [Errno 28] No space left",), DiskFull, "No space"),
         (("OSError: [WinError 112] There is not enough space on the disk",), DiskFull, "No space"),
         (("SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'",), InstallFailed, "certificate"),
+        (
+            ("WARNING: Retrying after connection broken by 'NewConnectionError(x)': /whl/cu130/torch/",),
+            InstallFailed,
+            "download.pytorch.org",
+        ),
         (("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407",), InstallFailed, "proxy"),
         (("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",), InstallFailed, "damaged"),
         (
@@ -55,7 +62,18 @@ BROKEN_CONNECTION = (
         (("ERROR: [Errno 13] Permission denied: 'x'",), InstallFailed, "may not write"),
         (("HINT: This system does not have Windows Long Path support enabled.",), InstallFailed, "longer"),
         (("something", "ERROR: a new fault", "more"), InstallFailed, "Installing failed: a new fault"),
-        (("ImportError: DLL load failed", ""), InstallFailed, "Installing failed: ImportError: DLL load failed"),
+        (("ImportError: a new fault", ""), InstallFailed, "Installing failed: ImportError: a new fault"),
+        (("ImportError: DLL load failed while importing _C: module not found.",), InstallFailed, "Visual C++"),
+        (("OSError: [WinError 126] module not found. Error loading c10.dll",), InstallFailed, "Visual C++"),
+        (("ImportError: /lib/libm.so.6: version `GLIBC_2.28' not found",), InstallFailed, "lacks GLIBC_2.28"),
+        (
+            ("ImportError: libnvrtc.so.13: cannot open shared object file: No such file",),
+            InstallFailed,
+            "missing: libnvrtc.so.13",
+        ),
+        (("The program ended with code -4.",), InstallFailed, "lacks instructions"),
+        (("ERROR: No matching distribution found for torch<2.14,>=2.10",), InstallFailed, "no ready-made PyTorch"),
+        ((*BROKEN_CONNECTION, "ERROR: No matching distribution found for torch"), InstallFailed, "no connection"),
         ((), InstallFailed, "it said nothing"),
     ],
 )
@@ -74,7 +92,7 @@ def test_every_cause_has_a_sentence_and_a_way_out(
 )
 def test_a_damaged_mark_is_no_installation(tmp_path: Path, content: str) -> None:
     (tmp_path / "current.json").write_text(content, encoding="latin-1")
-    assert installed_version(tmp_path) is None
+    assert read_installed(tmp_path) is None
     assert current_environment(tmp_path) is None
     assert not is_sound(tmp_path)
 
@@ -101,10 +119,16 @@ def make_environment(folder: Path) -> Path:
     return environment
 
 
+def version_in(folder: Path) -> str | None:
+    """Of the installed server."""
+    installed = read_installed(folder)
+    return installed.version if installed else None
+
+
 def test_a_whole_environment_is_sound(tmp_path: Path) -> None:
     make_environment(tmp_path)
     assert is_sound(tmp_path)
-    assert installed_version(tmp_path) == "1.2.3"
+    assert version_in(tmp_path) == "1.2.3"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +138,7 @@ def test_an_environment_that_lost_something_is_not(tmp_path: Path, lost: str) ->
     make_environment(tmp_path)
     (tmp_path / lost).rename(tmp_path / "gone")
     assert not is_sound(tmp_path)
-    assert installed_version(tmp_path) == "1.2.3"
+    assert version_in(tmp_path) == "1.2.3"
 
 
 def installation(folder: Path, **more: object) -> Installation:
@@ -247,3 +271,44 @@ def test_a_process_is_known_by_its_start() -> None:
         assert start_mark(child.pid) == mark
         end_tree(child)
     assert start_mark(child.pid) is None
+
+
+NEURAL = Equipment(True, "auto")
+
+
+def test_room_for_the_networks_is_asked_for_in_advance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = BUILDS["linux", "cpu"].size.needed_bytes
+    monkeypatch.setattr("blender_addon.setup.install.choose_build", lambda *_: BUILDS["linux", "cpu"])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    folder = tmp_path / "server"
+    assert f"{needed / 1e9:.1f} GB are needed" in failed(Installer(installation(folder, equipment=NEURAL)))
+    assert sorted(path.name for path in folder.iterdir()) == ["install.lock"]
+
+
+def test_a_folder_too_deep_for_pytorch_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blender_addon.setup.install.paths_are_limited", lambda: True)
+    folder = tmp_path / ("x" * 120)
+    excess = path_excess(folder)
+    assert f"{excess} characters too long" in failed(Installer(installation(folder, equipment=NEURAL, needed_bytes=1)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for Blender's Python is a script with a shebang")
+def test_a_driver_that_crashes_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").write_text(
+        f"#!{sys.executable}\n"
+        "import os, signal, sys\n"
+        "if sys.argv[-1].endswith('gpu.py'):\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2))
+    installer = Installer(
+        installation(tmp_path / "server", python=tmp_path / "python", equipment=NEURAL, needed_bytes=1)
+    )
+    assert "needed" in failed(installer)
+    lines = installer.tail(9)
+    assert any("ended with code -11" in line for line in lines), lines
+    assert "NVIDIA GPU: -; PyTorch: cpu" in lines

@@ -16,6 +16,7 @@ from blender_addon.errors import BadToken, DiskFull, ServerGone, ServerNotRunnin
 from blender_addon.job import Request
 from blender_addon.jobs.views import JobView, ServerView, Snapshot, ViewState
 from blender_addon.runtime import FileMark, Runtime
+from blender_addon.setup.environments import Installed
 from blender_addon.status import obstacle, server_status
 
 URL = "http://127.0.0.1:47110"
@@ -151,7 +152,7 @@ def test_nothing_is_started_that_cannot_be_used(runtime: Runtime) -> None:
     runtime.snapshot = Snapshot(ServerView("absent"), (JobView("a", "sending", "a", waits_for_server=True),))
     runtime.serve_waiting()
     assert runtime.server is None
-    runtime.is_installed, runtime.installed = True, "0.0.9"
+    runtime.is_installed, runtime.installed = True, Installed("e-1", "0.0.9")
     assert runtime.is_outdated
     runtime.serve_waiting()
     assert runtime.server is None

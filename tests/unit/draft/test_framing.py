@@ -6,9 +6,7 @@ import pytest
 
 from models.draft.errors import NoSubjectFound
 from models.draft.framing import (
-    Framing,
     crop_subject,
-    frame_for,
     frame_subject,
     pad_square,
     resize_rgba,
@@ -81,18 +79,6 @@ def test_a_subject_that_was_brought_to_its_size_is_moved_and_not_resampled() -> 
     left, top, right, bottom = subject_bounds(framed.rgba)
     assert framed.scale == 1.0 and (right - left, bottom - top) == (100, 210)
     np.testing.assert_array_equal(framed.rgba[top:bottom, left:right], rgba[5:215, 3:103])
-
-
-@pytest.mark.parametrize("size_px", [128, 518])
-def test_each_model_has_its_own_framing_of_the_master(size_px: int) -> None:
-    master = frame_subject(block(300, 300, (31, 40, 131, 260))).rgba
-    white = frame_for(master, Framing(0.9, (255, 255, 255), size_px))
-    assert white.shape == (size_px, size_px, 3) and white[0, 0].tolist() == [255, 255, 255]
-    rows = np.flatnonzero((white[..., 1] < 142).any(axis=1))
-    assert (rows[-1] - rows[0] + 1) / size_px == pytest.approx(0.9, abs=0.02)
-    clear = frame_for(master, Framing(0.5, None, size_px))
-    _, top, _, bottom = subject_bounds(clear)
-    assert (bottom - top) / size_px == pytest.approx(0.5, abs=0.02) and not clear[0, 0].any()
 
 
 def test_padding_changes_no_pixel() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
+from inference_server.api.documents import ComputeDocument, DeviceDocument, NeuralStageDocument
 from inference_server.app import Services, create_app
 from inference_server.config import load_config
 from inference_server.core.types import STAGE_NAMES
@@ -48,6 +49,19 @@ class Supervisor:
     is_worker_alive = True
 
 
+class Compute:
+    """What the application asks about devices."""
+
+    told = ComputeDocument(
+        (DeviceDocument("cuda", "NVIDIA GeForce RTX 4090", 24 << 30), DeviceDocument("cpu", "x86_64", 64 << 30)),
+        (NeuralStageDocument("rig", "no_weights", "They are not here.", ("unirig-skin",)),),
+    )
+
+    def tell(self) -> ComputeDocument:
+        """Always the same."""
+        return self.told
+
+
 class Desk:
     """The application under test. settings: of the configuration, where they differ from the default."""
 
@@ -56,6 +70,7 @@ class Desk:
         self.config = replace(loaded, **settings)
         self.store = JobStore(self.config.database)
         self.folders = JobFolders(self.config.jobs_root)
+        self.compute = Compute()
         self.services = Services(
             self.config,
             self.store,
@@ -65,6 +80,7 @@ class Desk:
             "1.2.3",
             Supervisor(),
             Downloads(self.config.home, self.config.weights_root),
+            self.compute,
         )
         self.app = create_app(self.services)
         self.client = self.app.test_client()

@@ -32,6 +32,14 @@ def test_with_the_token_the_work_is_told(desk: Desk) -> None:
     assert 0.0 <= health["uptime_s"] < 600.0
 
 
+def test_devices_and_what_keeps_a_stage_from_being_neural_are_told_with_the_token(desk: Desk) -> None:
+    told = desk.ask("GET", "/v1/health").json["compute"]
+    assert told["devices"][0] == {"kind": "cuda", "name": "NVIDIA GeForce RTX 4090", "memory_bytes": 24 << 30}
+    (rig,) = told["neural"]
+    assert (rig["stage"], rig["state"], rig["weights"]) == ("rig", "no_weights", ["unirig-skin"])
+    assert "compute" not in desk.ask("GET", "/v1/health", token=None).json
+
+
 def test_the_limits_are_the_configured_ones(tmp_path: Path) -> None:
     desk = Desk(tmp_path, max_queued=3, max_upload_mib=7, engine="draft")
     told = desk.ask("GET", "/v1/capabilities").json
