@@ -194,13 +194,14 @@ def test_nothing_of_the_current_folder_is_run(figures: dict[str, Path], tmp_path
     """A stray random.py beside the picture must not be taken for Python's own by the Blender worker."""
     (tmp_path / "random.py").write_text("raise SystemExit('code of the current folder was run')", encoding="utf-8")
     program = Path(sys.executable).with_name("figurine")
-    environment = os.environ | {"FIGURINE_HOME": str(tmp_path / "home")}
+    environment = os.environ | {"FIGURINE_HOME": str(share_stages(tmp_path / "home"))}
     picture = ROOT / "examples/lantern.png"
+    words = ["--name", "astray"]  # that no Blender has exported before
     done = subprocess.run(
-        [program, "run", picture, "--out", "out"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [program, "run", picture, "--out", "out", *words], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "lantern.fbx").exists()
+    assert (tmp_path / "out" / "astray.fbx").exists()
 
 
 def test_neural_is_refused_in_one_sentence(tmp_path: Path) -> None:
