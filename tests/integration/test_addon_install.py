@@ -118,6 +118,7 @@ def test_a_failed_update_leaves_what_works(installed: Installation, tmp_path: Pa
     assert names(installed.folder) == WHOLE
 
 
+@pytest.mark.full  # the words are those of tests/unit/addon/test_install.py
 def test_without_a_network_it_says_so(installed: Installation, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "10.0.0", requires="no-such-package-of-figurine")
     nowhere = ("--isolated", "--index-url", "http://127.0.0.1:9/simple", "--retries", "1")

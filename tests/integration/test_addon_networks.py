@@ -10,7 +10,7 @@ import pytest
 
 from .test_addon_ui import answers_by_test, archive, check
 
-__all__ = ["answers_by_test", "archive", "check"]
+__all__ = ["answers_by_test", "archive", "check"]  # fixtures
 
 pytestmark = [
     pytest.mark.blender,
