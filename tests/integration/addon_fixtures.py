@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of
+from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of, share_stages
 from tests.integration.project_python import VARIABLE
 
 HERE = Path(__file__).parent
@@ -30,6 +30,8 @@ _PARTS = (
 CASE_FILES = tuple(f"addon_{part}_cases.py" for part in _PARTS)
 VOXEL_CASE_FILES = "voxel_*cases.py"
 TIMEOUT_S = 500
+# Half the usual texture: each case reads its pixels.
+SMALL = ("--texture", "1024")
 # Name of the result → picture and what else the job is asked for.
 RESULTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fox_kid": ("fox_kid.png", ()),
@@ -52,12 +54,12 @@ class Verdict:
 def make_results(folder: Path) -> Path:
     """Run every job; the path of fixtures.json: {name: {folder, arrays}}, arrays an npz of what Blender was given:
     vertices (V, 3) in its frame, indices and weights (V, 4)."""
-    fixtures = {}
+    fixtures, home = {}, share_stages(folder / "home")
     for name, (picture, more) in RESULTS.items():
-        done = figurine("run", ROOT / "examples" / picture, "--out", folder / name, *more, home=folder / "home")
+        done = figurine("run", ROOT / "examples" / picture, "--out", folder / name, *more, *SMALL, home=home)
         assert done.exit_code == 0, done.stderr
         arrays = folder / f"{name}.npz"
-        report, home = report_of(folder / name), folder / "home"
+        report = report_of(folder / name)
         skin = kept_result(home, report, "rig").skin
         np.savez(arrays, indices=skin.indices, weights=skin.weights, vertices=final_vertices(home, report))
         fixtures[name] = {"folder": str(folder / name), "arrays": str(arrays)}
@@ -86,25 +88,33 @@ def names_in(file: Path) -> list[str]:
     return re.findall(r"^def case_(\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which cases: all where there are no names. In how long a time: what is not done by then has no verdict."""
+
+    names: Sequence[str] = ()
+    timeout_s: float = TIMEOUT_S
+
+
 def run_cases(
-    fixtures: Path, scratch: Path, python: str = sys.executable, wanted: Sequence[str] = ()
+    fixtures: Path, scratch: Path, python: str = sys.executable, wanted: Wanted = Wanted()
 ) -> dict[str, Verdict]:
-    """Run the importer's cases in one process with the Blender of that Python; a case that ended the process, or that
-    it had no time for, has no verdict. wanted: all where empty.
+    """Run the importer's cases in one process with the Blender of that Python; a case that ended the process has no
+    verdict.
     """
     return _run("addon_case_runner", [str(fixtures), str(scratch)], scratch, python, wanted)
 
 
-def run_voxel_cases(scratch: Path, python: str = sys.executable, wanted: Sequence[str] = ()) -> dict[str, Verdict]:
+def run_voxel_cases(scratch: Path, python: str = sys.executable, wanted: Wanted = Wanted()) -> dict[str, Verdict]:
     """As run_cases, those of Voxelize."""
     return _run("voxel_case_runner", [], scratch, python, wanted)
 
 
-def _run(runner: str, given: list[str], scratch: Path, python: str, wanted: Sequence[str]) -> dict[str, Verdict]:
+def _run(runner: str, given: list[str], scratch: Path, python: str, wanted: Wanted) -> dict[str, Verdict]:
     answer = scratch / f"{runner}.json"
     with (scratch / f"{runner}.log").open("wb") as log, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(
-            [python, "-m", f"tests.integration.{runner}", *given, str(answer), *wanted],
+            [python, "-m", f"tests.integration.{runner}", *given, str(answer), *wanted.names],
             cwd=ROOT,
             env=os.environ
             | {
@@ -115,7 +125,7 @@ def _run(runner: str, given: list[str], scratch: Path, python: str, wanted: Sequ
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            timeout=TIMEOUT_S,
+            timeout=wanted.timeout_s,
             check=False,
         )
     verdicts = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else {}

@@ -55,7 +55,7 @@ def the_server_says_what_it_computes_on(session: Session) -> None:
     assert "[Upgrade to Neural] (grey)" in draw("FIGURINE_PT_correct").lines
     told(**dict.fromkeys(STAGES, "no_library"))
     assert "Without the neural engine: drafts only" in draw("FIGURINE_PT_main").text
-    assert "The server was installed without the neural engine." in reason(bpy.ops.figurine.upgrade)
+    assert "The server was installed without the neural engine:" in reason(bpy.ops.figurine.upgrade)
     show(session, server=views.ServerView("running", URL, "0.1.0", ("draft", "neural"), True), jobs=(job,))
     assert "0.1.0 · draft + neural" in draw("FIGURINE_PT_main").text
     assert "[Upgrade to Neural]" in draw("FIGURINE_PT_correct").lines, "a server of before does not tell: it answers"

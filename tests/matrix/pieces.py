@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration import addon_fixtures, addon_sessions
-from tests.integration.addon_fixtures import Verdict
+from tests.integration.addon_fixtures import Verdict, Wanted
 
 # What is counted apart: cases that bring their own parts of the add-on, those of Voxelize, and those that install it.
 KINDS = ("parts", "voxels", "installed")
@@ -21,7 +21,7 @@ LEFT_OUT = {
     "addon_neural_cases.upgrade_and_other_seeds": "needs tiny networks in its data folder: make test-full makes them",
 }
 # For the cases of a file, on a machine that does other things, too.
-SESSIONS_TIMEOUT_S = 1800
+TIMEOUT_S = 1800
 NOT_DONE = "Blender ended, or had no time left, before it was done."
 
 
@@ -75,11 +75,11 @@ def _all() -> Iterator[Piece]:
 
 
 def _run_parts(given: Given, scratch: Path, python: str, cases: list[str]) -> dict[str, str]:
-    return _troubles(cases, addon_fixtures.run_cases(given.fixtures, scratch, python, cases))
+    return _troubles(cases, addon_fixtures.run_cases(given.fixtures, scratch, python, Wanted(cases, TIMEOUT_S)))
 
 
 def _run_voxels(given: Given, scratch: Path, python: str, cases: list[str]) -> dict[str, str]:
-    return _troubles(cases, addon_fixtures.run_voxel_cases(scratch, python, cases))
+    return _troubles(cases, addon_fixtures.run_voxel_cases(scratch, python, Wanted(cases, TIMEOUT_S)))
 
 
 def _troubles(cases: list[str], verdicts: dict[str, Verdict]) -> dict[str, str]:
@@ -90,6 +90,6 @@ def _troubles(cases: list[str], verdicts: dict[str, Verdict]) -> dict[str, str]:
 def _run_sessions(given: Given, scratch: Path, python: str, cases: list[str]) -> dict[str, str]:
     folder = scratch / "sessions"
     with contextlib.suppress(subprocess.TimeoutExpired):  # the case that hung and those behind it are told by name
-        addon_sessions.run_sessions(cases, given.archive, folder, SESSIONS_TIMEOUT_S, python)
+        addon_sessions.run_sessions(cases, given.archive, folder, TIMEOUT_S, python)
     said = {case: addon_sessions.trouble_of(folder / "answers", case) for case in cases}
     return {case: trouble for case, trouble in said.items() if trouble}
