@@ -25,7 +25,7 @@ from tests.integration.project_python import VARIABLE
 HERE = Path(__file__).parent
 _PARTS = (
     *("import", "state", "failure", "registration", "pose", "animation", "clip"),
-    *("skin", "rigging", "candidate", "output", "bound", "modifier"),
+    *("skin", "rigging", "candidate", "output", "bound", "mirror", "modifier"),
 )
 CASE_FILES = tuple(f"addon_{part}_cases.py" for part in _PARTS)
 VOXEL_CASE_FILES = "voxel_*cases.py"
