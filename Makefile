@@ -11,7 +11,8 @@
 
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.13 python3,$(shell command -v $(p) 2>/dev/null)))
 VENV := .venv/bin/python
-export PYTHONDONTWRITEBYTECODE := 1
+# Set by many, and then every process of the tests, hundreds, compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 GUI_TEST_OUT ?= out/gui
 
@@ -65,3 +66,4 @@ bench: setup
 
 clean:
 	rm -rf .venv out dist .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

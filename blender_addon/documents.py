@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The server's documents, as far as they are read here. Names and types are the server's; unknown fields are ignored,
-and a field that is missing or of another type is an error: what answers is no Figurine of this version.
+and a field that is missing or of another type is an error: what answers is no Figurine of this version. What the server
+says to people is recognised here, so that whatever shows it can say it in another language.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ServerWords
+from .server_sentences import ServerText, recognised
 
 JobState = Literal["queued", "running", "waiting", "done", "failed", "cancelled"]
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
@@ -61,7 +63,7 @@ class NeuralStage:
 
     stage: str
     state: str
-    reason: str
+    reason: ServerText
     weights: tuple[str, ...]
 
 
@@ -134,7 +136,7 @@ class StageResult:
     engine: str
     seconds: float
     reused: bool
-    fallback_reason: str
+    fallback_reason: ServerText
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class JobWarning:
     """A sentence for the artist."""
 
     stage: str
-    sentence: str
+    sentence: ServerText
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ class WeightList:
 
     weights: tuple[Weights, ...]
     free_bytes: int
-    obstacle: str
+    obstacle: ServerText
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,7 @@ def parse(kind: type[Document], document: object) -> Document:
     """Read a JSON value as one of the dataclasses. Raises DocumentInvalid."""
     if not isinstance(document, Mapping):
         raise DocumentInvalid(f"{kind.__name__} is no object")
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     values = {}
     for item in fields(kind):  # type: ignore[arg-type]
         if item.name in document:
@@ -301,6 +303,8 @@ def _read(hint: Any, value: object, where: str) -> Any:
         return parse(hint, value)
     if origin is Literal and isinstance(value, str | bool) and value in get_args(hint):
         return value
+    if hint == ServerText and isinstance(value, str):
+        return recognised(value)
     if hint is float and type(value) in (int, float):
         return value
     if hint in (str, int, bool) and type(value) is hint:

@@ -24,6 +24,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from .phrases import phrase
+from .server_sentences import ServerText
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class ServerWords:
     """The `error` of a reply or of a job, meant to be shown as it is."""
 
     code: str
-    message: str
-    hint: str
+    message: ServerText
+    hint: ServerText
     retryable: bool
 
 

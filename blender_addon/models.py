@@ -9,7 +9,8 @@ from .documents import Weights
 from .jobs.views import ModelsView, Snapshot
 from .phrases import joined, phrase
 from .runtime import Runtime
-from .wording import percent
+from .server_sentences import recognised
+from .wording import percent, sentence_case
 
 _STEPS = {
     "queued": "Waits for its turn",
@@ -74,6 +75,11 @@ def summary(view: ModelsView) -> str:
         size=size,
         size_text=size_text(view.free_bytes),
     )
+
+
+def use_of(model: Weights) -> str:
+    """What the network does, as a sentence."""
+    return recognised(f"{sentence_case(model.use)}.")
 
 
 def page_of(model: Weights) -> str:

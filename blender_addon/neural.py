@@ -21,7 +21,7 @@ def device_text(compute: Compute) -> str:
     if compute.devices[0].kind != "cpu":
         return _named(compute.devices[0])
     if "no_library" in states.values():
-        return phrase("No networks installed: drafts only")
+        return phrase("Without the neural engine: drafts only")
     if _READY not in states.values():
         return phrase("No GPU: drafts only")
     if states.get(_SHAPE) == "no_gpu":
@@ -41,7 +41,7 @@ def neural_obstacle(compute: Compute) -> str:
 
 def _reason(state: str, stages: list[NeuralStage]) -> str:
     if state == "no_library":
-        return "The server was installed without networks. Choose one in Preferences that has figurine[neural]."
+        return "The server was installed without the neural engine: the section Models says how to add it."
     if state == "no_gpu":
         return "The server has no GPU: shape and texture would take hours there."
     ids = ", ".join(dict.fromkeys(item for stage in stages for item in stage.weights))

@@ -7,7 +7,11 @@ values is made by `phrase`, so that it keeps the template that a translation is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+
+# A sentence within a sentence brings a full stop of its own, and no space follows one.
+_STOPS = re.compile("。[。 ]+")
 
 
 class Phrase(str):
@@ -48,14 +52,12 @@ def translated(text: str, look_up: Callable[[str], str]) -> str:
     if not isinstance(text, Phrase):
         return look_up(text)
     template = look_up(text.template)
-    if template == text.template and not any(isinstance(value, Phrase) for value in text.values.values()):
-        return str(text)
     values = {
         name: translated(value, look_up) if isinstance(value, Phrase) else value for name, value in text.values.items()
     }
-    if not values:
-        return str(text) if template == text.template else template
-    return template.format(**values)
+    if template == text.template and values == text.values:
+        return str(text)
+    return _STOPS.sub("。", template.format(**values)) if values else template
 
 
 def _phrase(text: str, template: str, values: Mapping[str, object]) -> Phrase:

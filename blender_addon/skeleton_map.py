@@ -176,9 +176,9 @@ def bone_name(role: str) -> str:
 
 
 def role_of_name(name: str) -> str:
-    """The humanoid role that a bone's name tells where no role was stored: VRM's, Unity's, Unreal's, Mixamo's and our
-    own names, these also without their separators and capitals (UpperArm.L, upperarm.l), and what artists often
-    call them (thigh.L). "" for any other.
+    """The role that a bone's name tells where no role was stored: VRM's, Unity's, Unreal's, Mixamo's and our own
+    names, an animal's too, these also without their separators and capitals (UpperArm.L, upperarm.l), and what artists
+    often call them (thigh.L). "" for any other.
     """
     return _ROLES_BY_NAME.get(name, "") or _ROLES_BY_LETTERS.get(_letters(name), "")
 
@@ -213,9 +213,23 @@ _OFTEN = {
     "calf": "leftLowerLeg",
     "toe": "leftToes",
 }
+_MOST_TAIL_BONES = 9
+_ANIMAL_ROLES = {
+    letters: f"{end}{side.capitalize()}{part}"
+    for end in ("front", "back")
+    for side in _SIDES
+    for part in ("UpperLeg", "LowerLeg", "Foot", "Paw")
+    for letters in (f"{end}{part}{side[0]}".lower(), f"{end}{side}{part}".lower())
+} | {
+    letters: f"{part}{number}"
+    for part in ("neck", "tail")
+    for number in range(1, _MOST_TAIL_BONES + 1)
+    for letters in (f"{part}{number}", f"{part}{number:02d}")
+}
 _ROLES_BY_LETTERS = (
     {name: role for name, role in _OFTEN.items() if not role.startswith("left")}
     | {f"{name}l": role for name, role in _OFTEN.items() if role.startswith("left")}
     | {f"{name}r": _to_the_right(role) for name, role in _OFTEN.items() if role.startswith("left")}
     | {_letters(name): role for role, name in _BONE_NAMES.items()}
+    | _ANIMAL_ROLES
 )

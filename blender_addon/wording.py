@@ -62,8 +62,8 @@ def stage_label(stage: str) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """The text with a capital letter at its beginning."""
-    return text[:1].upper() + text[1:]
+    """The text with a capital letter at its beginning; a phrase stays one."""
+    return text.recased(sentence_case) if isinstance(text, Phrase) else text[:1].upper() + text[1:]
 
 
 def duration(seconds: float) -> Phrase:

@@ -41,6 +41,7 @@ class Readiness:
     def __init__(self, config: Config, devices: Path = Path("/dev")) -> None:
         self._config = config
         self._devices = devices
+        self._cpu = DeviceDocument("cpu", _cpu_name(), psutil.virtual_memory().total)
         self._gpus: tuple[DeviceDocument, ...] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._find_gpus, name="gpus", daemon=True)
@@ -72,8 +73,7 @@ class Readiness:
         gpus = self._gpus
         if gpus is None:
             return ComputeDocument((), ())
-        cpu = DeviceDocument("cpu", platform.processor() or platform.machine(), psutil.virtual_memory().total)
-        return ComputeDocument((*gpus, cpu), self._stages(has_gpu=bool(gpus)))
+        return ComputeDocument((*gpus, self._cpu), self._stages(has_gpu=bool(gpus)))
 
     def _may_have_gpu(self) -> bool:
         if sys.platform != "linux":
@@ -116,6 +116,16 @@ def _stage(stage: StageName, store: WeightStore, *, has_device: bool) -> NeuralS
     if lacking:
         return NeuralStageDocument(stage, "no_weights", _NO_WEIGHTS.format(" ".join(lacking)), lacking)
     return NeuralStageDocument(stage, "ready", "", ())
+
+
+def _cpu_name() -> str:
+    """As Linux tells it, otherwise the family's."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [text.strip() for name, _, text in (line.partition(":") for line in lines) if name.strip() == "model name"]
+    return next(filter(None, names), platform.machine())
 
 
 def _has_networks() -> bool:

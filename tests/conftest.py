@@ -45,6 +45,9 @@ _SKIPS = {
     ),
 }
 
+# Names the stage cache that tests share; see `share_stages` of tests/integration/jobs.py.
+STAGES_VARIABLE = "TESTS_STAGE_CACHE"
+
 _scratch: Path | None = None
 _leftovers: list[str] = []
 
@@ -59,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["FIGURINE_HOME"] = str(_scratch / "home")
     os.environ["TMPDIR"] = str(_scratch / "tmp")  # where Blender makes its session folders
     (_scratch / "tmp").mkdir()
+    os.environ.setdefault(STAGES_VARIABLE, str(_scratch / "stages"))  # processes that share the tests share it
     if config.option.basetemp is None:
         config.option.basetemp = str(_scratch / "tests")
     hypothesis.configuration.set_hypothesis_home_dir(_scratch / "hypothesis")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..pose.bound import meshes_of
 from ..pose.rig import PosableRig, read_rig
 from ..pose.solve import locals_of
+from ..vertex_groups import points_of, read_bone_weights
 from .clips import Clip
 from .legs import sole_parts
 from .motion import Motion, Pace, fit_clip
@@ -60,24 +61,18 @@ def read_soles(rig: PosableRig) -> dict[str, Sole]:
 
 
 def _rest_points(figure: bpy.types.Object, rig: PosableRig) -> NDArray[np.float64]:
-    points = np.empty(3 * len(figure.data.vertices))
-    figure.data.vertices.foreach_get("co", points)
     matrix = np.array(rig.armature.matrix_world.inverted() @ figure.matrix_world)
-    within = points.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+    within = points_of(figure.data) @ matrix[:3, :3].T + matrix[:3, 3]
     found: NDArray[np.float64] = within @ rig.to_character.T
     return found
 
 
 def _owners(figure: bpy.types.Object, rig: PosableRig, points: NDArray[np.float64]) -> NDArray[np.int64]:
     """(V,): the bone that carries most of each low vertex, −1 for none and for high ones."""
-    bones = {name: bone for bone, name in enumerate(rig.skeleton.names)}
-    of_group = [bones.get(group.name, -1) for group in figure.vertex_groups]
+    held = read_bone_weights(figure, figure.data, {name: bone for bone, name in enumerate(rig.skeleton.names)})
     owners = np.full(len(points), -1, np.int64)
-    if not of_group or not len(points):
-        return owners
-    low = points[:, 2] < points[:, 2].min() + _LOW * np.ptp(points[:, 2])
-    for vertex in np.flatnonzero(low).tolist():
-        groups = figure.data.vertices[vertex].groups
-        if groups:
-            owners[vertex] = of_group[max(groups, key=lambda entry: entry.weight).group]
+    is_most = held.places == 0
+    owners[held.vertices[is_most]] = held.bones[is_most]
+    if len(points):
+        owners[points[:, 2] >= points[:, 2].min() + _LOW * np.ptp(points[:, 2])] = -1
     return owners

@@ -105,6 +105,13 @@ def jointed(skeleton: RestSkeleton) -> RestSkeleton:
     return replace(skeleton, tails=tails)
 
 
+def leg_length(skeleton: RestSkeleton, side: str, end: str) -> float:
+    """From the leg's joint to the ankle, along its bones. end: "", front or back. skeleton: `jointed`."""
+    parts = _PARTS[skeleton.kind][end][: 3 if end else 2]
+    bones = [skeleton.by_role[role] for part in parts if (role := sided(part, side)) in skeleton.by_role]
+    return sum(float(np.linalg.norm(skeleton.tails[bone] - skeleton.heads[bone])) for bone in bones)
+
+
 def stand(skeleton: RestSkeleton, soles: Mapping[str, Sole], locals_now: Matrix3) -> Stand | None:
     """With straight legs, the feet flat where they then are; None for bodies without feet. skeleton: `jointed`."""
     legs = _legs(skeleton, soles)

@@ -3,23 +3,24 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Quaternion
+from mathutils import Quaternion
 from numpy.typing import NDArray
 
 from ..pose import ik
 from ..pose.rig import PosableRig, read_rig
+from ..pose.rotation_arrays import continuous, quaternions
 from .actions import FIRST_FRAME, Channel, add_strip, make_action, slot_of
 from .motion import Motion, swell_axes
 
 TRACK = "Figurine"
-# Marks an action as one of ours, with what it holds.
+# What an action of ours holds, and which strip of which action we made: a copy has another name, and is the artist's.
 CLIP_PROPERTY = "figurine_clip"
+MADE_PROPERTY = "figurine_made"
 # How fast the floor goes by under the clip, in the armature's own units a second.
 SPEED_PROPERTY = "figurine_speed"
 
@@ -46,6 +47,7 @@ def play(rig: PosableRig, motion: Motion, name: str, is_loop: bool) -> bpy.types
     scene = bpy.context.scene
     strip = add_strip(track, scene.frame_start, action)
     strip.name = name
+    action[MADE_PROPERTY] = _identity(strip)
     strip.action_frame_start, strip.action_frame_end = FIRST_FRAME, last
     if is_loop:
         strip.repeat = max(1, math.ceil((scene.frame_end - scene.frame_start) / (last - FIRST_FRAME)))
@@ -69,11 +71,18 @@ def clear(armature: bpy.types.Object) -> None:
 
 
 def _strips(armature: bpy.types.Object) -> Iterator[tuple[bpy.types.NlaTrack, bpy.types.NlaStrip]]:
+    """Those that we made: what the artist duplicated from them, or gave another name, is the artist's."""
     tracks = armature.animation_data.nla_tracks if armature.animation_data is not None else ()
     for track in tracks:
         for strip in track.strips:
-            if strip.action is not None and CLIP_PROPERTY in strip.action:
-                yield track, strip
+            if strip.action is not None and MADE_PROPERTY in strip.action:
+                if strip.action[MADE_PROPERTY].to_dict() == _identity(strip):
+                    yield track, strip
+
+
+def _identity(strip: bpy.types.NlaStrip) -> dict[str, str]:
+    """Names are unique among actions, and among the strips of one rig."""
+    return {"action": strip.action.name, "strip": strip.name}
 
 
 def _remove_strips(armature: bpy.types.Object) -> None:
@@ -98,22 +107,21 @@ def _push_down(armature: bpy.types.Object) -> None:
     data.action = None
     if any(strip.action == action for _, strip in _strips(armature)):
         return
-    if CLIP_PROPERTY in action:
-        del action[CLIP_PROPERTY]
+    for mark in {CLIP_PROPERTY, MADE_PROPERTY} & set(action.keys()):
+        del action[mark]
     track = data.nla_tracks.new()
     track.name = action.name
     add_strip(track, math.floor(action.frame_range[0]), action, slot)
 
 
 def _channels(rig: PosableRig, motion: Motion) -> Iterator[Channel]:
-    basis = np.array([rig.basis(turns) for turns in motion.turns])
+    turns = continuous(quaternions(rig.basis(motion.turns)))
     for bone in sorted(motion.driven):
         posed = rig.armature.pose.bones[rig.skeleton.names[bone]]
-        path, rows = _rotations(posed.rotation_mode, basis[:, bone])
+        path, rows = _rotations(posed.rotation_mode, turns[:, bone])
         yield Channel(posed.path_from_id(path), posed.name, rows)
     if rig.hips is not None and rig.hips in motion.driven:
-        places = [rig.hips_location(turns, shift) for turns, shift in zip(motion.turns, motion.shifts, strict=True)]
-        yield _of(rig, rig.hips, "location", np.array(places))
+        yield _of(rig, rig.hips, "location", rig.hips_location(motion.turns, motion.shifts))
     if motion.swells is not None:
         for bone, parent in enumerate(rig.skeleton.parents):
             if parent < 0:
@@ -127,18 +135,18 @@ def _of(rig: PosableRig, bone: int, path: str, rows: NDArray[np.float64]) -> Cha
     return Channel(posed.path_from_id(path), posed.name, rows)
 
 
-def _rotations(mode: str, basis: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
-    """The property of a bone in this rotation mode, and its numbers (F, K): each frame nearest to the one before."""
-    quaternions = [Matrix(turn.tolist()).to_quaternion() for turn in basis]
-    for before, after in itertools.pairwise(quaternions):
-        after.make_compatible(before)
+def _rotations(mode: str, turns: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
+    """The property of a bone in this rotation mode, and its numbers (F, K): each frame nearest to the one before.
+    turns: (F, 4), continuous.
+    """
     if mode == "QUATERNION":
-        return "rotation_quaternion", np.array(quaternions)
+        return "rotation_quaternion", turns
+    rows = [Quaternion(turn) for turn in turns.tolist()]
     if mode == "AXIS_ANGLE":
-        return "rotation_axis_angle", np.array([_axis_angle(quaternion) for quaternion in quaternions])
-    eulers = [quaternions[0].to_euler(mode)]
-    for quaternion in quaternions[1:]:
-        eulers.append(quaternion.to_euler(mode, eulers[-1]))
+        return "rotation_axis_angle", np.array([_axis_angle(row) for row in rows])
+    eulers = [rows[0].to_euler(mode)]
+    for row in rows[1:]:
+        eulers.append(row.to_euler(mode, eulers[-1]))
     return "rotation_euler", np.array(eulers)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pose.rotations import Matrix3, Vector3, lean
+from ..pose.rotations import Matrix3, Vector3
 from ..pose.skeleton import Points, RestSkeleton
 
 # Points so low, as a share of the foot's height, belong to its sole.
@@ -47,22 +47,31 @@ class Sole:
         turn: (3, 3), of the foot; yaw: without the roll. rise: of heel or ball above the floor. Lifted until nothing is
         below that.
         """
-        toes_down = (turn @ np.array([0.0, -1.0, 0.0]))[2] < 0
-        pivot = self.ball if toes_down else self.heel
-        found: Vector3 = flat + yaw @ pivot - turn @ pivot
-        lowest = float((found + self.turned(turn, toes_deg))[:, 2].min())
+        found = flat - self.rolled(turn, yaw)
+        lowest = float(found[2] + self.lowest(turn, toes_deg))
         floor = float(flat[2]) - self.ankle_height
         found[2] += rise + max(0.0, floor - lowest)
         return found
 
-    def turned(self, turn: Matrix3, toes_deg: float) -> Points:
-        """(P, 3) from the ankle."""
-        bent = turn @ lean(toes_deg, 0.0, 0.0)
-        hinge = turn @ self.ball
-        result: Points = np.where(
-            self.is_toe[:, None], hinge + (self.points - self.ball) @ bent.T, self.points @ turn.T
+    def rolled(self, turn: Matrix3, yaw: Matrix3) -> Vector3:
+        """(…, 3): how far a foot that has rolled about heel or ball, whichever is down, has taken its ankle along,
+        backwards. turn, yaw: as of `ankle`.
+        """
+        pivot = np.where((turn[..., 2, 1] > 0.0)[..., None], self.ball, self.heel)
+        found: Vector3 = ((turn - yaw) @ pivot[..., None])[..., 0]
+        return found
+
+    def lowest(self, turn: Matrix3, toes_deg: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        """(…): the lowest point's height above the ankle. turn: (…, 3, 3). toes_deg: (…), how far down they bend."""
+        up = turn[..., 2, :]
+        bend_rad = np.deg2rad(toes_deg)
+        cosine, sine = np.cos(bend_rad), np.sin(bend_rad)
+        bent = np.stack(
+            [up[..., 0], up[..., 1] * cosine + up[..., 2] * sine, up[..., 2] * cosine - up[..., 1] * sine], axis=-1
         )
-        return result
+        of_toes = (up @ self.ball)[..., None] + bent @ (self.points - self.ball).T
+        found: NDArray[np.float64] = np.where(self.is_toe, of_toes, up @ self.points.T).min(axis=-1)
+        return found
 
 
 def find_soles(
@@ -75,7 +84,7 @@ def find_soles(
     for key, (foot_role, toes_role) in parts.items():
         if foot_role in skeleton.by_role:
             foot = skeleton.by_role[foot_role]
-            toes = skeleton.by_role.get(toes_role, -1)
+            toes = skeleton.by_role.get(toes_role, -1) if toes_role else -1  # bones of no role have the role ""
             mine = np.isin(owners, [foot, toes]) & (owners >= 0)
             if mine.any():
                 found[key] = _sole_of_skin(skeleton, foot, toes, points[mine], owners[mine] == toes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ClipUnusable
 from ..phrases import phrase
-from ..pose.rotations import between
+from ..pose.rotation_arrays import betweens
 from ..pose.skeleton import BodyKind, Points, RestSkeleton, to_character
 from ..skeleton_map import MIXAMO_NAMES, MIXAMO_PREFIX, UNITY_NAMES, VRM_BONES, bone_name, role_of_name
 
@@ -37,15 +37,17 @@ class SourceClip:
         """From the first frame to the last."""
         return (len(self.turns) - 1) / self.fps
 
-    def at(self, frame: float) -> tuple[NDArray[np.float64], Points]:
-        """Turns (J, 3, 3) and heads (J, 3) at a frame or between two."""
-        first = min(int(frame + _BETWEEN), len(self.turns) - 1)
-        share = frame - first
-        if share < _BETWEEN or first + 1 == len(self.turns):
-            return self.turns[first], self.heads[first]
-        pairs = zip(self.turns[first], self.turns[first + 1], strict=True)
-        turns = np.array([between(one, other, share) for one, other in pairs])
-        return turns, (1.0 - share) * self.heads[first] + share * self.heads[first + 1]
+    def at(self, frames: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Turns (N, J, 3, 3) and heads (N, J, 3) at these frames, (N,), and between them."""
+        before = np.minimum((frames + _BETWEEN).astype(np.int64), len(self.turns) - 1)
+        after = np.minimum(before + 1, len(self.turns) - 1)
+        shares = np.where(frames - before < _BETWEEN, 0.0, frames - before)
+        turns, heads = self.turns[before], self.heads[before]
+        apart = np.flatnonzero(shares)
+        some = shares[apart, None]
+        turns[apart] = betweens(turns[apart], self.turns[after[apart]], some)
+        heads[apart] = (1.0 - some[..., None]) * heads[apart] + some[..., None] * self.heads[after[apart]]
+        return turns, heads
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from .weights import GROUPS_PROPERTY
 
 # On a candidate's armature: the armature that it stands beside.
 BESIDE_PROPERTY = f"{PREFIX}beside"
+_BONES_BACK = "Undo brings its bones back."
 # From one figure to the next, in widths of the first.
 _STEP = 1.3
 
@@ -160,8 +161,10 @@ def _is_animated(armature: bpy.types.Object) -> bool:
 
 def _take_over(original: bpy.types.Object, other: bpy.types.Object) -> list[bpy.types.Object]:
     """As `adopt`, and the objects that nobody needs any more are returned. What can fail does so before anything of
-    the original's is changed.
+    the original's is changed. Raises ImportFailed where the other has no bones.
     """
+    if not other.data.bones:
+        raise ImportFailed(phrase("{name} has no bones left to take over.", name=other.name), _BONES_BACK)
     scene = bpy.context.scene
     pose = None if _is_animated(original) else _pose_of(original)
     new, old = meshes_of(other, scene), _own_meshes(original, scene)

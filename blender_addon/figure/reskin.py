@@ -15,8 +15,9 @@ from ..pose.bound import is_bound, meshes_of
 from ..pose.rig import active_rig
 from .provenance import PREFIX, facts_of
 from .result_folder import read_report
-from .sent_body import mesh_obstacle, read_bones
-from .weights import find_body, read_weights, write_weights
+from .sent_body import has_surface, mesh_obstacle, read_bones
+from .weights import found_body, read_weights, settle, write_weights
+from .whole_shape import take_over
 
 # Of the unit cube, scaled as the armature is: less cannot be undone in single precision.
 _LEAST_VOLUME = 1e-15
@@ -31,7 +32,7 @@ def obstacle(context: bpy.types.Context) -> str:
     if context.mode not in ("OBJECT", "POSE", "EDIT_ARMATURE"):
         return "Leave this mode first: Update Skin works in Object, Pose and an armature's Edit Mode."
     meshes = meshes_of(armature, context.scene)
-    if not any(len(item.data.polygons) for item in meshes):
+    if not any(map(has_surface, meshes)):
         return phrase(
             "{name} moves no mesh of this scene. Rig Selected Mesh gives a mesh its bones.", name=armature.name
         )
@@ -64,13 +65,15 @@ def reskin(context: bpy.types.Context, folder: Path, aim: Aim, origin: Mapping[s
         )
     weights, report = read_weights(folder), read_report(folder)
     _check_bones(armature, weights.bones)
-    body = find_body(context.scene, aim.parts, weights)
-    for item in body.objects:
-        if not is_bound(item, armature):
-            raise ImportFailed(
-                phrase("{name} is not bound to {name_2} any more.", name=item.name, name_2=armature.name), _AGAIN
-            )
-    write_weights(body, weights)
+    with found_body(context.scene, aim.parts, weights) as (body, applied):
+        for item in body.objects:
+            if not is_bound(item, armature):
+                raise ImportFailed(
+                    phrase("{name} is not bound to {name_2} any more.", name=item.name, name_2=armature.name), _AGAIN
+                )
+        settled = settle(body, weights)
+        with take_over(applied):
+            write_weights(settled)
     facts = facts_of(report, {})
     for name in (f"{PREFIX}stage_rig", f"{PREFIX}digest_weights"):
         if name in facts:

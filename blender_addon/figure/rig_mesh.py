@@ -20,8 +20,10 @@ from .armature import dress, restore_rest_pose
 from .provenance import facts_of
 from .result_folder import Bone, read_report, read_skeleton
 from .rollback import all_or_nothing, restore_work
-from .sent_body import SentBody, mesh_obstacle
-from .weights import Weights, find_body, read_weights, write_weights
+from .sent_body import SentBody, has_surface, mesh_obstacle
+from .shape_makers import place_for_bones
+from .weights import Weights, found_body, read_weights, settle, write_weights
+from .whole_shape import take_over
 
 # Of the body's size: what was not moved, or only moved as a whole, differs by single precision.
 _SAME_SHAPE = 1e-4
@@ -42,7 +44,7 @@ def obstacle(context: bpy.types.Context) -> str:
     if context.mode != "OBJECT":
         return "Leave the mode that the object is in first: Rig Selected Mesh works in Object Mode."
     meshes = chosen_meshes(context)
-    if not any(len(item.data.polygons) for item in meshes):
+    if not any(map(has_surface, meshes)):
         return "Select one mesh or several: they get one skeleton together."
     for item in meshes:
         reason = _binding_of(item) or mesh_obstacle(item)
@@ -72,28 +74,29 @@ def rig_meshes(
     Raises ImportFailed, after which the file is as it was.
     """
     (bones, kind), weights, report = read_skeleton(folder), read_weights(folder), read_report(folder)
-    body = find_body(context.scene, aim.parts, weights)
-    for item in body.objects:
-        if _binding_of(item):
-            raise ImportFailed(_binding_of(item), "Then press Import in the job list.")
-    if {bone.name for bone in bones} != set(weights.bones):
-        raise ImportFailed(
-            "The result's bones and weights do not belong together.",
-            "Import it again from the job list: the files are fetched again.",
-        )
-    place, scale = _placed(body, weights)
-    with all_or_nothing() as before:
-        rig = _new_armature(body.objects[0], bones, name, scale)
-        rig.matrix_world = place
-        dress(rig, bones, kind)
-        for key, fact in facts_of(report, origin).items():
-            rig[key] = fact
-        _hang(rig, place, body.objects)
+    with found_body(context.scene, aim.parts, weights) as (body, applied):
         for item in body.objects:
-            _free_names(item, weights.bones)
-            _add_modifier(item, rig)
-        write_weights(body, weights)
-        restore_work(before)
+            if _binding_of(item):
+                raise ImportFailed(_binding_of(item), "Then press Import in the job list.")
+        if {bone.name for bone in bones} != set(weights.bones):
+            raise ImportFailed(
+                "The result's bones and weights do not belong together.",
+                "Import it again from the job list: the files are fetched again.",
+            )
+        place, scale = _placed(body, weights)
+        settled = settle(body, weights)
+        with all_or_nothing() as before, take_over(applied):
+            rig = _new_armature(body.objects[0], bones, name, scale)
+            rig.matrix_world = place
+            dress(rig, bones, kind)
+            for key, fact in facts_of(report, origin).items():
+                rig[key] = fact
+            _hang(rig, place, body.objects)
+            for item in body.objects:
+                _free_names(item, weights.bones)
+                _add_modifier(item, rig)
+            write_weights(settled)
+            restore_work(before)
     return rig
 
 
@@ -165,10 +168,11 @@ def _hang(rig: bpy.types.Object, place: Matrix, meshes: Sequence[bpy.types.Objec
 
 
 def _add_modifier(item: bpy.types.Object, rig: bpy.types.Object) -> None:
-    """Before those that smooth or thicken what it moves."""
+    """Behind those that mirror the mesh, before those that smooth or thicken what it moves."""
+    place = place_for_bones(item)
     modifier = item.modifiers.new("Armature", "ARMATURE")
     modifier.object = rig
-    item.modifiers.move(len(item.modifiers) - 1, 0)
+    item.modifiers.move(len(item.modifiers) - 1, place)
 
 
 def _free_names(item: bpy.types.Object, bones: Sequence[str]) -> None:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import bpy
@@ -17,25 +18,33 @@ from ..jobs.aim import SentPart
 from ..phrases import phrase
 from ..pose.rig import HANDLE_ROLE, role_of
 from ..pose.skeleton import kind_of, to_character
+from .mirroring import Origin, trace
 from .result_folder import RIG_FORMAT, RIG_VERSION
-from .sent_mesh import MOST_TRIANGLES, SentMesh, read_mesh, shape_obstacle
+from .sent_mesh import MOST_TRIANGLES, SentMesh, place_of, read_mesh
+from .shape_makers import makers_of, names_of
+from .whole_shape import whole_shapes
+
+NONE_APPLIED: Mapping[bpy.types.Object, bpy.types.Mesh] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
 class SentBody:
-    """objects, meshes: of the same length. frame: from the world to where their places are. metres_per_unit: of the
-    scene.
+    """objects, meshes, origins: of the same length. applied: those of the objects that are sent with their modifiers
+    applied. frame: from the world to where their places are. metres_per_unit: of the scene.
     """
 
     objects: tuple[bpy.types.Object, ...]
     meshes: tuple[SentMesh, ...]
+    origins: tuple[Origin, ...]
+    applied: frozenset[bpy.types.Object]
     frame: Matrix
     metres_per_unit: float
 
     @property
     def parts(self) -> tuple[SentPart, ...]:
         """What has to be remembered of the objects."""
-        return tuple(SentPart(item.name, len(item.data.vertices)) for item in self.objects)
+        pairs = zip(self.objects, self.origins, strict=True)
+        return tuple(SentPart(item.name, origin.vertex_count, item in self.applied) for item, origin in pairs)
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -72,14 +81,27 @@ class SentBone:
     tail: tuple[float, float, float]
 
 
-def read_body(objects: Sequence[bpy.types.Object], frame: Matrix, metres_per_unit: float) -> SentBody:
-    """Those that have faces, where they stand, without modifiers and shape keys. frame: from the world to one in which
-    they stand upright and face -Y. Raises MeshUnusable.
+def read_body(
+    objects: Sequence[bpy.types.Object],
+    frame: Matrix,
+    metres_per_unit: float,
+    applied: Mapping[bpy.types.Object, bpy.types.Mesh] = NONE_APPLIED,
+) -> SentBody:
+    """Those that have faces, where they stand, with what Mirror modifiers add and without other modifiers and shape
+    keys. frame: from the world to one in which they stand upright and face -Y. applied: meshes in the place of their
+    own. Raises MeshUnusable.
     """
-    solid = tuple(item for item in objects if len(item.data.polygons))
+    solid = tuple(item for item in objects if len(applied.get(item, item.data).polygons))
     if not solid:
         raise MeshUnusable(objects[0].name, "it has no faces", "Choose a mesh with a surface.")
-    body = SentBody(solid, tuple(read_mesh(item, frame) for item in solid), frame, metres_per_unit)
+    with whole_shapes(solid, applied) as shapes:
+        pairs = list(zip(solid, shapes, strict=True))
+        meshes = tuple(read_mesh(item, frame, shape.whole) for item, shape in pairs)
+        origins = tuple(
+            trace(item, shape, mesh.used, place_of(item, frame))
+            for (item, shape), mesh in zip(pairs, meshes, strict=True)
+        )
+    body = SentBody(solid, meshes, origins, frozenset(applied), frame, metres_per_unit)
     triangles = int(sum((mesh.sizes - 2).sum() for mesh in body.meshes))
     if triangles > MOST_TRIANGLES:
         why = phrase(
@@ -89,6 +111,11 @@ def read_body(objects: Sequence[bpy.types.Object], frame: Matrix, metres_per_uni
         )
         raise MeshUnusable(phrase("{name} with the others", name=solid[0].name), why, "Decimate them first.")
     return body
+
+
+def has_surface(item: bpy.types.Object) -> bool:
+    """Whether it has faces, of its own or by a modifier."""
+    return len(item.data.polygons) > 0 or bool(makers_of(item))
 
 
 def mesh_obstacle(item: bpy.types.Object) -> str:
@@ -104,7 +131,28 @@ def mesh_obstacle(item: bpy.types.Object) -> str:
             name=item.name,
             value=others[0],
         )
-    return shape_obstacle(item)
+    makers = makers_of(item)
+    if makers and item.data.shape_keys is not None:
+        return phrase(
+            "{name} gets its shape from a modifier ({modifiers}), and Blender applies none to a mesh with shape keys: "
+            "remove these, or hide the modifier to rig the mesh without it.",
+            name=item.name,
+            modifiers=names_of(makers),
+        )
+    return ""
+
+
+def unapplied(items: Sequence[bpy.types.Object]) -> str:
+    """That a modifier has to be applied to one of them, for the artist; "" where none has."""
+    for item in items:
+        if makers_of(item):
+            return phrase(
+                "{name} gets its shape from a modifier ({modifiers}): turn on Apply Modifiers, or hide the modifier to "
+                "rig the mesh without it.",
+                name=item.name,
+                modifiers=names_of(makers_of(item)),
+            )
+    return ""
 
 
 def read_bones(armature: bpy.types.Object) -> list[SentBone]:

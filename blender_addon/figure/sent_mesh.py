@@ -13,10 +13,9 @@ from mathutils import Matrix
 
 from ..errors import MeshUnusable
 from ..phrases import phrase
+from .shape_makers import names_of, outlines_of
 
 MOST_TRIANGLES = 1_000_000  # the server's limit too
-# Modifiers without which the mesh has another outline than the picture.
-_SHAPE_MAKERS = {"MIRROR": "Mirror", "ARRAY": "Array", "SKIN": "Skin", "NODES": "Geometry Nodes"}
 _FACE_ID = "figurine_face"
 
 
@@ -46,28 +45,26 @@ def obstacle(context: bpy.types.Context) -> str:
         return "Leave the mode that the object is in first: Texture Selected Mesh works in Object Mode."
     if not active.data.is_editable:
         return phrase("{name} is linked from another file: make it local first.", name=active.name)
-    return shape_obstacle(active)
+    return _shape_obstacle(active)
 
 
-def shape_obstacle(item: bpy.types.Object) -> str:
+def _shape_obstacle(item: bpy.types.Object) -> str:
     """Why the mesh alone is not what is seen of the object, for the artist; "" where it is."""
-    made = [
-        _SHAPE_MAKERS[entry.type] for entry in item.modifiers if entry.type in _SHAPE_MAKERS and entry.show_viewport
-    ]
+    made = names_of(outlines_of(item))
     if made:
         return phrase(
             "{name} gets its shape from a modifier ({modifiers}): apply that first.",
             name=item.name,
-            modifiers=", ".join(made),
+            modifiers=made,
         )
     return ""
 
 
-def read_mesh(item: bpy.types.Object, frame: Matrix | None = None) -> SentMesh:
+def read_mesh(item: bpy.types.Object, frame: Matrix | None = None, shape: bpy.types.Mesh | None = None) -> SentMesh:
     """The object's own mesh, without modifiers and shape keys, where it stands. frame: from the world to where the
-    places are wanted. Raises MeshUnusable.
+    places are wanted. shape: another mesh in the object's place. Raises MeshUnusable.
     """
-    mesh = item.data
+    mesh = item.data if shape is None else shape
     places = _read(mesh.vertices, "co", 3, np.float32).astype(np.float64)
     broken = int((~np.isfinite(places)).any(axis=1).sum())
     if broken:
@@ -88,7 +85,7 @@ def read_mesh(item: bpy.types.Object, frame: Matrix | None = None) -> SentMesh:
             ),
             "Decimate it first.",
         )
-    matrix = np.array(item.matrix_world if frame is None else frame @ item.matrix_world, dtype=np.float64)
+    matrix = place_of(item, frame)
     step = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored object: its faces are turned over
         step = np.repeat(sizes, sizes) - 1 - step
@@ -98,6 +95,11 @@ def read_mesh(item: bpy.types.Object, frame: Matrix | None = None) -> SentMesh:
     layer = mesh.uv_layers.active
     uv = np.zeros((0, 2)) if layer is None else _read(layer.uv, "vector", 2, np.float32)[loops].astype(np.float64)
     return SentMesh(world, corners.reshape(-1), sizes, loops, uv, used)
+
+
+def place_of(item: bpy.types.Object, frame: Matrix | None) -> np.ndarray:
+    """(4, 4) float64, from the object's space to the frame; to the world without one."""
+    return np.array(item.matrix_world if frame is None else frame @ item.matrix_world, dtype=np.float64)
 
 
 def obj_text(sent: SentMesh) -> str:

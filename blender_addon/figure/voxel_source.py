@@ -6,13 +6,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from operator import attrgetter
 
 import bpy
 import numpy as np
 
 from ..phrases import phrase
+from ..vertex_groups import read_bone_weights
 from ..voxel.arrays import Floats, Ints
 from ..voxel.blocky import Skeleton
 from ..voxel.errors import MeshUnusable, UvMissing
@@ -91,9 +90,12 @@ def _unposed(figure: bpy.types.Object) -> Iterator[tuple[bpy.types.Object, bpy.t
         yield figure, figure.data
         return
     posing = [modifier for modifier in posing if modifier.show_viewport]
+    parent_type = figure.parent_type
     for modifier in posing:
         modifier.show_viewport = False
     try:
+        if parent_type == "ARMATURE":  # a parent that deforms without a modifier
+            figure.parent_type = "OBJECT"
         depsgraph = bpy.context.evaluated_depsgraph_get()
         evaluated = figure.evaluated_get(depsgraph)
         yield evaluated, evaluated.to_mesh(preserve_all_data_layers=True, depsgraph=depsgraph)
@@ -101,6 +103,7 @@ def _unposed(figure: bpy.types.Object) -> Iterator[tuple[bpy.types.Object, bpy.t
     finally:
         for modifier in posing:
             modifier.show_viewport = True
+        figure.parent_type = parent_type
 
 
 def _rest_matrix(figure: bpy.types.Object) -> Floats:
@@ -156,36 +159,15 @@ def influences_of(
     if armature is not None and figure.parent == armature and figure.parent_type == "BONE":
         if figure.parent_bone in number:
             return Influences(np.full((count, 1), number[figure.parent_bone]), np.ones((count, 1), np.float32))
-    bone_of = np.full(len(figure.vertex_groups) + 1, -1)
-    for group in figure.vertex_groups:
-        bone_of[group.index] = number.get(group.name, -1)
-    if not count or (bone_of < 0).all():
+    held = read_bone_weights(figure, data, number)
+    places = held.places
+    few = places < INFLUENCES_READ
+    if not few.any():
         return None
-    return _strongest(data, bone_of)
-
-
-def _strongest(data: bpy.types.Mesh, bone_of: Ints) -> Influences | None:
-    """Of each vertex the strongest groups that are bones."""
-    # Without a list of lists, over which Python's garbage collection would go again and again.
-    memberships = [vertex.groups for vertex in data.vertices]
-    rows = np.repeat(np.arange(len(memberships)), [len(entries) for entries in memberships])
-    pairs = map(attrgetter("group", "weight"), chain.from_iterable(memberships))
-    entries = np.fromiter(chain.from_iterable(pairs), np.float64).reshape(-1, 2)
-    groups, weights = entries[:, 0].astype(np.int64), entries[:, 1].astype(np.float32)
-    # A group may have been removed since.
-    bones = bone_of[np.minimum(groups, len(bone_of) - 1)]
-    kept = (bones >= 0) & (weights > 0)
-    rows, bones, weights = rows[kept], bones[kept], weights[kept]
-    order = np.lexsort((bones, -weights, rows))
-    rows, bones, weights = rows[order], bones[order], weights[order]
-    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    few = place < INFLUENCES_READ
-    found = Influences(
-        np.zeros((len(memberships), INFLUENCES_READ), np.int64),
-        np.zeros((len(memberships), INFLUENCES_READ), np.float32),
-    )
-    found.bones[rows[few], place[few]], found.weights[rows[few], place[few]] = bones[few], weights[few]
-    return found if few.any() else None
+    rows = held.vertices[few], places[few]
+    found = Influences(np.zeros((count, INFLUENCES_READ), np.int64), np.zeros((count, INFLUENCES_READ), np.float32))
+    found.bones[rows], found.weights[rows] = held.bones[few], held.weights[few]
+    return found
 
 
 def _skeleton(armature: bpy.types.Object, bones: tuple[str, ...]) -> Skeleton:

@@ -13,10 +13,13 @@ Purpose = Literal["skin", "rig", "beside", "upgrade"]
 
 @dataclass(frozen=True)
 class SentPart:
-    """An object that was sent: its name, and how many vertices its mesh had."""
+    """An object that was sent: its name, how many vertices its mesh had with what Mirror modifiers add to it, and
+    whether it was sent as it is once modifiers that make its shape are applied.
+    """
 
     name: str
     vertex_count: int
+    is_applied: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Literal
 from ..client import PICTURED_STEPS, REVIEW_NAMES, Client
 from ..documents import Artifact, DocumentInvalid, Job, parse
 from ..errors import ResultDamaged, typed_file_errors
+from ..server_sentences import ServerText
 
 _BEFORE, _AFTER, _FINDINGS = REVIEW_NAMES
 _DIGEST_LETTERS = 16
@@ -28,7 +29,7 @@ class Diagnosis:
     """One finding about the picture. severity: 0..1, from 0.5 on the model will suffer. sentence: names the cure."""
 
     severity: float
-    sentence: str
+    sentence: ServerText
 
     @property
     def is_serious(self) -> bool:
@@ -41,7 +42,7 @@ class Normalization:
     """normalize.json. steps: what was done, in order. diagnoses: worst first."""
 
     format: Literal["figurine-normalization"]
-    steps: tuple[str, ...]
+    steps: tuple[ServerText, ...]
     diagnoses: tuple[Diagnosis, ...]
 
 

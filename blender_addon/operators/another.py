@@ -146,6 +146,8 @@ def keep_obstacle(context: bpy.types.Context) -> str:
         return _NOTHING_BESIDE
     if context.mode not in ("OBJECT", "POSE"):
         return "Leave this mode first: Keep This One works in Object Mode and Pose Mode."
+    if not figure.data.bones:
+        return phrase("{name} has no bones left to take over.", name=figure.name)
     collection = hidden_collection(figure, context)
     return phrase("{name} is hidden: show it first.", name=collection.name) if collection is not None else ""
 

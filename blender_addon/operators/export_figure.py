@@ -29,7 +29,7 @@ _NAMES = (
     ("MIXAMO", "Mixamo", "mixamorig:LeftArm"),
 )
 _RESTS = (
-    (_AUTO, "As It Expects", "A T-pose for Unity, Godot and VRM; otherwise as the figure was made"),
+    (_AUTO, "As It Expects", "A T-pose for Unity and VRM; otherwise as the figure was made"),
     ("T_POSE", "T-Pose", "Arms out, palms down, legs straight, soles on the floor. Humanoids only"),
     ("KEEP", "As It Was Made", "The rest pose that the figure has here"),
 )

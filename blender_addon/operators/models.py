@@ -7,11 +7,10 @@ from bpy.props import StringProperty
 
 from .. import runtime
 from ..documents import Weights
-from ..languages import told_in_report
-from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text
+from ..languages import told, told_in_report
+from ..models import fetch_obstacle, find_model, is_underway, model_size, page_of, size_text, use_of
 from ..panels.layout import draw_in_dialog
 from ..phrases import phrase
-from ..wording import sentence_case
 from .common import poll_reason
 
 _DIALOG_WIDTH_PX = 420
@@ -145,18 +144,20 @@ class FIGURINE_OT_open_model_page(bpy.types.Operator):
 def draw_terms(layout: bpy.types.UILayout, model: Weights, free_bytes: int) -> None:
     """What is downloaded, how much, from whom, under which licence."""
     column = layout.column()
-    draw_in_dialog(column, f"{sentence_case(model.use)}.", _DIALOG_WIDTH_PX)
+    draw_in_dialog(column, use_of(model), _DIALOG_WIDTH_PX)
     rest = (
         phrase(", of which {size_text} are there", size_text=size_text(model.fetched_bytes))
         if model.fetched_bytes
         else ""
     )
-    column.label(text=phrase("Size: {model_size}{rest}", model_size=model_size(model), rest=rest), translate=False)
-    column.label(text=phrase("Free on the server: {size_text}", size_text=size_text(free_bytes)), translate=False)
+    size = phrase("Size: {model_size}{rest}", model_size=phrase(model_size(model)), rest=rest)
+    column.label(text=told(size), translate=False)
+    free = phrase("Free on the server: {size_text}", size_text=size_text(free_bytes))
+    column.label(text=told(free), translate=False)
     if model.size_bytes is not None and model.size_bytes - model.fetched_bytes > free_bytes:
         column.label(text="That is too little. Free some space there first.", icon="ERROR")
-    column.label(text=phrase("From: {repository}", repository=model.repository), translate=False)
-    column.label(text=phrase("Licence: {licence}", licence=model.licence), translate=False)
+    column.label(text=told(phrase("From: {repository}", repository=model.repository)), translate=False)
+    column.label(text=told(phrase("Licence: {licence}", licence=model.licence)), translate=False)
     column.operator("figurine.open_model_page", icon="URL").weight_id = model.id
     draw_in_dialog(
         column,

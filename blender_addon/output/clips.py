@@ -18,6 +18,7 @@ from mathutils import Matrix
 from ..animation.actions import Channel, add_strip, curves_of, make_action
 from ..pose import ik
 from ..pose.rig import HANDLE_ROLE, role_of
+from ..pose.rotation_arrays import continuous
 from .skeleton import FileSkeleton, basis_of, pose_matrices, rest_matrices
 from .workshop import Workshop
 
@@ -176,9 +177,7 @@ def _channels(armature: bpy.types.Object, skeleton: FileSkeleton, basis: np.ndar
     """basis: (F, J, 4, 4)."""
     for bone, entry in enumerate(skeleton.names):
         parts = [Matrix(matrix.tolist()).decompose() for matrix in basis[:, bone]]
-        turns = np.array([turn for _, turn, _ in parts])
-        flips = np.cumprod(np.where((turns[1:] * turns[:-1]).sum(axis=1) < 0, -1.0, 1.0))
-        turns[1:] *= flips[:, None]  # the short way from key to key
+        turns = continuous(np.array([turn for _, turn, _ in parts]))
         values = {"location": np.array([place for place, _, _ in parts]), "rotation_quaternion": turns}
         scales = np.array([scale for _, _, scale in parts])
         if np.abs(scales - 1.0).max() > _UNSCALED:

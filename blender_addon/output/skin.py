@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from ..pose.bound import is_bound
+from ..vertex_groups import read_bone_weights
 from .skeleton import FileSkeleton, rest_matrices
 from .subject import Subject
 from .workshop import Workshop
@@ -125,15 +126,8 @@ def _weights(
         weights[:, places[bone]] = 1.0
         return weights
     deforming = {bone.name for bone in subject.armature.data.bones if bone.use_deform}
-    columns = {
-        group.index: places[group.name]
-        for group in item.vertex_groups
-        if group.name in places and group.name in deforming
-    }
-    for vertex in data.vertices:
-        for entry in vertex.groups:
-            if entry.group in columns:
-                weights[vertex.index, columns[entry.group]] = entry.weight
+    held = read_bone_weights(item, data, {name: place for name, place in places.items() if name in deforming})
+    weights[held.vertices, held.bones] = held.weights
     return weights
 
 

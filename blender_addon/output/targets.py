@@ -66,7 +66,6 @@ TARGETS: dict[str, Target] = {
             "GLB for Godot: the names of its humanoid profile",
             "GLB",
             "GODOT",
-            is_t_posed=True,
         ),
         Target(
             "VRM",

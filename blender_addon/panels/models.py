@@ -7,11 +7,11 @@ import bpy
 
 from .. import runtime
 from ..documents import Weights
-from ..models import fetch_obstacle, is_underway, model_progress, model_share, model_size, size_text, summary
+from ..languages import told
+from ..models import fetch_obstacle, is_underway, model_progress, model_share, model_size, size_text, summary, use_of
 from ..networks import neural_facts
-from ..phrases import joined, phrase, untranslated
+from ..phrases import joined, phrase
 from ..runtime import Runtime
-from ..wording import sentence_case
 from .layout import draw_faint, draw_text, draw_words
 
 _ICONS = {"present": "CHECKMARK", "absent": "RADIOBUT_OFF", "damaged": "ERROR"}
@@ -46,7 +46,7 @@ class FIGURINE_PT_models(bpy.types.Panel):
         draw_faint(layout, summary(view))
         obstacle = fetch_obstacle(now)
         if obstacle:
-            draw_text(layout, obstacle, "INFO", is_in_box=False)
+            draw_text(layout, obstacle, "INFO")
             if not view.obstacle or (now.lacks_neural and not bpy.app.online_access):
                 layout.operator("figurine.allow_online", icon="PREFERENCES")
         if now.lacks_neural:
@@ -74,10 +74,10 @@ def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:
     row.label(text=model.title, icon=_ICONS[model.state], translate=False)
     row.operator("figurine.open_model_page", text="", icon="URL", emboss=False).weight_id = model.id
     said = phrase("{size} · {licence}.", size=phrase(model_size(model)), licence=model.licence)
-    draw_faint(box, joined((said, untranslated(f"{sentence_case(model.use)}.")), " "))
+    draw_faint(box, joined((said, use_of(model)), " "))
     if is_underway(model):
         row = box.row(align=True)
-        row.progress(factor=model_share(model), text=model_progress(model), type="BAR")
+        row.progress(factor=model_share(model), text=told(model_progress(model)), type="BAR")
         row.operator("figurine.cancel_model", text="", icon="X").weight_id = model.id
         return
     if model.state == "damaged":
@@ -91,7 +91,7 @@ def _draw_model(box: bpy.types.UILayout, model: Weights) -> None:
             if model.fetched_bytes
             else "Download…"
         )
-        box.operator("figurine.fetch_model", text=rest, icon="IMPORT").weight_id = model.id
+        box.operator("figurine.fetch_model", text=told(rest), icon="IMPORT").weight_id = model.id
 
 
 CLASSES = (FIGURINE_PT_models,)

@@ -62,14 +62,17 @@ class PosableRig:
         bpy.context.view_layer.update()
 
     def basis(self, turns: Matrix3) -> Matrix3:
-        """(J, 3, 3): the rotations that Blender's bones have with these turns, about their own axes."""
+        """(…, J, 3, 3): the rotations that Blender's bones have with these turns, about their own axes. turns:
+        (…, J, 3, 3), of one moment or of many.
+        """
         within = self.to_character.T @ locals_of(self.skeleton, turns) @ self.to_character
         found: Matrix3 = np.swapaxes(self.rests, 1, 2) @ within @ self.rests
         return found
 
     def hips_location(self, turns: Matrix3, shift: Vector3) -> Vector3:
-        """(3,): the location that Blender's hips have with these turns and this shift."""
-        found: Vector3 = self._location_axes(self.hips, turns).T @ self.to_character.T @ shift
+        """(…, 3): the location that Blender's hips have with these turns, (…, J, 3, 3), and this shift, (…, 3)."""
+        axes = self._location_axes(self.hips, turns)
+        found: Vector3 = (np.swapaxes(axes, -1, -2) @ (shift @ self.to_character)[..., None])[..., 0]
         return found
 
     def clear(self, auto_key: bool = False) -> None:
@@ -90,9 +93,9 @@ class PosableRig:
         return self._bone(self.skeleton.names[bone])
 
     def _location_axes(self, bone: int, turns: Matrix3) -> Matrix3:
-        """(3, 3): what a bone's location is along, in the armature's own axes."""
+        """(…, 3, 3): what a bone's location is along, in the armature's own axes."""
         parent = self.skeleton.parents[bone]
-        above = self.to_character.T @ turns[parent] @ self.to_character if parent >= 0 else np.eye(3)
+        above = self.to_character.T @ turns[..., parent, :, :] @ self.to_character if parent >= 0 else np.eye(3)
         axes: Matrix3 = above @ self.rests[bone]
         return axes
 

@@ -12,7 +12,7 @@ Vector3 = NDArray[np.float64]  # (3,)
 # To the mirror image across the plane between left and right, and back.
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 # Below this sine two directions count as parallel.
-_PARALLEL = 1e-6
+PARALLEL = 1e-6
 
 
 def unit(vector: Vector3) -> Vector3:
@@ -33,7 +33,7 @@ def swing(start: Vector3, end: Vector3) -> Matrix3:
     """The shortest turn that takes one unit direction to another; of opposite ones, about any axis across them."""
     axis = np.cross(start, end)
     sine = float(np.linalg.norm(axis))
-    if sine > _PARALLEL:
+    if sine > PARALLEL:
         return about(axis / sine, float(np.arctan2(sine, start @ end)))
     if start @ end > 0:
         return np.eye(3)
@@ -72,7 +72,7 @@ def axis_angle(rotation: Matrix3) -> tuple[Vector3, float]:
         [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
     )
     length = float(np.linalg.norm(twice_sine))
-    if length > _PARALLEL:
+    if length > PARALLEL:
         return twice_sine / length, float(np.arctan2(length / 2.0, cosine))
     if cosine > 0:
         return np.array([1.0, 0.0, 0.0]), 0.0

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import bpy
 import numpy as np
 
+from ..vertex_groups import points_of, read_bone_weights
 from .bound import meshes_of
 from .ik import LIMBS
 from .rig import HANDLE_ROLE, read_rig, role_of
@@ -144,15 +145,16 @@ def _radii(armature: bpy.types.Object) -> dict[str, float]:
     """By bone, in the armature's own units: how far from the bone the skin is that it carries."""
     rig = read_rig(armature).skeleton
     back = np.linalg.inv(np.array(armature.matrix_world))
-    reach = {name: [] for name in rig.names}
+    numbers = {name: bone for bone, name in enumerate(rig.names)}
+    points, owners = [np.zeros((0, 3))], [np.zeros(0, np.int64)]
     for figure in meshes_of(armature, bpy.context.scene):
         onto = back @ np.array(figure.matrix_world)
-        names = [group.name for group in figure.vertex_groups]
-        for vertex in figure.data.vertices:
-            for entry in vertex.groups:
-                if entry.weight > _OWN and names[entry.group] in reach:
-                    reach[names[entry.group]].append((onto @ (*vertex.co, 1.0))[:3])
-    return {name: _radius(armature.data.bones[name], np.array(places)) for name, places in reach.items()}
+        held = read_bone_weights(figure, figure.data, numbers)
+        is_own = held.weights > _OWN
+        points.append(points_of(figure.data)[held.vertices[is_own]] @ onto[:3, :3].T + onto[:3, 3])
+        owners.append(held.bones[is_own])
+    every, owner = np.concatenate(points), np.concatenate(owners)
+    return {name: _radius(armature.data.bones[name], every[owner == bone]) for name, bone in numbers.items()}
 
 
 def _radius(bone: bpy.types.Bone, places: np.ndarray) -> float:  # places: (N, 3)

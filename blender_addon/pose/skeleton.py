@@ -11,7 +11,7 @@ not twisted, and the same orientation looks alike on every rig.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -140,8 +140,22 @@ def to_character(roles: Sequence[str], heads: Points) -> Matrix3:
             where.get(role) for role in (sided(upper, "left"), sided(upper, "right"), sided(low, "left"), high)
         )
         if not (left is None or right is None or low_end is None or high_end is None):
-            return _quarter_turns(left - right, high_end - low_end)
+            return _quarter_turns(_across_the_trunk(where, left - right), high_end - low_end)
     return np.eye(3)
+
+
+def _across_the_trunk(where: Mapping[str, Vector3], apart: Vector3) -> Vector3:
+    """To the left. apart: from the right hind leg's joint to the left one's, which in mid-stride are more behind each
+    other than beside.
+    """
+    front = [where.get(sided("frontUpperLeg", side)) for side in SIDES]
+    back = [where.get(sided("backUpperLeg", side)) for side in SIDES]
+    known = [point for point in (*front, *back) if point is not None]
+    if len(known) < len(front) + len(back):
+        return apart
+    along = unit(known[0] + known[1] - known[2] - known[3])
+    apart = apart + known[0] - known[1]
+    return apart - (apart @ along) * along
 
 
 def _quarter_turns(left: Vector3, up: Vector3) -> Matrix3:

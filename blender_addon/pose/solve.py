@@ -71,18 +71,26 @@ def solve_hand(skeleton: RestSkeleton, pose: HandPose, sides: tuple[str, ...], t
 
 
 def fill(skeleton: RestSkeleton, wanted: Mapping[int, Matrix3], locals_now: Matrix3) -> Matrix3:
-    """(J, 3, 3): the wanted turns, and for all other bones their parent's and what they have against it."""
-    turns = np.empty((len(skeleton.names), 3, 3))
+    """(…, J, 3, 3): the wanted turns, and for all other bones their parent's and what they have against it.
+    locals_now: (…, J, 3, 3), of one moment or of many.
+    """
+    turns = np.empty(locals_now.shape)
     for bone, parent in enumerate(skeleton.parents):
-        above = turns[parent] if parent >= 0 else np.eye(3)
-        turns[bone] = wanted[bone] if bone in wanted else above @ locals_now[bone]
+        if bone in wanted:
+            turns[..., bone, :, :] = wanted[bone]
+        elif parent >= 0:
+            turns[..., bone, :, :] = turns[..., parent, :, :] @ locals_now[..., bone, :, :]
+        else:
+            turns[..., bone, :, :] = locals_now[..., bone, :, :]
     return turns
 
 
 def locals_of(skeleton: RestSkeleton, turns: Matrix3) -> Matrix3:
-    """(J, 3, 3): each bone's turn against its parent's; what `fill` takes."""
-    above = [turns[parent] if parent >= 0 else np.eye(3) for parent in skeleton.parents]
-    return np.array([before.T @ turn for before, turn in zip(above, turns, strict=True)])
+    """(…, J, 3, 3): each bone's turn against its parent's; what `fill` takes. turns: (…, J, 3, 3)."""
+    above = turns[..., skeleton.parents, :, :]
+    above[..., np.array(skeleton.parents) < 0, :, :] = np.eye(3)
+    found: Matrix3 = np.swapaxes(above, -1, -2) @ turns
+    return found
 
 
 def body_turns(skeleton: RestSkeleton, pose: BodyPose) -> dict[int, Matrix3]:

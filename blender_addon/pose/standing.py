@@ -34,13 +34,14 @@ class _Contact:
 
 
 def posed_heads(skeleton: RestSkeleton, turns: Matrix3) -> Points:
-    """(J, 3): where the bones begin, the root staying where it is. turns: (J, 3, 3)."""
-    heads = np.empty_like(skeleton.heads)
+    """(…, J, 3): where the bones begin, the root staying where it is. turns: (…, J, 3, 3)."""
+    heads = np.empty(turns.shape[:-1])
     for bone, parent in enumerate(skeleton.parents):
         if parent < 0:
-            heads[bone] = skeleton.heads[bone]
+            heads[..., bone, :] = skeleton.heads[bone]
         else:
-            heads[bone] = heads[parent] + turns[parent] @ (skeleton.heads[bone] - skeleton.heads[parent])
+            along = skeleton.heads[bone] - skeleton.heads[parent]
+            heads[..., bone, :] = heads[..., parent, :] + turns[..., parent, :, :] @ along
     return heads
 
 

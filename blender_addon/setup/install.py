@@ -39,6 +39,7 @@ from .environments import (
     write_installed,
 )
 from .install_failures import INSTALL_AGAIN, explain_failure
+from .probes import CHECK, CHECKED_MODULES, NETWORK_MODULES, PROBE, SETTINGS, TOLD
 from .processes import clean_environment, end_tree, group_options
 from .steps import CLEAR_UP, ENVIRONMENT, PREPARE, TEST, Fetch, Step, plan_fetches
 from .torch_builds import DRAFT_ONLY, DRAFT_SIZE, Equipment, Gpu, TorchBuild, choose_build
@@ -50,42 +51,7 @@ _TICK_S = 0.1
 _READ_TIMEOUT_S = 5.0
 # Of programs that say why they failed; others have crashed.
 _USUAL_FAILURES = (1, 2)
-# Imported in a test before an environment is used: a library that this system cannot load is found now, not in a job.
-_CHECKED_MODULES = (
-    "inference_server.cli",
-    "inference_server.app",
-    "numpy",
-    "scipy.spatial",
-    "skimage.measure",
-    "cv2",
-    "PIL.Image",
-    "trimesh",
-    "igl",
-)
-_NETWORK_MODULES = (
-    "torch",
-    "diffusers",
-    "transformers",
-    "safetensors",
-    "accelerate",
-    "huggingface_hub",
-    "numba",
-    "fast_simplification",
-)
-_PROBE = (
-    "import importlib.util as u, json, platform as p, sys; "
-    "print(json.dumps([sys.version.split()[0], f'{p.system()} {p.machine()}', "
-    "[m for m in ('venv', 'ensurepip') if u.find_spec(m) is None]]))"
-)
-# Libraries print what they like: what is asked for has a mark.
-_TOLD = "torch: "
-_CHECK = (
-    "import importlib, json, sys; [importlib.import_module(name) for name in sys.argv[1:]]; "
-    "t = sys.modules.get('torch'); "
-    f"print({_TOLD!r} + json.dumps(t and [str(t.__version__), t.version.cuda or '', 'cuda' if t.cuda.is_available() "
-    "else 'mps' if t.backends.mps.is_available() else 'cpu']))"
-)
-_OWN_INDEX = re.compile(r"(global|install|:env:)\.index-url=")
+_OWN_INDEX = re.compile(r"(global|install|:env:)\.index-url")
 _PIP_OPTIONS = ("--no-input", "--no-color", "--progress-bar", "off", "--disable-pip-version-check")
 _PIP_PATIENCE = ("--retries", "2", "--timeout", "30")
 
@@ -102,7 +68,7 @@ class Installation:
     wheel: Path
     python: Path
     equipment: Equipment = DRAFT_ONLY
-    checked_modules: tuple[str, ...] = _CHECKED_MODULES
+    checked_modules: tuple[str, ...] = CHECKED_MODULES
     needed_bytes: int = DRAFT_SIZE.needed_bytes
 
 
@@ -248,7 +214,7 @@ class Installer:
         """Whether Blender's Python can make environments."""
         installation = self._installation
         try:
-            answer = self._child(PREPARE, [str(installation.python), "-I", "-c", _PROBE], folder)
+            answer = self._child(PREPARE, [str(installation.python), "-I", "-c", PROBE], folder)
         except OSError as error:
             raise InstallFailed(
                 phrase("Blender's Python cannot be started: {why}.", why=error),
@@ -294,15 +260,14 @@ class Installer:
         base = [str(installation.python), *run_module]
         self._child(ENVIRONMENT, [*base, "venv", "--without-pip", str(environment)], downloads)
         self._child(ENVIRONMENT, [python, *run_module, "ensurepip", "--default-pip"], downloads)
-        pip = [python, *run_module, "pip"]
-        has_own_index = build is not None and self._has_own_index(pip, downloads)
-        install = [*pip, "install", "--only-binary", ":all:", *_PIP_OPTIONS, *_PIP_PATIENCE]
+        has_own_index = build is not None and self._has_own_index(python, downloads)
+        install = [python, *run_module, "pip", "install", "--only-binary", ":all:", *_PIP_OPTIONS, *_PIP_PATIENCE]
         for fetch in plan_fetches(installation.wheel, build, has_own_index):
             self._fetch = fetch
             self._child(fetch.download, [*install, *fetch.arguments, *self._extra], downloads)
-        modules = installation.checked_modules + (() if build is None else _NETWORK_MODULES)
-        lines = self._child(TEST, [python, "-I", "-X", "utf8", "-c", _CHECK, *modules], downloads)
-        told = json.loads(next(line for line in lines if line.startswith(_TOLD)).removeprefix(_TOLD))
+        modules = installation.checked_modules + (() if build is None else NETWORK_MODULES)
+        lines = self._child(TEST, [python, "-I", "-X", "utf8", "-c", CHECK, *modules], downloads)
+        told = json.loads(next(line for line in lines if line.startswith(TOLD)).removeprefix(TOLD))
         torch = Torch(*told) if told else None
         if build is not None and build.is_for_cuda and torch is not None and not torch.cuda:
             raise InstallFailed(
@@ -311,10 +276,11 @@ class Installer:
             )
         return torch
 
-    def _has_own_index(self, pip: list[str], downloads: Path) -> bool:
+    def _has_own_index(self, python: str, downloads: Path) -> bool:
         """Whether pip is set to an index by its files or variables."""
         isolated = [option for option in self._extra if option == "--isolated"]
-        return any(map(_OWN_INDEX.match, self._child(ENVIRONMENT, [*pip, "config", "list", *isolated], downloads)))
+        settings = self._child(ENVIRONMENT, [python, "-I", "-X", "utf8", "-c", SETTINGS, *isolated], downloads)
+        return any(map(_OWN_INDEX.fullmatch, settings))
 
     def _child(self, step: Step, command: list[str], downloads: Path) -> tuple[str, ...]:
         """Run a step's program to its end; its lines. Raises InstallCancelled, InstallFailed, DiskFull, OSError."""

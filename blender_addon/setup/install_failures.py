@@ -41,6 +41,11 @@ _CAUSES = (
         "Install Server again.",
     ),
     _Cause(
+        re.compile(r"(?P<why>connection broken by|Max retries exceeded)[^\n]*/whl/c"),
+        "PyTorch's own address, download.pytorch.org, was not reached.",
+        "Check the connection, and whether this network lets you through to it, then click Install Server again.",
+    ),
+    _Cause(
         re.compile(
             r"connection broken by|Max retries exceeded|ReadTimeout|ConnectTimeout|NewConnectionError|IncompleteRead"
             r"|ProtocolError|Connection aborted|HTTP error 5\d\d"
@@ -80,12 +85,12 @@ _CAUSES = (
         "choose CPU as the processor.",
     ),
     _Cause(
-        re.compile(r"ended with code (?:-4|3221225501)\b"),
+        re.compile(r"ended with code (?P<code>-4|3221225501)\b"),
         "This computer's processor lacks instructions that a library needs.",
         "Run the server on another machine, and enter its address in Preferences.",
     ),
     _Cause(
-        re.compile(r"No matching distribution found for torch\b"),
+        re.compile(r"No matching distribution found for (?P<package>torch)\b"),
         "There is no ready-made PyTorch for this computer: there is none for Macs with Intel's processors, for Linux "
         "before 2019, and for some versions of Python.",
         "Install the server without the neural engine, or run it on another machine.",

@@ -35,6 +35,8 @@ PREPARE = Step(phrase("Checking This Machine"), 0.0, 0.02)
 ENVIRONMENT = Step(phrase("Making the Environment"), 0.02, 0.12)
 TEST = Step(phrase("Testing"), 0.93, 1.0)
 CLEAR_UP = Step(phrase("Cancelling"), 0.0, 0.0)
+_OF_ALL = phrase("Downloading"), phrase("Installing")
+_OF_TORCH = phrase("Downloading PyTorch"), phrase("Installing PyTorch")
 # Of the time of a run of pip.
 _DOWNLOAD_SHARE = 0.65
 
@@ -44,30 +46,25 @@ def plan_fetches(wheel: Path, build: TorchBuild | None, has_own_index: bool) -> 
     whether pip is set to another index than Python's usual one, as a company's; it is asked for PyTorch too then.
     """
     if build is None:
-        return _timed([((str(wheel),), DRAFT_SIZE, "Downloading", "Installing")])
+        return _timed([((str(wheel),), DRAFT_SIZE, _OF_ALL)])
     whole = (f"{wheel}[neural]",)
     if not build.index:
-        return _timed([(whole, build.size, "Downloading", "Installing")])
+        return _timed([(whole, build.size, _OF_ALL)])
     option = "--extra-index-url" if has_own_index else "--index-url"
     # PyTorch alone comes from there. What it needs in turn comes with all else from pip's own index.
     torch = ("--no-deps", option, build.index, TORCH)
-    return _timed(
-        [
-            (torch, build.torch, "Downloading PyTorch", "Installing PyTorch"),
-            (whole, DRAFT_SIZE + build.libraries, "Downloading", "Installing"),
-        ]
-    )
+    return _timed([(torch, build.torch, _OF_TORCH), (whole, DRAFT_SIZE + build.libraries, _OF_ALL)])
 
 
-def _timed(runs: list[tuple[tuple[str, ...], Size, str, str]]) -> tuple[Fetch, ...]:
+def _timed(runs: list[tuple[tuple[str, ...], Size, tuple[str, str]]]) -> tuple[Fetch, ...]:
     """With parts of the whole by what each downloads."""
     room = TEST.start - ENVIRONMENT.end
-    total = sum(size.download_bytes for _, size, _, _ in runs)
+    total = sum(size.download_bytes for _, size, _ in runs)
     fetches, start = [], ENVIRONMENT.end
-    for arguments, size, downloading, installing in runs:
+    for arguments, size, (downloading, installing) in runs:
         end = start + room * size.download_bytes / total
         middle = start + (end - start) * _DOWNLOAD_SHARE
-        steps = Step(phrase(downloading), start, middle), Step(phrase(installing), middle, end)
+        steps = Step(downloading, start, middle), Step(installing, middle, end)
         fetches.append(Fetch(arguments, size, *steps))
         start = end
     return tuple(fetches)

@@ -14,6 +14,7 @@ from inference_server.errors import MaskInvalid
 
 _SUBJECT_ALPHA = 128  # from here on a pixel is subject
 _HOW = "Paint the subject white and everything else black."
+_OR_NONE = "Or leave the mask out."
 
 
 def read_mask(source: SourceImage, path: Path, max_megapixels: float) -> SourceImage:
@@ -42,7 +43,7 @@ def _put_mask(source: SourceImage, mask: SourceImage, name: str) -> SourceImage:
     if not is_subject.any():
         raise MaskInvalid(f"{name} marks no subject: all of it is dark or clear.", _HOW)
     if is_subject.all():
-        raise MaskInvalid(f"{name} marks the whole picture as subject.", f"{_HOW} Or leave the mask out.")
+        raise MaskInvalid(f"{name} marks the whole picture as subject.", f"{_HOW} {_OR_NONE}")
     return replace(source, rgba=np.dstack([source.rgba[..., :3], alpha]), has_mask=True)
 
 

@@ -274,11 +274,9 @@ class _Editor:
 
     def _find(self, name: str) -> _Bone:
         if name not in self.bones:
-            names = [*self.bones][:_LISTED]
-            rest = f" and {len(self.bones) - _LISTED} more" if len(self.bones) > _LISTED else ""
-            raise CorrectionInvalid(
-                f"The skeleton has no bone {_cut(name)!r}.", f"Its bones: {', '.join(names)}{rest}."
-            )
+            listed, left_out = ", ".join([*self.bones][:_LISTED]), len(self.bones) - _LISTED
+            known = f"{listed} and {left_out} more" if left_out > 0 else listed
+            raise CorrectionInvalid(f"The skeleton has no bone {_cut(name)!r}.", f"Its bones: {known}.")
         return self.bones[name]
 
     def _require_free(self, name: str) -> None:

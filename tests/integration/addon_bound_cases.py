@@ -11,6 +11,7 @@ import numpy as np
 from blender_addon.animation.fitting import read_soles
 from blender_addon.figure.reskin import obstacle as skin_obstacle
 from blender_addon.figure.rig_mesh import obstacle as rig_obstacle
+from blender_addon.figure.voxel_source import read_source
 from blender_addon.operators.animate_retarget import FIGURINE_OT_retarget
 from blender_addon.operators.export_figure import FIGURINE_OT_export_figure
 from blender_addon.operators.export_print import FIGURINE_OT_export_print
@@ -18,6 +19,7 @@ from blender_addon.output.subject import obstacle as export_obstacle
 from blender_addon.pose import shapes
 from blender_addon.pose.rig import active_rig, read_rig
 from blender_addon.pose.thumbnail import render_thumbnail
+from blender_addon.vertex_groups import read_bone_weights
 from tests.integration.addon_contents import figure_of
 from tests.integration.addon_scene import Bench
 from tests.integration.output_measures import apart_m, export, imported, register_output_operators, see
@@ -113,3 +115,37 @@ def _known(rig: bpy.types.Object) -> tuple[dict[str, float], str]:
     soles = read_soles(read_rig(rig))
     assert len(soles) == 2
     return rings, str({role: np.round(sole.points, 4).tolist() for role, sole in soles.items()})
+
+
+def case_a_posed_figure_is_voxelized_at_rest_however_it_is_bound(bench: Bench) -> None:
+    """Also where another modifier has the mesh evaluated, and the parent deforms it."""
+    _, item = bring(bench)
+    item.modifiers.new("Thicker", "DISPLACE").strength = 0.01
+    wanted = read_source(item).mesh
+    bind_by_parent(item)
+    item.modifiers.new("Thicker", "DISPLACE").strength = 0.01
+    posed = see_skin(item)
+    found = read_source(item).mesh
+    assert item.parent_type == "ARMATURE" and np.abs(see_skin(item) - posed).max() < SAME_m
+    assert np.abs(found.vertices - wanted.vertices).max() < SAME_m < 0.1 < np.abs(found.vertices - posed).max()
+    assert np.array_equal(found.influences.bones, wanted.influences.bones)
+
+
+def case_weights_are_those_of_every_vertex(bench: Bench) -> None:
+    """Read at once as one by one, strongest first, without groups that are no bones or nothing."""
+    rig, item = bring(bench)
+    names = [bone.name for bone in rig.data.bones]
+    item.vertex_groups.new(name="mine").add([0, 1, 2], 1.0, "REPLACE")
+    item.vertex_groups[names[0]].add([0, 5], 0.0, "REPLACE")
+    held = read_bone_weights(item, item.data, {name: bone for bone, name in enumerate(names)})
+    found = np.zeros((len(item.data.vertices), len(names)))
+    found[held.vertices, held.bones] = held.weights
+    wanted = np.zeros_like(found)
+    for vertex in item.data.vertices:
+        for entry in vertex.groups:
+            name = item.vertex_groups[entry.group].name
+            if name in names:
+                wanted[vertex.index, names.index(name)] = entry.weight
+    assert np.array_equal(found, wanted) and held.weights.min() > 0
+    assert np.array_equal(held.bones[held.places == 0], wanted[wanted.any(axis=1)].argmax(axis=1))
+    assert (np.diff(held.weights)[held.places[1:] > 0] <= 0).all()

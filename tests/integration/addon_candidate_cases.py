@@ -238,14 +238,15 @@ def case_what_fails_leaves_the_first_as_it_was(bench: Bench) -> None:
     chosen = candidates[0]
     bpy.context.view_layer.objects.active = chosen
     bpy.ops.object.mode_set(mode="EDIT")
-    for bone in list(chosen.data.edit_bones):  # the artist's own: nothing is left that a pose could be told by
+    for bone in list(chosen.data.edit_bones):  # the artist's own doing
         chosen.data.edit_bones.remove(bone)
     bpy.ops.object.mode_set(mode="OBJECT")
+    assert keep_obstacle(bpy.context) == f"{chosen.name} has no bones left to take over."
     for work in (lambda: keep(chosen), lambda: import_in_place(bench, hero)):
         try:
             work()
-        except Exception as error:
-            bench.measured.setdefault("errors", []).append(repr(error))
+        except ImportFailed as error:
+            assert error.message.endswith(" has no bones left to take over.") and error.hint
         else:
             raise AssertionError("there was nothing to take over")
         assert figure_of(hero) == mesh and hero.data.bones.keys() == bones

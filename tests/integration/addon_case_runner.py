@@ -25,6 +25,8 @@ from tests.integration import (
     addon_clip_cases,
     addon_failure_cases,
     addon_import_cases,
+    addon_mirror_cases,
+    addon_modifier_cases,
     addon_output_cases,
     addon_pose_cases,
     addon_registration_cases,
@@ -48,6 +50,8 @@ MODULES = (
     addon_candidate_cases,
     addon_output_cases,
     addon_bound_cases,
+    addon_mirror_cases,
+    addon_modifier_cases,
 )
 
 

@@ -47,7 +47,7 @@ def from_picture_to_pose(session: Session) -> None:
     before = data_blocks()
     session.use_own_server()
     bpy.ops.ed.undo_push(message="Start")
-    session.generate(ADVENTURER, engine="draft", enter_pose_mode=False)
+    session.generate(ADVENTURER, engine="draft", texture_px="1024", enter_pose_mode=False)
     assert session.job().state in ("sending", "queued", "running")
     session.tick_until(lambda: len(armatures()) == 1)
     (rig,) = armatures()
@@ -94,7 +94,7 @@ def _undo_the_import(session: Session, before: dict[str, list[str]]) -> None:
 def another_file_is_not_written_into(session: Session) -> None:
     """A result of a request from another file is offered and not imported."""
     session.use_own_server()
-    session.generate(ADVENTURER, engine="draft")
+    session.generate(ADVENTURER, engine="draft", texture_px="1024")
     bpy.ops.wm.read_homefile()
     session.tick_until(lambda: any(message.offers_import for message in session.now.messages))
     assert not armatures()
@@ -176,7 +176,7 @@ def _settle(session: Session) -> None:
 def cancelled(session: Session) -> None:
     """Cancel ends a job; Retry brings it back, also where the server was stopped meanwhile."""
     session.use_own_server()
-    session.generate(ADVENTURER, engine="draft", texture_px="4096", import_when_done=False)
+    session.generate(ADVENTURER, engine="draft", depth=1.2, import_when_done=False)  # of which no stage is known
     session.tick_until(lambda: session.job().state == "running")
     bpy.ops.figurine.cancel(key=session.now.focus)
     session.tick_until(lambda: session.job().state == "cancelled", 10)
@@ -193,7 +193,7 @@ def cancelled(session: Session) -> None:
 
 def cancelled_before_the_server_runs(session: Session) -> None:
     """A request is in the list at once; Cancel and Delete need no server, and nothing of it is sent later."""
-    session.preferences.command = shlex.join([sys.executable, "-c", "import time; time.sleep(600)"])
+    session.preferences.command = shlex.join([sys.executable, "-c", "import sys; sys.stdin.read()"])
     session.now.start()
     session.tick()
     session.generate(ADVENTURER)
@@ -223,7 +223,7 @@ def switched_on_without_preferences(session: Session) -> None:
 def pause_and_continue(session: Session) -> None:
     """A job waits where it was told to, and goes on at Continue."""
     session.use_own_server()
-    session.generate(ADVENTURER, engine="draft", pause_after="geometry", import_when_done=True)
+    session.generate(ADVENTURER, engine="draft", texture_px="1024", pause_after="geometry", import_when_done=True)
     session.tick_until(lambda: session.job().state == "waiting")
     assert [stage.stage for stage in session.job().stages] == ["normalize", "geometry"]
     bpy.ops.figurine.resume_job(key=session.now.focus)
@@ -234,7 +234,7 @@ def pause_and_continue(session: Session) -> None:
 def switched_on_and_off(session: Session) -> None:
     """Five times on and off: nothing stays, nothing grows."""
     session.use_own_server()
-    session.generate(ADVENTURER, engine="draft", import_when_done=False)
+    session.generate(ADVENTURER, engine="draft", depth=1.3, import_when_done=False)  # of which no stage is known
     session.tick_until(lambda: session.job().state == "running")
     bpy.ops.preferences.addon_disable(module=MODULE)
     first = _traces()

@@ -14,7 +14,8 @@ from blender_addon.pose.rig import key_pose
 from tests.integration.addon_animation_cases import bring
 from tests.integration.addon_contents import data_blocks
 from tests.integration.addon_scene import Bench
-from tests.integration.clip_files import write_fbx
+from tests.integration.clip_files import write_fbx, write_walked_bvh
+from tests.integration.clip_measures import cycle_of, speed_of
 from tests.integration.output_measures import (
     clip_name,
     clips_of,
@@ -25,6 +26,7 @@ from tests.integration.output_measures import (
 )
 
 SAME_m = 1e-4
+MOST_PAW = 1e-3  # of the height
 
 
 def case_a_clip_that_the_artist_changed_a_copy_of_is_kept(bench: Bench) -> None:
@@ -43,6 +45,27 @@ def case_a_clip_that_the_artist_changed_a_copy_of_is_kept(bench: Bench) -> None:
     bpy.ops.figurine.clear_clip()
     assert list(bpy.data.actions) == [own]
     assert [strip.action for track in data.nla_tracks for strip in track.strips] == [own]
+
+
+def case_strips_that_the_artist_duplicated_are_kept(bench: Bench) -> None:
+    """With the same action (Alt D) and with a copy of it (Shift D)."""
+    rig = bring(bench, "fox_kid")
+    bpy.ops.figurine.apply_clip(clip="walk")
+    data, walk = rig.animation_data, playing(rig)
+    copied = walk.copy()
+    track = data.nla_tracks.new()
+    linked = add_strip(track, 200, walk)
+    linked.name = "Walk"  # Blender numbers it
+    add_strip(track, 400, copied).name = "Walk"
+    named = [strip.name for strip in track.strips]
+    assert playing(rig) == walk
+    for clip in ("idle", "run"):
+        bpy.ops.figurine.apply_clip(clip=clip)
+        assert set(bpy.data.actions) == {walk, copied, playing(rig)}
+    bpy.ops.figurine.clear_clip()
+    assert playing(rig) is None and not bpy.ops.figurine.clear_clip.poll()
+    assert [strip.name for track in data.nla_tracks for strip in track.strips] == named
+    assert [strip.action for track in data.nla_tracks for strip in track.strips] == [walk, copied]
 
 
 def case_tracks_of_one_name_are_clips_of_their_own(bench: Bench) -> None:
@@ -68,6 +91,34 @@ def case_tracks_of_one_name_are_clips_of_their_own(bench: Bench) -> None:
         bpy.context.scene.frame_set(frame)
         now = heads_of(found)
         assert max(np.abs(now[name] - heads[name]).max() for name in now) < SAME_m, frame
+
+
+def case_the_paws_of_an_animals_file_are_planted(bench: Bench) -> None:
+    """The dog's walk goes out as a BVH with our own names and comes back: each paw is where it was, and stands."""
+    rig = bring(bench, "pup")
+    paws = [f"{end}_paw.{side}" for end in ("front", "back") for side in "LR"]
+    bpy.ops.figurine.apply_clip(clip="walk")
+    speed, frames = speed_of(rig), cycle_of(rig)
+    walked = _heads(rig, paws, frames)
+    path = write_walked_bvh(rig, bench.scratch / "walk.bvh")
+    bpy.context.scene.render.fps = 24
+    assert bpy.ops.figurine.retarget(filepath=str(path)) == {"FINISHED"}
+    again = _heads(rig, paws, frames)
+    off = again - again[:1, :1] - (walked - walked[:1, :1] - np.arange(len(frames))[:, None, None] * speed)
+    height = max(bone.head_local.z for bone in rig.data.bones)
+    bench.measured["paws"] = float(np.abs(off).max() / height)
+    assert np.abs(off).max() < MOST_PAW * height
+    floor = float(walked[..., 2].min())
+    assert abs(again[..., 2].min() - floor) < MOST_PAW * height
+
+
+def _heads(rig: bpy.types.Object, names: list[str], frames: range) -> np.ndarray:
+    """(F, len(names), 3)."""
+    found = []
+    for frame in frames:
+        bpy.context.scene.frame_set(frame)
+        found.append([tuple(rig.pose.bones[name].head) for name in names])
+    return np.array(found)
 
 
 def case_an_fbx_is_read_where_its_importer_is_off_and_the_active_collection_hidden(bench: Bench) -> None:

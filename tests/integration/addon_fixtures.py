@@ -19,17 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of
+from tests.integration.jobs import ROOT, figurine, final_vertices, kept_result, report_of, share_stages
 from tests.integration.project_python import VARIABLE
 
 HERE = Path(__file__).parent
 _PARTS = (
     *("import", "state", "failure", "registration", "pose", "animation", "clip"),
-    *("skin", "rigging", "candidate", "output", "bound"),
+    *("skin", "rigging", "candidate", "output", "bound", "mirror", "modifier"),
 )
 CASE_FILES = tuple(f"addon_{part}_cases.py" for part in _PARTS)
 VOXEL_CASE_FILES = "voxel_*cases.py"
 TIMEOUT_S = 500
+# Half the usual texture: each case reads its pixels.
+SMALL = ("--texture", "1024")
 # Name of the result → picture and what else the job is asked for.
 RESULTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fox_kid": ("fox_kid.png", ()),
@@ -52,12 +54,12 @@ class Verdict:
 def make_results(folder: Path) -> Path:
     """Run every job; the path of fixtures.json: {name: {folder, arrays}}, arrays an npz of what Blender was given:
     vertices (V, 3) in its frame, indices and weights (V, 4)."""
-    fixtures = {}
+    fixtures, home = {}, share_stages(folder / "home")
     for name, (picture, more) in RESULTS.items():
-        done = figurine("run", ROOT / "examples" / picture, "--out", folder / name, *more, home=folder / "home")
+        done = figurine("run", ROOT / "examples" / picture, "--out", folder / name, *more, *SMALL, home=home)
         assert done.exit_code == 0, done.stderr
         arrays = folder / f"{name}.npz"
-        report, home = report_of(folder / name), folder / "home"
+        report = report_of(folder / name)
         skin = kept_result(home, report, "rig").skin
         np.savez(arrays, indices=skin.indices, weights=skin.weights, vertices=final_vertices(home, report))
         fixtures[name] = {"folder": str(folder / name), "arrays": str(arrays)}

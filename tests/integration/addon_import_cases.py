@@ -207,7 +207,7 @@ def case_the_material_is_right_in_every_engine(bench: Bench) -> None:
     assert 0.5 <= surface.inputs["Roughness"].default_value <= 1.0
     assert 0.5 <= material.roughness <= 1.0
     image = picture.image
-    assert tuple(image.size) == (2048, 2048)
+    assert tuple(image.size) == (1024, 1024)
     assert image.packed_file is not None
     assert image.filepath == "//fox_kid_base_color.png"
     assert image.colorspace_settings.name == "sRGB"

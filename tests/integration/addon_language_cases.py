@@ -33,7 +33,7 @@ LOCALES = ("ja_JP", "zh_HANT")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 URL = "http://127.0.0.1:47110"
 # Of what the states below are made, names of programs, and Blender's own button: not ours to translate.
-DATA = {"fox", "rig", "Cube", "Unity", "Unreal", "Engine", "Godot", "VRM", "glTF", "Play", "Animation"}
+DATA = {"fox", "rig", "Cube", "Unity", "Unreal", "Engine", "Godot", "VRM", "glTF", "Play", "Animation", "PyTorch"}
 PARTS = ("UpperArm", "LowerArm", "Hand", "MiddleProximal", "UpperLeg", "LowerLeg", "Foot")
 ROLES = ("hips", "spine", "head", *(f"{side}{part}" for side in ("left", "right") for part in PARTS))
 
@@ -69,7 +69,7 @@ def buttons_may_say_otherwise(session: Session) -> None:
 def nothing_is_drawn_in_english(session: Session) -> None:
     """Every panel and menu in every state, in a language in which each text that has a translation is in brackets."""
     known = {text for _, text in session.module("languages").read_tables()["ja_JP"]}
-    with _speaking(session, lambda text: f"⟦{text}⟧" if text in known else text):
+    with speaking(session, lambda text: f"⟦{text}⟧" if text in known else text):
         drawn = {line for _ in _states(session) for line in _all_lines()}
     left = {line: english for line in drawn if (english := _outside_brackets(line))}
     assert not left, "\n".join(f"{english}   in: {line}" for line, english in sorted(left.items()))
@@ -84,7 +84,7 @@ def a_panel_speaks_japanese(session: Session) -> None:
     session.preferences.command = "figurine serve"
     session.tick()
     job = views.JobView("k1", "running", "Pose", progress=0.31, eta_s=12.3)
-    with _speaking(session, lambda text: table.get(("*", text), text)):
+    with speaking(session, lambda text: table.get(("*", text), text)):
         show(session, server=running, jobs=(job,), focus="k1")
         text = draw("FIGURINE_PT_main").text
         for words in ("サーバー実行中", "[生成] (grey)", "{エンジン}", "Pose: 実行中", "<31 % · 残り12秒>"):
@@ -115,7 +115,7 @@ def make_rig(name: str) -> bpy.types.Object:
 
 
 @contextlib.contextmanager
-def _speaking(session: Session, look_up: Callable[[str], str]) -> Iterator[None]:
+def speaking(session: Session, look_up: Callable[[str], str]) -> Iterator[None]:
     """Have Blender and the add-on look texts up so."""
     languages = session.module("languages")
     names = ("pgettext_iface", "pgettext_tip", "pgettext_rpt")
@@ -181,6 +181,7 @@ def _states(session: Session) -> Iterator[str]:
     session.tick()
     show(session, server=session.module("jobs.views").ServerView())
     yield "not installed"
+    yield from _engine_states(session)
     session.preferences.command = "figurine serve"
     session.now.start = lambda *_: None
     session.tick()
@@ -196,6 +197,23 @@ def _states(session: Session) -> Iterator[str]:
     session.now.complain(session.module("errors").FolderUnknown("//fox"))
     session.now.say(session.module("operators.paste_picture").NOTHING_THERE)
     yield "messages"
+
+
+def _engine_states(session: Session) -> Iterator[str]:
+    """The installed server without the neural engine, and with it."""
+    environments, builds = session.module("setup.environments"), session.module("setup.torch_builds")
+    torch = environments.Torch("2.13.0+cu130", "13.0", "cuda")
+    views = session.module("jobs.views")
+    session.now.is_installed = True
+    for equipment in (builds.DRAFT_ONLY, builds.Equipment(True)):
+        session.now.installed = environments.Installed("e-1", session.now.version, equipment, torch)
+        for state in ("absent", "running"):
+            show(session, server=views.ServerView(state, URL, "0.1.0", ("draft",), True))
+            told = views.ModelsView(is_known=True, obstacle="" if equipment.has_neural else "…")
+            session.now.snapshot = dataclasses.replace(session.now.snapshot, models=told)
+            yield f"{equipment}: {state}"
+    session.now.is_installed, session.now.installed = False, None
+    show(session, server=views.ServerView())
 
 
 def _server_states(session: Session) -> Iterator[str]:
@@ -215,6 +233,18 @@ def _server_states(session: Session) -> Iterator[str]:
             yield f"{mode}: {state}"
     session.preferences.mode = "managed"
     session.tick()
+    for server in _servers_with_devices(session):
+        show(session, server=server)
+        yield f"managed: {server.compute}"
+
+
+def _servers_with_devices(session: Session) -> Iterator[Any]:
+    documents, views = session.module("documents"), session.module("jobs.views")
+    card, cpu = documents.Device("cuda", "4090", 24 << 30), documents.Device("cpu", "64", 64 << 30)
+    for devices, state in (((card, cpu), "ready"), *(((cpu,), state) for state in ("ready", "no_gpu", "no_library"))):
+        neural = tuple(documents.NeuralStage(stage, state, "…", ()) for stage in ("geometry", "rig"))
+        compute = documents.Compute(devices, neural)
+        yield views.ServerView("running", URL, "0.1.0", ("draft",), True, compute=compute)
 
 
 def _job_states(session: Session) -> Iterator[str]:

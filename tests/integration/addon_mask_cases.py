@@ -71,6 +71,8 @@ def a_busy_picture_is_cut_out_by_the_mask_that_is_given_to_it(session: Session) 
     session.tick_until(lambda: session.job().state == "failed")
     text = draw("FIGURINE_PT_main").text
     assert "192 × 192" in text and "Save the mask in the size of its picture" in text
+    error, phrases = session.job().error, session.module("phrases")
+    assert isinstance(error.message, phrases.Phrase) and isinstance(error.hint, phrases.Phrase), "known to languages"
     session.stop_server()
 
 

@@ -81,7 +81,9 @@ def _refuse_what_has_no_chance(session: Session) -> None:
         assert f"Its {what} is a draft, and has no chance in it" in said, said
     session.tick_until(lambda: getattr(session.now.snapshot.server.compute, "devices", ()))
     said = reason(bpy.ops.figurine.upgrade)
-    assert "The server " in said and ("no GPU" in said or "lacks weights" in said or "without networks" in said), said
+    assert "The server " in said and (
+        "no GPU" in said or "lacks weights" in said or "without the neural engine" in said
+    ), said
     snapshot = session.now.snapshot
     before = dataclasses.replace(snapshot.server, compute=None)  # a server of before, which tells its weights alone
     session.now.snapshot = dataclasses.replace(snapshot, server=before)

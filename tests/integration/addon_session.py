@@ -41,7 +41,10 @@ class Session:
 
     def __init__(self, archive: Path, folder: Path) -> None:
         self.folder = folder
-        bpy.ops.extensions.package_install_files(filepath=str(archive), repo="user_default", enable_on_install=True)
+        if Path(bpy.utils.user_resource("EXTENSIONS"), "user_default", "figurine").exists():
+            bpy.ops.preferences.addon_enable(module=MODULE)
+        else:
+            bpy.ops.extensions.package_install_files(filepath=str(archive), repo="user_default", enable_on_install=True)
 
     def module(self, name: str) -> ModuleType:
         """A module of the installed add-on."""
@@ -109,13 +112,22 @@ def main(archive: Path, folder: Path, cases: list[str]) -> None:
     for case in cases:
         own = folder / case
         (own / "work").mkdir(parents=True)
-        os.environ["FIGURINE_HOME"] = str(own / "home")
+        os.environ["FIGURINE_HOME"] = str(_data_folder(own / "home"))
         with _printing_into(own):
             if _holds(case, archive, own / "work"):
                 sys.stdout.write(f"held: {case}\n")
         _forget()
         os.environ.clear()
         os.environ.update(environment)
+
+
+def _data_folder(home: Path) -> Path:
+    """One with the stage cache that all tests share."""
+    stages = Path(os.environ.get("TESTS_STAGE_CACHE", home.parents[1] / "stages"))
+    stages.mkdir(exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)  # there where a test put weights into it
+    (home / "cache").symlink_to(stages, target_is_directory=True)
+    return home
 
 
 def _holds(case: str, archive: Path, work: Path) -> bool:
@@ -133,11 +145,11 @@ def _holds(case: str, archive: Path, work: Path) -> bool:
 
 
 def _forget() -> None:
-    """What a case may have changed: the file, the preferences, the add-on's modules and files."""
+    """What a case may have changed: the file, the preferences, the add-on's modules and what it keeps on disk."""
     bpy.ops.wm.read_factory_settings()
     for name in [name for name in sys.modules if name.startswith(f"{MODULE}.") or name == MODULE]:
         del sys.modules[name]
-    shutil.rmtree(bpy.utils.user_resource("EXTENSIONS"))
+    shutil.rmtree(Path(bpy.utils.user_resource("EXTENSIONS"), ".user"))
 
 
 @contextlib.contextmanager

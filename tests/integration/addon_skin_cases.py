@@ -249,9 +249,12 @@ def case_why_it_is_grey(bench: Bench) -> None:
     bpy.context.scene.collection.objects.link(twin)
     assert "shares its mesh, and so its weights, with twin" in obstacle(bpy.context)
     bpy.data.objects.remove(twin)
-    mirror = figure.modifiers.new("Mirror", "MIRROR")
-    assert "gets its shape from a modifier (Mirror)" in obstacle(bpy.context)
-    figure.modifiers.remove(mirror)
+    figure.shape_key_add(name="Basis")
+    array = figure.modifiers.new("Array", "ARRAY")
+    assert obstacle(bpy.context) == "", "it repeats what is posed"
+    figure.modifiers.move(1, 0)
+    assert "gets its shape from a modifier (Array), and Blender applies none" in obstacle(bpy.context)
+    figure.modifiers.remove(array)
     for bone in rig.data.bones:
         bone.use_deform = False
     assert "has no bone that deforms" in obstacle(bpy.context)

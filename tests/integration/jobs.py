@@ -52,6 +52,17 @@ def figurine(*arguments: str | Path, home: Path, environment: Mapping[str, str] 
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def share_stages(home: Path) -> Path:
+    """Make this a data folder whose stage cache all tests of a run share: what one test had computed is there for the
+    others. For tests of what comes after the stages; not for those that stop one of them in the middle.
+    """
+    stages = Path(os.environ.get("TESTS_STAGE_CACHE", home.with_name("stages")))
+    stages.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, mode=0o700)
+    (home / "cache").symlink_to(stages, target_is_directory=True)
+    return home
+
+
 def report_of(folder: Path) -> dict[str, Any]:
     """The folder's report.json."""
     document: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ _NO_WORDS = re.compile(
     r"^(Base Color|Emission Color|Emission Strength|Specular IOR Level|Render Result|Geometry Nodes|Figurine .*"
     r"|Make faces of the voxels.*|No closing quotation|Library/.*|job .*|the id .*|another format|the key .*|import .*"
     r"|Installing collected packages:|serves on .*|Bearer .*|another Blender keeps .*|.* Voxel Bake|.* Voxels .*|vt .*"
-    r"|.* Candidates"
+    r"|.* Candidates|NVIDIA GPU: .*; PyTorch: .*|The program ended with code .*"
     r"|.* GB free in .*|.* and Python .*|The pump's turn failed\.|the figure is not done|The picture: .*|\{x Mode)$"
     r"|\(\\S\+\)|\(\?P|[a-z0-9]\|[a-zA-Z]|^<|^# This|\\\["
 )

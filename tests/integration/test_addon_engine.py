@@ -36,7 +36,7 @@ def test_a_picture_becomes_files_although_server_and_blender_go(tmp_path: Path) 
     server.start()
     try:
         with Blender(folder, connection_to(home)) as blender:
-            key = blender.generate(PICTURE, engine="draft", height_m=1.2)
+            key = blender.generate(PICTURE, engine="draft", height_m=1.2, texture_px=1024)
             blender.wait(lambda: len(blender.job(key).stages) >= 1)
             workers, first_url = server.workers(), server.handshake.url
             server.kill()

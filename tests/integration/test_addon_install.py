@@ -43,7 +43,7 @@ from tests.integration.addon_wheels import (
 
 OFFLINE = ("--isolated", "--no-index")
 MODULES = ("inference_server.cli",)
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 def tiny(folder: Path, wheel: Path) -> Installation:
@@ -118,6 +118,7 @@ def test_a_failed_update_leaves_what_works(installed: Installation, tmp_path: Pa
     assert names(installed.folder) == WHOLE
 
 
+@pytest.mark.full  # the words are those of tests/unit/addon/test_install.py
 def test_without_a_network_it_says_so(installed: Installation, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "10.0.0", requires="no-such-package-of-figurine")
     nowhere = ("--isolated", "--index-url", "http://127.0.0.1:9/simple", "--retries", "1")
@@ -238,6 +239,7 @@ def test_a_pytorch_that_would_not_use_the_gpu_is_not_taken(
     assert names(equipped.folder) == WHOLE
 
 
+@pytest.mark.full  # as any cancelled one
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch for the CPU comes from pip's usual index")
 def test_cancelled_while_pytorch_arrives_it_leaves_the_draft(installed: Installation, tmp_path: Path) -> None:
     with silent_index() as (url, asked):

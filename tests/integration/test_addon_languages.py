@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on's interface in other languages, and its key: what addon_language_cases.py and addon_key_cases.py
-assert.
+"""The add-on's interface in other languages, and its key: what addon_language_cases.py, addon_server_word_cases.py and
+addon_key_cases.py assert.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ pytestmark = [
 )
 def test_languages(case: str, check: Callable[[str], None]) -> None:
     check(f"addon_language_cases.{case}")
+
+
+@pytest.mark.parametrize("case", ["the_server_is_understood_in_japanese", "the_add_on_s_own_words_stay"])
+def test_the_server_s_words(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_server_word_cases.{case}")
 
 
 @pytest.mark.parametrize("case", ["the_key_is_free", "the_key_comes_and_goes", "the_menu_has_eight_places"])

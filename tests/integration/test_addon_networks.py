@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from .test_addon_ui import archive, run
+from .test_addon_ui import answers_by_test, archive, check
 
-__all__ = ["archive"]
+__all__ = ["answers_by_test", "archive", "check"]  # fixtures
 
 pytestmark = [
     pytest.mark.blender,
@@ -27,5 +27,5 @@ pytestmark = [
         "buttons_install_what_they_say",
     ],
 )
-def test_the_neural_engine(case: str, archive: Path, tmp_path: Path) -> None:
-    run(f"addon_networks_cases.{case}", archive, tmp_path)
+def test_the_neural_engine(case: str, check: Callable[[str], None]) -> None:
+    check(f"addon_networks_cases.{case}")

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.integration.jobs import ROOT
+from tests.integration.jobs import ROOT, share_stages
 from tests.integration.server_process import EXAMPLE, Server, has_ended
 
 pytestmark = [pytest.mark.blender, pytest.mark.timeout(600)]
@@ -27,7 +27,7 @@ OF_THE_PICTURE = ["source.png", "normalized.png", "normalize.json"]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("approval") / "home") as running:
+    with Server(share_stages(tmp_path_factory.mktemp("approval") / "home")) as running:
         yield running
 
 
@@ -137,7 +137,7 @@ def test_cancelling_a_job_that_waits_ends_it_at_once(server: Server) -> None:
 
 
 def test_a_job_waits_on_after_the_server_was_killed(tmp_path: Path) -> None:
-    server = Server(tmp_path / "home")
+    server = Server(share_stages(tmp_path / "home"))
     server.start()
     try:
         job = wait_for_approval(server, server.submit(PUP, pause_after="normalize", kind="none"))

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.jobs import ROOT, assert_refused, figurine
+from tests.integration.jobs import ROOT, assert_refused, figurine, share_stages
 
 EXAMPLE = ROOT / "examples/adventurer.png"
 
@@ -147,7 +147,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.blender
 def test_full_disk_for_the_results(small_disk: Path, tmp_path: Path) -> None:
-    done = figurine("run", EXAMPLE, "--out", small_disk / "out", home=tmp_path / "home")
+    done = figurine("run", EXAMPLE, "--out", small_disk / "out", home=share_stages(tmp_path / "home"))
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "No space is left" in done.stderr
     assert list(small_disk.iterdir()) == []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.integration.inspector import inspect
-from tests.integration.jobs import figurine, report_of
+from tests.integration.jobs import figurine, report_of, share_stages
 from tests.integration.server_process import EXAMPLE, Server, has_ended
 
 pytestmark = pytest.mark.blender
@@ -29,7 +29,7 @@ TAIL = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("corrections") / "home") as running:
+    with Server(share_stages(tmp_path_factory.mktemp("corrections") / "home")) as running:
         yield running
 
 
@@ -175,8 +175,7 @@ def test_a_restart_an_empty_cache_and_a_deleted_parent_change_nothing(
 
 
 def test_the_command_corrects_as_the_server_does(server: Server, first: dict[str, Any], tmp_path: Path) -> None:
-    home, edits = tmp_path / "home", tmp_path / "edits.json"
-    shutil.copytree(server.home / "cache", home / "cache")
+    home, edits = share_stages(tmp_path / "home"), tmp_path / "edits.json"
     edits.write_text(json.dumps({"edits": [TAIL]}), encoding="utf-8")
     done = figurine("run", EXAMPLE, "--out", tmp_path / "out", "--correction", edits, home=home)
     assert done.exit_code == 0, done.stderr
@@ -193,8 +192,7 @@ def test_the_command_corrects_as_the_server_does(server: Server, first: dict[str
 def test_the_command_says_in_one_sentence_what_does_not_fit(
     server: Server, first: dict[str, Any], tmp_path: Path
 ) -> None:
-    home, edits = tmp_path / "home", tmp_path / "edits.json"
-    shutil.copytree(server.home / "cache", home / "cache")
+    home, edits = share_stages(tmp_path / "home"), tmp_path / "edits.json"
     for text, words in (
         ('{"edits": [{"edit": "remove", "bone": "wing.L"}]}', "no bone 'wing.L'"),
         ('{"edits": [{"edit": "remove"}]}', "lacks bone"),

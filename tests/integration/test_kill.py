@@ -18,7 +18,7 @@ from tests.integration.jobs import ROOT, TIMEOUT_S, command, figurine, report_of
 
 pytestmark = pytest.mark.blender
 
-PICTURE = ROOT / "examples/adventurer.png"
+RUN = ("run", ROOT / "examples/adventurer.png", "--kind", "none", "--texture", "1024")
 FINAL_FILES = {"adventurer.fbx", "adventurer.glb", "preview.png", "rig.json", "report.json"}
 
 
@@ -27,7 +27,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str
     """Digests of a run that nobody killed, and how long it took."""
     folder = tmp_path_factory.mktemp("undisturbed")
     started = time.monotonic()
-    done = figurine("run", PICTURE, "--out", folder / "out", home=folder / "home")
+    done = figurine(*RUN, "--out", folder / "out", home=folder / "home")
     assert done.exit_code == 0, done.stderr
     return report_of(folder / "out")["digests"], time.monotonic() - started
 
@@ -35,7 +35,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str
 def start(out: Path, home: Path) -> subprocess.Popen[bytes]:
     environment = os.environ | {"FIGURINE_HOME": str(home)}
     return subprocess.Popen(
-        command("run", PICTURE, "--out", out),
+        command(*RUN, "--out", out),
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -61,7 +61,7 @@ def assert_nothing_half_written(out: Path, digests: dict[str, str]) -> None:
 
 
 def assert_next_run_is_whole(out: Path, home: Path, digests: dict[str, str]) -> None:
-    done = figurine("run", PICTURE, "--out", out, home=home)
+    done = figurine(*RUN, "--out", out, home=home)
     assert done.exit_code == 0, done.stderr
     assert report_of(out)["digests"] == digests
     assert {path.name for path in out.iterdir()} == FINAL_FILES

@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.blender,
     pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="the bpy module is not installed"),
 ]
+CASE = "addon_neural_cases.upgrade_and_other_seeds"
 TIMEOUT_S = 1800
 
 
@@ -36,7 +37,7 @@ def test_a_draft_becomes_neural_and_has_other_seeds(
     from tests.integration.tiny_unirig import save_tiny_unirig
     from tests.integration.tiny_weights import LABEL_ID, add_geometry_weights, add_texture_weights
 
-    home = tmp_path / "home"
+    home = tmp_path / "answers" / CASE / "home"
     add_geometry_weights(home, LABEL_ID)
     add_texture_weights(home)
     save_tiny_unirig(home)
@@ -44,4 +45,4 @@ def test_a_draft_becomes_neural_and_has_other_seeds(
     for weight_id in ("birefnet-lite", "unirig-skeleton", "unirig-skin"):
         assert figurine("weights", "verify", weight_id, home=home).exit_code == 0
     monkeypatch.setenv("FIGURINE_NETWORKS_ON_CPU", "1")
-    run("addon_neural_cases.upgrade_and_other_seeds", archive, tmp_path, TIMEOUT_S)
+    run(CASE, archive, tmp_path, TIMEOUT_S)

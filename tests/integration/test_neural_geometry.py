@@ -42,6 +42,7 @@ QUICK: dict[str, Any] = {
     "resolution": 128,
     "faces": 2000,
     "kind": "none",
+    "texture_px": 1024,
     "outputs": "rig",
 }
 

@@ -20,6 +20,7 @@ from tests.integration.brightness_net import save_brightness_net
 from tests.integration.tiny_weights import registry_of, store_of
 
 ID = "birefnet-lite"
+SMALL = ("--kind", "none", "--texture", "1024")  # what comes after the network
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.blender
 def test_weights_that_are_there_are_used_and_named(home: Path, picture: Path, tmp_path: Path) -> None:
-    done = figurine("run", picture, "--out", tmp_path / "out", home=home)
+    done = figurine("run", picture, "--out", tmp_path / "out", *SMALL, home=home)
     assert done.exit_code == 0, done.stderr
     report = report_of(tmp_path / "out")
     stages = {stage["stage"]: stage for stage in report["stages"]}
@@ -58,7 +59,7 @@ def test_weights_that_are_there_are_used_and_named(home: Path, picture: Path, tm
     assert stages["normalize"]["weight_digests"] == list(store_of(home).digests(ID))
     assert stages["geometry"]["engine"] == "draft" and "weights fetch" in stages["geometry"]["fallback_reason"]
     assert report["engine"] == "draft+neural"
-    again = figurine("run", picture, "--out", tmp_path / "again", home=home)
+    again = figurine("run", picture, "--out", tmp_path / "again", *SMALL, home=home)
     assert again.exit_code == 0
     assert report_of(tmp_path / "again")["stages"][0]["reused"]
 
@@ -66,7 +67,9 @@ def test_weights_that_are_there_are_used_and_named(home: Path, picture: Path, tm
 @pytest.mark.blender
 def test_the_server_runs_the_network_and_shows_what_it_cut_out(home: Path, picture: Path) -> None:
     with Server(home) as server:
-        job = server.wait(server.submit(picture, engines={"normalize": "neural"}))
+        job = server.wait(
+            server.submit(picture, engines={"normalize": "neural"}, kind="none", outputs="rig", texture_px=1024)
+        )
         assert job["state"] == "done", job
         assert job["stages"][0]["engine"] == "neural"
         content = server.request("GET", f"/v1/jobs/{job['id']}/artifacts/normalized.png").content

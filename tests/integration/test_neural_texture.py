@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,12 @@ pytest.importorskip("torch", reason="needs the networks' libraries: pip install 
 
 from safetensors.torch import load_file, save_file
 
-from inference_server.core.settings import JobSettings
+from inference_server.core.cache import StageCache
+from inference_server.core.pipeline import Pipeline
+from inference_server.core.settings import JobSettings, settings_from_document
 from inference_server.core.stage import Control, Device, RunContext
-from inference_server.core.types import Mesh, MeshLayout, NormalizedImage, TexturedMesh, TextureInput
+from inference_server.core.types import Mesh, MeshLayout, NormalizedImage, SourceImage, TexturedMesh, TextureInput
+from inference_server.core.warm import WarmStages
 from inference_server.errors import BakeFailed, Cancelled, OutOfMemory, WeightsCorrupt, WeightsMissing
 from models.step1x3d.texture.pipeline import MODES, Sizes
 from tests.integration.tiny_weights import TEXTURE_IDS, add_texture_weights, registry_of, store_of
@@ -46,19 +50,37 @@ def server(home: Path) -> Iterator[Server]:
         yield server
 
 
-def test_a_figure_is_painted_by_the_network_and_keeps_its_mesh(server: Server, home: Path, picture: Path) -> None:
-    job = server.wait(server.submit(picture, **QUICK))
-    assert job["state"] == "done", job["error"]
-    report = server.request("GET", f"/v1/jobs/{job['id']}/artifacts/report.json").json()
+def check_painted(report: dict[str, Any], home: Path, cache_home: Path) -> None:
+    """The network did it, by these weights, and the mesh is that of the geometry."""
     stage = next(item for item in report["stages"] if item["stage"] == "texture")
     assert stage["engine"] == "neural" and stage["fallback_reason"] == ""
     expected = [digest for item in TEXTURE_IDS for digest in store_of(home).digests(item)]
-    assert stage["weight_digests"] == expected
-    mesh: Mesh = kept_result(home, report, "geometry")
-    textured: TexturedMesh = kept_result(home, report, "texture")
+    assert list(stage["weight_digests"]) == expected
+    mesh: Mesh = kept_result(cache_home, report, "geometry")
+    textured: TexturedMesh = kept_result(cache_home, report, "texture")
     assert np.array_equal(textured.mesh.vertices, mesh.vertices) and np.array_equal(textured.mesh.faces, mesh.faces)
     assert textured.base_color.shape == (1024, 1024, 3)
     assert np.unique(textured.base_color.reshape(-1, 3), axis=0).shape[0] > 100
+
+
+@pytest.mark.full
+def test_a_served_figure_is_painted_by_the_network_in_its_full_size(server: Server, home: Path, picture: Path) -> None:
+    job = server.wait(server.submit(picture, **QUICK))
+    assert job["state"] == "done", job["error"]
+    check_painted(server.request("GET", f"/v1/jobs/{job['id']}/artifacts/report.json").json(), home, home)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # gpytoolbox imports a name that scipy is to drop
+def test_a_figure_is_painted_by_the_network_and_keeps_its_mesh(
+    home: Path, picture: Path, tmp_path: Path, small_views: None
+) -> None:
+    cache = StageCache(tmp_path / "cache", 1 << 30)
+    source = SourceImage(np.asarray(Image.open(picture)), "0" * 64)
+    settings = settings_from_document(QUICK)
+    with WarmStages(1 << 30) as warm:
+        pipeline = Pipeline(registry_of(home), cache, warm, product_version="0")
+        outcome = pipeline.make_figure(source, settings, Control())
+    check_painted({"stages": [asdict(record) for record in outcome.records]}, home, tmp_path)
 
 
 def test_a_job_is_cancelled_while_views_are_painted_and_keeps_its_shape(server: Server, picture: Path) -> None:
@@ -133,12 +155,16 @@ def test_an_artists_own_mesh_is_painted_by_the_network_and_stays_as_it_is(server
 
 
 @pytest.fixture
-def stage(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """In this process, with small views and a small bake."""
+def small_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small views and a small bake, in this process."""
     monkeypatch.setattr("models.step1x3d.texture.bake.RENDER_PX", 256)
+    monkeypatch.setattr("models.step1x3d.texture.pipeline.Sizes", lambda: Sizes(64, 128))
+
+
+@pytest.fixture
+def stage(home: Path, small_views: None) -> Iterator[Any]:
     found = registry_of(home).choose("texture", "neural").stage
     found.load(Device("cpu"))
-    found._model._sizes = Sizes(64, 128)
     yield found
     found.unload()
 

@@ -21,3 +21,8 @@ pytestmark = [
 @pytest.mark.full
 def test_a_figure_is_corrected_compared_and_rigged_anew(archive: Path, tmp_path: Path) -> None:
     run("addon_rerig_cases.correct_a_generated_figure", archive, tmp_path)
+
+
+@pytest.mark.full
+def test_half_a_character_and_what_modifiers_make_are_rigged(archive: Path, tmp_path: Path) -> None:
+    run("addon_applied_cases.rig_what_modifiers_make", archive, tmp_path)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from inference_server.core.rig_document import SCHEMA_PATH, read_skeleton
 from tests.integration.inspector import inspect
-from tests.integration.jobs import ROOT, Done, assert_sound, figurine, report_of
+from tests.integration.jobs import ROOT, Done, assert_sound, figurine, report_of, share_stages
 
 pytestmark = pytest.mark.blender
 
@@ -60,6 +60,7 @@ def assert_said(said: str, report: dict[str, Any]) -> None:
 def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The examples, made once: output folder by picture; the home is beside them."""
     root = tmp_path_factory.mktemp("figures")
+    share_stages(root / "home")
     folders = {}
     for picture in EXAMPLES:
         folder = root / Path(picture).stem
@@ -193,13 +194,14 @@ def test_nothing_of_the_current_folder_is_run(figures: dict[str, Path], tmp_path
     """A stray random.py beside the picture must not be taken for Python's own by the Blender worker."""
     (tmp_path / "random.py").write_text("raise SystemExit('code of the current folder was run')", encoding="utf-8")
     program = Path(sys.executable).with_name("figurine")
-    environment = os.environ | {"FIGURINE_HOME": str(tmp_path / "home")}
+    environment = os.environ | {"FIGURINE_HOME": str(share_stages(tmp_path / "home"))}
     picture = ROOT / "examples/lantern.png"
+    words = ["--name", "astray"]  # that no Blender has exported before
     done = subprocess.run(
-        [program, "run", picture, "--out", "out"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [program, "run", picture, "--out", "out", *words], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "lantern.fbx").exists()
+    assert (tmp_path / "out" / "astray.fbx").exists()
 
 
 def test_neural_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -33,7 +33,13 @@ from tests.integration.server_process import Server
 from tests.integration.tiny_store import store_of
 
 GREY = (217, 217, 217)
-HOSTED = {"engine": "draft", "kind": "humanoid", "editor": "hosted", "normalize_steps": {"pose": "on"}}
+HOSTED: dict[str, Any] = {
+    "engine": "draft",
+    "kind": "humanoid",
+    "texture_px": 1024,
+    "editor": "hosted",
+    "normalize_steps": {"pose": "on"},
+}
 SENTENCE = "The picture was sent to the hosted editor"
 
 

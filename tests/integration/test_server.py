@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from inference_server.jobs.handshake import read_handshake
-from tests.integration.jobs import ROOT, command, figurine, report_of
+from tests.integration.jobs import ROOT, command, figurine, report_of, share_stages
 from tests.integration.server_process import EXAMPLE, Server, has_ended
 
 pytestmark = pytest.mark.blender
@@ -40,7 +40,7 @@ def test_a_picture_becomes_the_same_figure_as_on_the_command_line(
     server: Server, finished: dict[str, Any], tmp_path: Path
 ) -> None:
     assert finished["state"] == "done", finished
-    done = figurine("run", EXAMPLE, "--out", tmp_path / "out", home=tmp_path / "home")
+    done = figurine("run", EXAMPLE, "--out", tmp_path / "out", home=share_stages(tmp_path / "home"))
     assert done.exit_code == 0, done.stderr
     assert server.digests(finished["id"]) == report_of(tmp_path / "out")["digests"]
 
@@ -216,18 +216,19 @@ def test_the_configuration_is_shown_with_origins_and_without_secrets(tmp_path: P
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples of the manual need curl")
-def test_the_examples_of_the_manual_work(server: Server, tmp_path: Path) -> None:
+def test_the_examples_of_the_manual_work(tmp_path: Path) -> None:
     manual = (ROOT / "docs/server.md").read_text(encoding="utf-8")
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```", manual, re.DOTALL | re.MULTILINE))
     assert "~/.local/share/figurine" in script
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    done = subprocess.run(
-        ["sh", "-eu", "-c", script.replace("~/.local/share/figurine", str(server.home))],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    with Server(share_stages(tmp_path / "home")) as server:
+        done = subprocess.run(
+            ["sh", "-eu", "-c", script.replace("~/.local/share/figurine", str(server.home))],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     assert done.returncode == 0, done
     state, corrected = done.stdout.splitlines()[-2:]
     assert state == "done" and re.fullmatch("[0-9a-f]{32}", corrected), done
@@ -237,6 +238,9 @@ def test_the_examples_of_the_manual_work(server: Server, tmp_path: Path) -> None
     assert json.loads((tmp_path / "approved.json").read_text(encoding="utf-8"))["state"] == "queued"
     weights = json.loads((tmp_path / "weights.json").read_text(encoding="utf-8"))["weights"]
     assert "unirig-skeleton" in [entry["id"] for entry in weights]
+    compute = json.loads((tmp_path / "health.json").read_text(encoding="utf-8"))["compute"]
+    kinds = [device["kind"] for device in compute["devices"]]
+    assert not kinds or (kinds[-1] == "cpu" and len(compute["neural"]) == 4), compute
 
 
 def test_a_server_ends_with_the_pipe_of_the_program_that_started_it(tmp_path: Path) -> None:

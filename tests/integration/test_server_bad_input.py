@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from inference_server import errors
+from tests.integration.jobs import share_stages
 from tests.integration.server_process import Server
 from tests.integration.test_bad_input import BAD_MESHES, BAD_SKELETONS, bad_pictures
 
@@ -23,7 +24,7 @@ TETRAHEDRON = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 2 3 4\nf
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("bad") / "home") as running:
+    with Server(share_stages(tmp_path_factory.mktemp("bad") / "home")) as running:
         yield running
 
 

@@ -35,7 +35,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_disk_that_fills_fails_the_job_and_the_server_lives(small_disk: Path, tmp_path: Path) -> None:
     with Server(small_disk / "home") as server:
-        job_id = server.submit(pause_after="normalize")
+        job_id = server.submit(pause_after="normalize", kind="none", texture_px=1024)
         server.wait(job_id, lambda job: job["state"] == "waiting")
         filler = small_disk / "filler"
         stat = os.statvfs(small_disk)

@@ -88,7 +88,7 @@ def test_twenty_strikes(tmp_path: Path, undisturbed: dict[float, dict[str, str]]
 def test_a_job_that_kills_its_worker_three_times_fails_and_the_queue_goes_on(tmp_path: Path) -> None:
     with Server(tmp_path / "home") as server:
         poison = server.submit(ROOT / "examples/robot.jpg")
-        healthy = server.submit(ROOT / "examples/lantern.png")
+        healthy = server.submit(ROOT / "examples/lantern.png", kind="none", outputs="rig", texture_px=1024)
         for attempt in range(1, 4):
             server.wait(
                 poison,
@@ -116,7 +116,10 @@ def test_two_workers_never_run_one_job(tmp_path: Path) -> None:
         with subprocess.Popen(
             command("worker", "--end-with-stdin"), cwd=ROOT, env=environment, stdin=subprocess.PIPE
         ) as second:
-            jobs = [server.submit(depth=0.5 + number / 10) for number in range(4)]
+            jobs = [
+                server.submit(depth=0.5 + number / 10, kind="none", outputs="rig", texture_px=1024)
+                for number in range(4)
+            ]
             ended = [server.wait(job_id) for job_id in jobs]
             assert second.stdin is not None
             second.stdin.close()

@@ -16,7 +16,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
 [pytest]
-addopts = -ra --strict-markers --import-mode=importlib -p no:cacheprovider
+addopts = -ra --strict-markers --import-mode=importlib -p no:cacheprovider -p no:schemathesis
 filterwarnings = error
 markers =
     shared: x
@@ -72,7 +72,7 @@ def test_a_clean_run_leaves_nothing_and_says_what_it_skipped(project: Path, monk
         assert not Path(used).exists()
 
 
-@pytest.mark.parametrize("options", [(), ("--numprocesses", "2")])
+@pytest.mark.parametrize("options", [(), ("--numprocesses", "1")])
 def test_a_process_left_behind_fails_the_run_and_is_ended(
     project: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:

@@ -46,6 +46,11 @@ BROKEN_CONNECTION = (
         (("ERROR: Could not install packages due to an OSError: [Errno 28] No space left",), DiskFull, "No space"),
         (("OSError: [WinError 112] There is not enough space on the disk",), DiskFull, "No space"),
         (("SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED'",), InstallFailed, "certificate"),
+        (
+            ("WARNING: Retrying after connection broken by 'NewConnectionError(x)': /whl/cu130/torch/",),
+            InstallFailed,
+            "download.pytorch.org",
+        ),
         (("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 407",), InstallFailed, "proxy"),
         (("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",), InstallFailed, "damaged"),
         (

@@ -40,7 +40,7 @@ def compute(*devices: Device, **states: str) -> Compute:
             compute(normalize="no_weights", geometry="no_gpu", texture="no_gpu", rig="no_weights"),
             "No GPU: drafts only",
         ),
-        (compute(**dict.fromkeys(STAGES, "no_library")), "No networks installed: drafts only"),
+        (compute(**dict.fromkeys(STAGES, "no_library")), "Without the neural engine: drafts only"),
         (Compute((), ()), ""),
     ],
 )
@@ -62,7 +62,7 @@ def test_the_state_of_the_server_shows_it(runtime: Runtime) -> None:
 def test_the_obstacle_that_is_hardest_to_mend_is_said() -> None:
     assert neural_obstacle(compute(CARD)) == "" == neural_obstacle(Compute((), ()))
     assert "no GPU" in neural_obstacle(compute(normalize="no_weights", texture="no_gpu"))
-    assert "without networks" in neural_obstacle(compute(normalize="no_library", texture="no_gpu"))
+    assert "without the neural engine" in neural_obstacle(compute(normalize="no_library", texture="no_gpu"))
     lacking = Compute((CARD, CPU), tuple(NeuralStage(name, "no_weights", "", (name, "both")) for name in STAGES[:2]))
     assert neural_obstacle(lacking) == (
         "The server lacks weights for it (normalize, both, geometry): download them under Models."

@@ -99,6 +99,8 @@ def test_names_of_programs_and_artists_are_known() -> None:
     for name, role in (
         *(("UpperArm.L", "leftUpperArm"), ("upperleg.r", "rightUpperLeg"), ("thigh.L", "leftUpperLeg")),
         *(("Abdomen", "spine"), ("Palm.R", "rightHand"), ("toes.l", "leftToes"), ("Bone", "")),
+        *(("front_upper_leg.L", "frontLeftUpperLeg"), ("back_paw_R", "backRightPaw"), ("tail_03", "tail3")),
+        *(("backRightLowerLeg", "backRightLowerLeg"), ("neck_02", "neck2"), ("tail_of_coat", "")),
     ):
         assert role_of_name(name) == role, name
 

@@ -16,6 +16,7 @@ from inference_server.api.documents import ComputeDocument, NeuralStageDocument
 from inference_server.config import Config, load_config
 from inference_server.core.chains import ENGINES, GPU_STAGES, NEURAL_WEIGHTS
 from inference_server.core.types import StageName
+from inference_server.engines import build_registry
 from inference_server.errors import WeightsMissing
 from inference_server.readiness import Readiness
 from inference_server.stages.blender import BlenderProcess
@@ -200,3 +201,17 @@ def test_a_child_that_dies_has_found_none(looking: Readiness) -> None:
     assert looking._child is not None
     looking._child.kill()
     assert [device.kind for device in known(looking).devices] == ["cpu"]
+
+
+@needs_torch
+@pytest.mark.parametrize("stage", GPU_STAGES)
+def test_auto_takes_a_network_without_a_gpu_where_the_configuration_says_so(
+    config: Config, stage: StageName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference_server.stages.registry.has_gpu", lambda: False)
+    config.weights_root.mkdir(parents=True)
+    put_weights(config.weights_root, *(line[0] for line in NEURAL_WEIGHTS[stage]))
+    for is_allowed, engine in ((False, "draft"), (True, "neural")):
+        allowed = replace(config, networks_on_cpu=is_allowed)
+        choice = build_registry(allowed, BlenderProcess(None, config.work_root)).choose(stage, "auto")
+        assert (choice.stage.engine, bool(choice.fallback_reason)) == (engine, not is_allowed)
