@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.integration.addon_contents import data_blocks, figure_of
 from tests.integration.addon_session import Session
-from tests.integration.jobs import ROOT
+from tests.integration.project_python import ROOT
 
 
 def rig_what_modifiers_make(session: Session) -> None:

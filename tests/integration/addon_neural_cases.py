@@ -14,8 +14,8 @@ from tests.integration.addon_contents import figure_of, weights_of
 from tests.integration.addon_language_cases import make_rig
 from tests.integration.addon_panel_cases import reason, reports, show
 from tests.integration.addon_session import Session
-from tests.integration.jobs import ROOT
 from tests.integration.layout_recorder import draw
+from tests.integration.project_python import ROOT
 
 URL = "http://127.0.0.1:47110"
 STAGES = ("normalize", "geometry", "texture", "rig")

@@ -11,8 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.integration.jobs import ROOT
-from tests.integration.project_python import VARIABLE
+from tests.integration.project_python import ROOT, VARIABLE
 
 HERE = Path(__file__).parent
 SESSION = HERE / "addon_session.py"
