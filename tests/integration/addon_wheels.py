@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import build_addon
+from blender_addon.setup.probes import NETWORK_MODULES
 from blender_addon.setup.torch_builds import TORCH
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,15 +33,7 @@ def make_wheel(
 
 def make_networks(folder: Path, version: str = "9.9.9") -> Path:
     """A wheel named figurine whose extra needs PyTorch, and that brings all else that is tested with it."""
-    names = (
-        "diffusers",
-        "transformers",
-        "safetensors",
-        "accelerate",
-        "huggingface_hub",
-        "numba",
-        "fast_simplification",
-    )
+    names = [name for name in NETWORK_MODULES if name != "torch"]
     return make_wheel(folder, version, f'{TORCH}; extra == "neural"', {f"{name}/__init__.py": "" for name in names})
 
 
