@@ -17,6 +17,7 @@ from .connection import Connection, default_home, expanded_folder
 from .errors import FolderUnknown
 from .manifest import version
 from .panels.preferences import draw_preferences
+from .setup.environments import default_folder
 
 # Blender cuts texts at an unstated length where none is given.
 _MAX_TOKEN_LENGTH = 1024
@@ -91,7 +92,7 @@ class FigurinePreferences(bpy.types.AddonPreferences):
     )
     install_folder: StringProperty(
         name="Installation Folder",
-        description="Where Install Server puts the server. Leave empty for the add-on's own folder",
+        description="Where Install Server puts the server. Leave empty for the usual place",
         subtype="DIR_PATH",
         maxlen=_MAX_PATH_LENGTH,
         update=_keep_absolute("install_folder"),
@@ -121,7 +122,8 @@ def choices(context: bpy.types.Context, paths: runtime.Paths, version: str) -> r
     """What the preferences say, for the parts that know no Blender."""
     chosen = preferences(context)
     home = Path(chosen.home) if chosen.home else default_home()
-    folder = Path(chosen.install_folder) if chosen.install_folder else paths.folder / "server"
+    usual = default_folder(paths.folder, tuple(bpy.app.version))
+    folder = Path(chosen.install_folder) if chosen.install_folder else usual
     connection = Connection(
         mode=chosen.mode,
         address=chosen.address.strip(),

@@ -128,6 +128,16 @@ def _torch(told: object) -> Torch | None:
     return Torch(*known) if len(known) == 3 else None
 
 
+def default_folder(own: Path, blender: tuple[int, ...]) -> Path:
+    """Where the server is installed where nothing else is set. own: the extension's folder for the user. On Windows,
+    whose paths are short, a short one beside the server's data, for each Blender its own.
+    """
+    if sys.platform != "win32":
+        return own / "server"
+    local = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    return local / "figurine-server" / ".".join(map(str, blender[:2]))
+
+
 def path_excess(folder: Path) -> int:
     """By how many characters the paths of the networks' libraries in this folder are longer than Windows takes."""
     return len(str(folder)) + _LONGEST_NAME - _LONGEST_PATH

@@ -20,6 +20,7 @@ from blender_addon.setup import gpu as gpu_script
 from blender_addon.setup.environments import (
     Installed,
     Torch,
+    default_folder,
     path_excess,
     paths_are_limited,
     read_installed,
@@ -194,6 +195,17 @@ def test_marks_of_other_versions_are_read(tmp_path: Path, more: dict[str, Any], 
     mark = {"environment": "e-1", "version": "1.0.0"} | more
     (tmp_path / "current.json").write_text(json.dumps(mark), encoding="utf-8")
     assert read_installed(tmp_path) == Installed("e-1", "1.0.0", equipment)
+
+
+def test_the_usual_folder_leaves_room_for_pytorch_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Path("/home/a/.config/blender/5.2/extensions/.user/user_default/figurine")
+    monkeypatch.setattr("sys.platform", "linux")
+    assert default_folder(own, (5, 2, 1)) == own / "server"
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", f"C:/Users/{'n' * 40}/AppData/Local")
+    old, new = (default_folder(own, version) for version in ((4, 5, 3), (5, 2, 1)))
+    assert old != new and own not in new.parents
+    assert path_excess(new) < 0
 
 
 def test_paths_that_windows_cannot_have_are_foreseen() -> None:
