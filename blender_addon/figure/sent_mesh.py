@@ -16,7 +16,6 @@ from ..phrases import phrase
 from .shape_makers import names_of, outlines_of
 
 MOST_TRIANGLES = 1_000_000  # the server's limit too
-_FACE_ID = "figurine_face"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,18 +118,21 @@ def obj_text(sent: SentMesh) -> str:
 
 
 def _kept_faces(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
-    """First corners and sizes of the faces, without those that use a vertex twice or repeat another."""
-    trial = mesh.copy()
-    try:
-        mark = trial.attributes.new(_FACE_ID, "INT", "FACE")
-        mark.data.foreach_set("value", np.arange(len(trial.polygons), dtype=np.int32))
-        trial.validate()
-        kept = _read(trial.attributes[_FACE_ID].data, "value", 1, np.int32).ravel()
-    finally:
-        bpy.data.meshes.remove(trial)
+    """First corners and sizes of the faces, without those that use a vertex twice or repeat another.
+
+    Mesh.validate would tell them, but before 5.0 it writes into what a copy shares with the artist's mesh.
+    """
     starts = _read(mesh.polygons, "loop_start", 1, np.int32).ravel().astype(np.int64)
     sizes = _read(mesh.polygons, "loop_total", 1, np.int32).ravel().astype(np.int64)
-    return starts[kept], sizes[kept]
+    vertices = _read(mesh.loops, "vertex_index", 1, np.int32).ravel()
+    is_kept = np.zeros(len(sizes), bool)
+    for size in np.unique(sizes[sizes > 2]):
+        faces = np.flatnonzero(sizes == size)
+        corners = np.sort(vertices[starts[faces, None] + np.arange(size)], axis=1)
+        _, first = np.unique(corners, axis=0, return_index=True)
+        whole = first[(np.diff(corners[first], axis=1) > 0).all(axis=1)]
+        is_kept[faces[whole]] = True
+    return starts[is_kept], sizes[is_kept]
 
 
 def _read(collection: bpy.types.bpy_prop_collection, name: str, width: int, kind: type[np.generic]) -> np.ndarray:
