@@ -132,10 +132,10 @@ def default_folder(own: Path, blender: tuple[int, ...]) -> Path:
     """Where the server is installed where nothing else is set. own: the extension's folder for the user. On Windows,
     whose paths are short, a short one beside the server's data, for each Blender its own.
     """
-    if sys.platform != "win32":
-        return own / "server"
-    local = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
-    return local / "figurine-server" / ".".join(map(str, blender[:2]))
+    if sys.platform == "win32":
+        local = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+        return local / "figurine-server" / ".".join(map(str, blender[:2]))
+    return own / "server"
 
 
 def path_excess(folder: Path) -> int:
