@@ -21,6 +21,7 @@ _STEPS = {
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB = "https://huggingface.co/"
 _KILO = 1000
+OFFLINE = "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
 _CHOOSE = "Choose one in Preferences that was installed with figurine[neural]."
 _ADD = "The installed server has the draft engine alone: press Add the Neural Engine."
 
@@ -99,7 +100,7 @@ def fetch_obstacle(now: Runtime) -> str:
     if now.snapshot.models.obstacle:
         return _ADD if now.lacks_neural else joined((now.snapshot.models.obstacle, _CHOOSE), " ")
     if not now.choices.connection.online_access:
-        return "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
+        return OFFLINE
     return ""
 
 

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from .models import size_text
+from .models import OFFLINE, size_text
 from .phrases import Phrase, joined, phrase, untranslated
 from .runtime import Runtime
 from .setup.environments import Installed
 from .setup.torch_builds import BUILDS, Processor, Size
 
-_OFFLINE = "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
 _DEVICES = {"cuda": "NVIDIA GPU", "mps": "Apple GPU", "cpu": "CPU"}
 _MODELS_NEXT = "Next, download its models in the panel's section Models."
 
@@ -22,7 +21,7 @@ def install_obstacle(now: Runtime) -> str:
         return "Preferences name a Server Command: what that server can do is chosen where it was installed."
     if now.is_installing:
         return "The server is being installed."
-    return "" if now.choices.connection.online_access else _OFFLINE
+    return "" if now.choices.connection.online_access else OFFLINE
 
 
 def removal_obstacle(now: Runtime) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ImportFailed
 from ..phrases import phrase
+from ..vertex_groups import points_of
 from .shape_makers import mirrors_of, swapping_mirrors_of
 from .whole_shape import VERTEX_ID, Shape
 
@@ -57,7 +58,7 @@ class Origin:
 
 def trace(item: bpy.types.Object, shape: Shape, used: np.ndarray, to_frame: np.ndarray) -> Origin:
     """used: (S,) int64, the whole mesh's vertices that were sent. to_frame: (4, 4), from the object's space."""
-    own = _points(shape.own)
+    own = points_of(shape.own)
     places = own @ to_frame[:3, :3].T + to_frame[:3, 3]
     count = len(shape.whole.vertices)
     if shape.whole is shape.own:
@@ -68,7 +69,7 @@ def trace(item: bpy.types.Object, shape: Shape, used: np.ndarray, to_frame: np.n
     reach += max(max(entry.merge_threshold, entry.bisect_threshold) for entry in mirrors)
     ids = np.empty(count, np.int32)
     shape.whole.attributes[VERTEX_ID].data.foreach_get("value", ids)
-    ids, seen = ids[used].astype(np.int64), _points(shape.whole)[used]
+    ids, seen = ids[used].astype(np.int64), points_of(shape.whole)[used]
     sources, turns = np.full(len(used), -1), np.zeros((len(used), len(mirrors)), bool)
     is_itself = np.zeros(len(used), bool)
     for matrix, turned in _reflections(item, mirrors):
@@ -189,10 +190,3 @@ def _dense(indices: np.ndarray, values: np.ndarray, bones: int) -> np.ndarray:
 
 def _move(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3])
-
-
-def _points(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(N, 3) float64."""
-    points = np.empty(3 * len(mesh.vertices), np.float32)
-    mesh.vertices.foreach_get("co", points)
-    return points.reshape(-1, 3).astype(np.float64)

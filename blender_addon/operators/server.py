@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from .. import runtime
+from ..models import OFFLINE
 from ..preferences import choices
 from ..status import server_status
 from .common import poll_reason
@@ -31,7 +32,7 @@ class FIGURINE_OT_install_server(bpy.types.Operator):
         if now.is_installing:
             reason = "The server is being installed."
         elif not bpy.app.online_access:
-            reason = "It is downloaded from the internet: turn on Preferences > System > Network > Allow Online Access."
+            reason = OFFLINE
         return poll_reason(cls, reason)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
